@@ -1,0 +1,44 @@
+/**
+ * The stored form of a report: what the view is a function of.
+ *
+ * Times are integer microseconds since 1970 by the clock of the event's origin. A dot `(origin, seq)` names
+ * an event: `origin` is a random id made at each process start, `seq` counts that origin's events from 1
+ * without holes. The HTTP body and the wire event are types of their own; both are turned into this one.
+ */
+
+export interface Dot {
+  readonly origin: string;
+  /** Counts the origin's events from 1. */
+  readonly seq: number;
+}
+
+/** A request was routed to the engine `ip` of `cluster`. */
+export interface AddEvent extends Dot {
+  readonly type: 'add';
+  readonly timeUs: number;
+  readonly requestId: string;
+  readonly cluster: string;
+  /** IPv4 address in its canonical dotted form. */
+  readonly ip: string;
+  /** Prompt length in tokens, 0 to 2147483647. */
+  readonly promptLength: number;
+  /** The gateway's own time of the request, nanoseconds; it only serves to recognise a resend. */
+  readonly timestampNs: bigint | undefined;
+}
+
+/** The request's first token came: its prompt no longer counts. */
+export interface PromptDeleteEvent extends Dot {
+  readonly type: 'prompt-delete';
+  readonly timeUs: number;
+  readonly requestId: string;
+}
+
+/** The request finished. */
+export interface DeleteEvent extends Dot {
+  readonly type: 'delete';
+  readonly timeUs: number;
+  readonly requestId: string;
+}
+
+export type LoadEvent = AddEvent | PromptDeleteEvent | DeleteEvent;
+export type LoadEventType = LoadEvent['type'];
