@@ -79,7 +79,8 @@ export class CausalContext {
     const context = this.origins.get(hole.origin);
     if (!context) return;
     context.givenUp.addAll(hole.seqs);
-    context.givenUp.dropLowest(this.options.maxIntervals);
+    const dropped = context.givenUp.dropLowest(this.options.maxIntervals);
+    if (dropped > 0) context.givenUp.addRange(1, dropped);
   }
 
   /** Whether `other` has seen events that this context has not. */
