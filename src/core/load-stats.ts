@@ -47,6 +47,11 @@ export type Outcome =
 /** Conflicting adds kept for one id: as many as replicas could honestly accept at once, and far more. */
 const MOST_ADDS_OF_AN_ID = 64;
 
+export interface RowName {
+  readonly cluster: string;
+  readonly ip: string;
+}
+
 export interface RequestStatus {
   /** The id's first add in flight. */
   readonly add: Add | undefined;
@@ -57,7 +62,9 @@ export interface RequestStatus {
 }
 
 export class LoadStats {
-  readonly digest = new StateDigest();
+  /** Over the adds in flight, and over the remembered delete and prompt-delete times, which are kept R longer. */
+  readonly addDigest = new StateDigest();
+  readonly deletionDigest = new StateDigest();
   readonly inFlight = new InFlight();
   readonly deletes: DeletionTimes;
   readonly promptDeletes: DeletionTimes;
@@ -70,8 +77,8 @@ export class LoadStats {
 
   constructor(readonly options: LoadStatsOptions) {
     const keepForUs = options.finishedRetentionUs + options.expireAfterUs;
-    this.deletes = new DeletionTimes(keepForUs, DELETE_ITEM, this.digest);
-    this.promptDeletes = new DeletionTimes(keepForUs, PROMPT_DELETE_ITEM, this.digest);
+    this.deletes = new DeletionTimes(keepForUs, DELETE_ITEM, this.deletionDigest);
+    this.promptDeletes = new DeletionTimes(keepForUs, PROMPT_DELETE_ITEM, this.deletionDigest);
     this.engines = new EngineTable(options.expireAfterUs, options.finishedRetentionUs);
   }
 
@@ -149,7 +156,7 @@ export class LoadStats {
     add.next = after;
     origin.adds++;
     row.liveAdds++;
-    this.digest.change(hi, lo, ADD_ITEM, timeUs, contentHash(add), 1);
+    this.addDigest.change(hi, lo, ADD_ITEM, timeUs, contentHash(add), 1);
     if (slot === NO_SLOT) {
       this.inFlight.insert(hi, lo, add);
       this.putIn(add, hi, lo, now);
@@ -162,12 +169,17 @@ export class LoadStats {
     return 'applied';
   }
 
-  mergeDelete(hi: number, lo: number, timeUs: number, nowUs: number): Outcome {
+  /** `rows` names the engines whose adds the delete is known to have covered elsewhere. */
+  mergeDelete(hi: number, lo: number, timeUs: number, nowUs: number, rows: readonly RowName[] = []): Outcome {
     const now = this.advance(nowUs);
     const refused = this.refuseDeletion(this.deletes, hi, lo, timeUs, now);
     if (refused) return refused;
     const deleted = this.deletes.raise(hi, lo, timeUs, now);
     const deletedUs = this.deletes.timeOf(deleted);
+    for (const { cluster, ip } of rows) {
+      const row = this.engines.find(cluster, ip);
+      if (row) this.deletes.addRow(deleted, row.number);
+    }
     for (const number of this.deletes.rowsOf(deleted))
       this.engines.touch(this.engines.byNumberOf(number), deletedUs, now);
 
@@ -285,7 +297,7 @@ export class LoadStats {
   }
 
   private dropped(add: Add, hi: number, lo: number): void {
-    this.digest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), -1);
+    this.addDigest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), -1);
     add.row.liveAdds--;
     if (--add.origin.adds === 0) this.origins.delete(add.origin.name);
   }
