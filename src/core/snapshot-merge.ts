@@ -1,6 +1,7 @@
 /**
  * Merges a snapshot line by line. Every record is checked: a peer may be of another version, broken or lying. Records
- * merged before a fault are harmless, as each is true by itself; the peer's context is joined only after the end mark.
+ * merged before a fault are harmless, as each is true by itself; what the peer claims to have seen counts only after the
+ * end mark.
  */
 import type { ContextOptions, OriginJson } from './causal-context';
 import { CausalContext } from './causal-context';
@@ -23,17 +24,17 @@ const TIMESTAMP = /^-?\d{1,19}$/;
 
 export class SnapshotMerge {
   source: SnapshotSource | undefined;
-  /** True once the end mark has come and the context was joined. */
+  /** What the snapshot claims to show; to be joined only when `complete` and nothing was refused. */
+  context: CausalContext | undefined;
+  /** True once the end mark has come. */
   complete = false;
   records = 0;
-  /** Records that the view had no room for, or that are ahead of its time: the context is then not joined. */
+  /** Records that the view had no room for, or that are ahead of its time. */
   refused = 0;
-  private theirs: CausalContext | undefined;
   private readonly rows = new Map<number, { cluster: string; ip: string }>();
 
   constructor(
     private readonly stats: LoadStats,
-    private readonly context: CausalContext,
     private readonly contextOptions: ContextOptions,
     private readonly ownOrigin: string,
   ) {}
@@ -46,7 +47,7 @@ export class SnapshotMerge {
     } catch {
       throw new SnapshotFault('a line is not JSON');
     }
-    if (!this.theirs) {
+    if (!this.context) {
       this.header(value);
       return;
     }
@@ -54,7 +55,7 @@ export class SnapshotMerge {
     const record: readonly unknown[] = value;
     switch (record[0]) {
       case 'end':
-        this.end(record, this.theirs, nowUs);
+        this.end(record);
         return;
       case 'row':
         this.row(record, nowUs);
@@ -83,7 +84,7 @@ export class SnapshotMerge {
       throw new SnapshotFault('the snapshot is of another version');
     const replica = text(header['replica']);
     if (replica === this.ownOrigin) throw new SnapshotFault('the snapshot is this replica’s own');
-    this.theirs = CausalContext.fromJSON(parseContext(header['context']), this.contextOptions);
+    this.context = CausalContext.fromJSON(parseContext(header['context']), this.contextOptions);
     this.source = { replica, ready: header['ready'] === true };
   }
 
@@ -126,10 +127,9 @@ export class SnapshotMerge {
     this.count(this.stats.mergeDelete(int32(record[1]), int32(record[2]), time(record[3]), nowUs, rows));
   }
 
-  private end(record: readonly unknown[], theirs: CausalContext, nowUs: number): void {
+  private end(record: readonly unknown[]): void {
     if (record[1] !== this.records) throw new SnapshotFault('records are missing');
     this.complete = true;
-    if (this.refused === 0) this.context.join(theirs, nowUs);
   }
 
   private count(outcome: Outcome): void {
