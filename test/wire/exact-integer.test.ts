@@ -50,7 +50,9 @@ describe('exactIntegerOf', () => {
       { weight: 2, arbitrary: fc.json().map((text) => ({ text, exact: oracleOf(text) })) },
       {
         weight: 1,
-        arbitrary: fc.json().map((inner) => ({ text: `{"timestamp":${inner}}`, exact: undefined })),
+        arbitrary: fc
+          .oneof(integer.map(String), fc.json())
+          .map((inner) => ({ text: `{"timestamp":${inner}}`, exact: undefined })),
       },
     );
     const member = fc.record({ key, value, escapeAll: fc.boolean(), space });

@@ -1,0 +1,143 @@
+/**
+ * Events as they travel on the bus: one JSON object a message, readable by a person who taps the subjects.
+ * The wire form is a type of its own; nothing else knows its field names. Whatever a message holds, decoding
+ * answers with one of three outcomes and never throws.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { Dot, LoadEvent } from '../core/event';
+import { exactIntegerOf } from './exact-integer';
+
+export const WIRE_VERSION = 1;
+export const MAX_PAYLOAD_BYTES = 16 * 1024;
+
+/** Why a message was dropped; the values are metric labels, so the set is closed. */
+export const INVALID_REASONS = [
+  'too-large',
+  'not-utf8',
+  'not-json',
+  'not-an-object',
+  'version',
+  'type',
+  'origin',
+  'seq',
+  'time',
+  'request-id',
+  'cluster',
+  'ip',
+  'prompt-length',
+  'timestamp',
+] as const;
+export type InvalidReason = (typeof INVALID_REASONS)[number];
+
+export type DecodedEvent =
+  | { readonly kind: 'event'; readonly event: LoadEvent }
+  /** Well formed, of a later version or an unknown type: changes no row, but its dot counts as seen. */
+  | { readonly kind: 'unknown'; readonly dot: Dot; readonly timeUs: number }
+  | { readonly kind: 'invalid'; readonly reason: InvalidReason };
+
+export function encodeEvent(event: LoadEvent): Buffer {
+  let json = `{"v":${WIRE_VERSION},"type":"${event.type}","origin":"${event.origin}","seq":${event.seq},"time_us":${event.timeUs},"request_id":${quote(event.requestId)}`;
+  if (event.type === 'add') {
+    json += `,"cluster":${quote(event.cluster)},"ip":"${event.ip}","prompt_length":${event.promptLength}`;
+    if (event.timestampNs !== undefined) json += `,"timestamp":${event.timestampNs.toString()}`;
+  }
+  return Buffer.from(`${json}}`);
+}
+
+const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/;
+
+function quote(text: string): string {
+  return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+export function decodeEvent(payload: Uint8Array): DecodedEvent {
+  if (payload.length > MAX_PAYLOAD_BYTES) return invalid('too-large');
+  if (!isUtf8(payload)) return invalid('not-utf8');
+  const json = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString();
+  let wire: unknown;
+  try {
+    wire = JSON.parse(json);
+  } catch {
+    return invalid('not-json');
+  }
+  if (typeof wire !== 'object' || wire === null || Array.isArray(wire)) return invalid('not-an-object');
+  return decodeFields(wire, json);
+}
+
+interface WireFields {
+  readonly v?: unknown;
+  readonly type?: unknown;
+  readonly origin?: unknown;
+  readonly seq?: unknown;
+  readonly time_us?: unknown;
+  readonly request_id?: unknown;
+  readonly cluster?: unknown;
+  readonly ip?: unknown;
+  readonly prompt_length?: unknown;
+  readonly timestamp?: unknown;
+}
+
+function decodeFields(wire: WireFields, json: string): DecodedEvent {
+  const { v, type, origin, seq, time_us: timeUs, request_id: requestId } = wire;
+  if (!isInteger(v, 1, Number.MAX_SAFE_INTEGER)) return invalid('version');
+  if (!isOrigin(origin)) return invalid('origin');
+  if (!isInteger(seq, 1, Number.MAX_SAFE_INTEGER)) return invalid('seq');
+  if (!isInteger(timeUs, 0, Number.MAX_SAFE_INTEGER)) return invalid('time');
+  if (v !== WIRE_VERSION) return { kind: 'unknown', dot: { origin, seq }, timeUs };
+  if (typeof type !== 'string') return invalid('type');
+  switch (type) {
+    case 'add':
+      return decodeAdd(wire, json, { origin, seq }, timeUs);
+    case 'prompt-delete':
+    case 'delete':
+      if (!isName(requestId)) return invalid('request-id');
+      return { kind: 'event', event: { type, origin, seq, timeUs, requestId } };
+    default:
+      return { kind: 'unknown', dot: { origin, seq }, timeUs };
+  }
+}
+
+function decodeAdd(wire: WireFields, json: string, dot: Dot, timeUs: number): DecodedEvent {
+  const { request_id: requestId, cluster, ip, prompt_length: promptLength } = wire;
+  if (!isName(requestId)) return invalid('request-id');
+  if (!isName(cluster)) return invalid('cluster');
+  if (typeof ip !== 'string' || !CANONICAL_IPV4.test(ip)) return invalid('ip');
+  if (!isInteger(promptLength, 0, MAX_PROMPT_LENGTH)) return invalid('prompt-length');
+  let timestampNs: bigint | undefined;
+  if (wire.timestamp !== undefined) {
+    if (typeof wire.timestamp !== 'number') return invalid('timestamp');
+    timestampNs = exactIntegerOf(json, 'timestamp');
+    if (timestampNs === undefined || timestampNs > MAX_TIMESTAMP || timestampNs < -MAX_TIMESTAMP) {
+      return invalid('timestamp');
+    }
+  }
+  const { origin, seq } = dot;
+  return {
+    kind: 'event',
+    event: { type: 'add', origin, seq, timeUs, requestId, cluster, ip, promptLength, timestampNs },
+  };
+}
+
+const MAX_PROMPT_LENGTH = 2147483647;
+const MAX_NAME_LENGTH = 256;
+/** 19 digits. */
+const MAX_TIMESTAMP = 10n ** 19n - 1n;
+const CANONICAL_IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
+const ORIGIN = /^[A-Za-z0-9_-]{1,64}$/;
+
+function isInteger(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+}
+
+function isOrigin(value: unknown): value is string {
+  return typeof value === 'string' && ORIGIN.test(value);
+}
+
+/** Length in UTF-16 units, as the HTTP API counts it. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length >= 1 && value.length <= MAX_NAME_LENGTH;
+}
+
+function invalid(reason: InvalidReason): DecodedEvent {
+  return { kind: 'invalid', reason };
+}

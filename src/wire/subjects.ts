@@ -1,0 +1,24 @@
+/**
+ * The names under which a replica publishes. Operators give permissions and tap the bus by them, so they are
+ * part of the outside contract.
+ */
+import type { LoadEventType } from '../core/event';
+
+/** The subject of one type of load event. */
+export function subjectOf(prefix: string, type: LoadEventType): string {
+  return `${prefix}.load.${type}`;
+}
+
+/** Matches the subject of every load event, of types yet unknown too. */
+export function loadWildcard(prefix: string): string {
+  return `${prefix}.load.*`;
+}
+
+/** The subject of whatever replicas tell each other besides load events. */
+export function replicaSubject(prefix: string, name: string): string {
+  return `${prefix}.replica.${name}`;
+}
+
+export function replicaWildcard(prefix: string): string {
+  return `${prefix}.replica.*`;
+}

@@ -1,0 +1,229 @@
+import fc from 'fast-check';
+import type { LoadEvent } from '../../src/core/event';
+import {
+  decodeEvent,
+  encodeEvent,
+  INVALID_REASONS,
+  MAX_PAYLOAD_BYTES,
+  type InvalidReason,
+} from '../../src/wire/event-codec';
+import { loadWildcard, replicaSubject, replicaWildcard, subjectOf } from '../../src/wire/subjects';
+
+const name = fc.oneof(
+  fc.string({ minLength: 1, maxLength: 40 }),
+  fc.string({ minLength: 1, maxLength: 40, unit: 'binary' }),
+  // Lone surrogates included: a gateway can send them as escapes.
+  fc
+    .array(fc.integer({ min: 0, max: 0xffff }), { minLength: 1, maxLength: 256 })
+    .map((units) => String.fromCharCode(...units)),
+);
+const dot = {
+  origin: fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/),
+  seq: fc.maxSafeInteger().map((n) => Math.max(1, Math.abs(n))),
+  timeUs: fc.maxSafeNat(),
+  requestId: name,
+};
+const event: fc.Arbitrary<LoadEvent> = fc.oneof(
+  fc.record({
+    type: fc.constant('add' as const),
+    ...dot,
+    cluster: name,
+    ip: fc.ipV4(),
+    promptLength: fc.nat({ max: 2147483647 }),
+    timestampNs: fc.option(fc.bigInt({ min: -(10n ** 19n) + 1n, max: 10n ** 19n - 1n }), { nil: undefined }),
+  }),
+  fc.record({ type: fc.constantFrom('prompt-delete' as const, 'delete' as const), ...dot }),
+);
+
+const validAdd = {
+  v: 1,
+  type: 'add',
+  origin: 'o-1',
+  seq: 7,
+  time_us: 1731897600123456,
+  request_id: 'r',
+  cluster: 'c',
+  ip: '10.0.0.1',
+  prompt_length: 512,
+};
+
+describe('the wire form of events', () => {
+  it('is what the contract shows, with a 19-digit timestamp exact', () => {
+    const add: LoadEvent = {
+      type: 'add',
+      origin: 'o-1',
+      seq: 7,
+      timeUs: 1731897600123456,
+      requestId: 'r "1"',
+      cluster: 'c',
+      ip: '10.0.0.1',
+      promptLength: 512,
+      timestampNs: 1731897600123456789n,
+    };
+    expect(encodeEvent(add).toString()).toBe(
+      '{"v":1,"type":"add","origin":"o-1","seq":7,"time_us":1731897600123456,"request_id":"r \\"1\\"",' +
+        '"cluster":"c","ip":"10.0.0.1","prompt_length":512,"timestamp":1731897600123456789}',
+    );
+    expect(encodeEvent({ type: 'delete', origin: 'o-1', seq: 8, timeUs: 9, requestId: 'r' }).toString()).toBe(
+      '{"v":1,"type":"delete","origin":"o-1","seq":8,"time_us":9,"request_id":"r"}',
+    );
+  });
+
+  it('decodes to the event that was encoded, whatever its strings hold (I1)', () => {
+    fc.assert(
+      fc.property(event, (original) => {
+        expect(decodeEvent(encodeEvent(original))).toEqual({ kind: 'event', event: original });
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('is the JSON that JSON.stringify would write, below the size limit', () => {
+    fc.assert(
+      fc.property(event, (original) => {
+        const payload = encodeEvent(original);
+        const { type, origin, seq, timeUs, requestId } = original;
+        const expected: Record<string, unknown> = {
+          v: 1,
+          type,
+          origin,
+          seq,
+          time_us: timeUs,
+          request_id: requestId,
+        };
+        if (original.type === 'add') {
+          expected['cluster'] = original.cluster;
+          expected['ip'] = original.ip;
+          expected['prompt_length'] = original.promptLength;
+          if (original.timestampNs !== undefined) expected['timestamp'] = Number(original.timestampNs);
+        }
+        expect(JSON.parse(payload.toString())).toEqual(expected);
+        expect(payload.length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
+      }),
+    );
+  });
+
+  it('decodes a message that starts in the middle of a larger buffer', () => {
+    const payload = encodeEvent({ type: 'delete', origin: 'o', seq: 1, timeUs: 2, requestId: 'r' });
+    const frame = Buffer.concat([Buffer.from('{"MSG'), payload, Buffer.from('\r\n}')]);
+    expect(decodeEvent(new Uint8Array(frame).subarray(5, 5 + payload.length))).toMatchObject({
+      kind: 'event',
+    });
+  });
+
+  it('ignores fields that it does not know', () => {
+    const json = JSON.stringify({ ...validAdd, region: { timestamp: 3 }, __proto__: null });
+    expect(decodeEvent(Buffer.from(json))).toMatchObject({
+      kind: 'event',
+      event: { type: 'add', promptLength: 512, timestampNs: undefined },
+    });
+  });
+
+  it.each<[string, object]>([
+    ['a later version', { v: 2, type: 'add', origin: 'o-1', seq: 7, time_us: 5, request_id: 42 }],
+    ['a later version without a type', { v: 3, origin: 'o-1', seq: 7, time_us: 5 }],
+    ['an unknown type', { v: 1, type: 'extend', origin: 'o-1', seq: 7, time_us: 5 }],
+  ])('counts the dot of %s as seen', (_case, wire) => {
+    expect(decodeEvent(Buffer.from(JSON.stringify(wire)))).toEqual({
+      kind: 'unknown',
+      dot: { origin: 'o-1', seq: 7 },
+      timeUs: 5,
+    });
+  });
+
+  it.each<[InvalidReason, Record<string, unknown>]>([
+    ['version', { v: 0 }],
+    ['version', { v: '1' }],
+    ['version', { v: undefined }],
+    ['version', { v: 1.5 }],
+    ['type', { type: 7 }],
+    ['type', { type: undefined }],
+    ['origin', { origin: '' }],
+    ['origin', { origin: 'a'.repeat(65) }],
+    ['origin', { origin: 'a b' }],
+    ['origin', { origin: 'a\n' }],
+    ['origin', { origin: 5 }],
+    ['origin', { v: 2, origin: null }],
+    ['seq', { seq: 0 }],
+    ['seq', { seq: 1.5 }],
+    ['seq', { seq: 2 ** 53 }],
+    ['seq', { seq: '1' }],
+    ['seq', { v: 2, seq: undefined }],
+    ['time', { time_us: -1 }],
+    ['time', { time_us: null }],
+    ['time', { type: 'extend', time_us: 2 ** 53 }],
+    ['request-id', { request_id: '' }],
+    ['request-id', { request_id: 'r'.repeat(257) }],
+    ['request-id', { type: 'delete', request_id: 5 }],
+    ['request-id', { type: 'prompt-delete', request_id: undefined }],
+    ['cluster', { cluster: undefined }],
+    ['cluster', { cluster: 'c'.repeat(257) }],
+    ['ip', { ip: '10.0.0.01' }],
+    ['ip', { ip: '10.0.0.256' }],
+    ['ip', { ip: '::1' }],
+    ['ip', { ip: 167772161 }],
+    ['prompt-length', { prompt_length: -1 }],
+    ['prompt-length', { prompt_length: 2147483648 }],
+    ['prompt-length', { prompt_length: undefined }],
+    ['timestamp', { timestamp: '5' }],
+    ['timestamp', { timestamp: 1.5 }],
+    ['timestamp', { timestamp: 1e19 }],
+    ['timestamp', { timestamp: null }],
+  ])('drops a message as %s for %j (I8)', (reason, change) => {
+    expect(decodeEvent(Buffer.from(JSON.stringify({ ...validAdd, ...change })))).toEqual({
+      kind: 'invalid',
+      reason,
+    });
+  });
+
+  it.each<[InvalidReason, Uint8Array]>([
+    ['too-large', Buffer.alloc(MAX_PAYLOAD_BYTES + 1, 0x20)],
+    ['not-utf8', Buffer.from([0x22, 0xff, 0x22])],
+    ['not-json', Buffer.from('')],
+    ['not-json', Buffer.from('{"v":1')],
+    ['not-json', Buffer.from('['.repeat(MAX_PAYLOAD_BYTES))],
+    ['not-an-object', Buffer.from('[1]')],
+    ['not-an-object', Buffer.from('null')],
+    ['not-an-object', Buffer.from('"add"')],
+  ])('drops bytes as %s (I8)', (reason, payload) => {
+    expect(decodeEvent(payload)).toEqual({ kind: 'invalid', reason });
+  });
+
+  it('never throws and gives one of the known reasons, whatever the bytes (I7, I8)', () => {
+    const nearlyValid = fc
+      .tuple(event, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 }))
+      .map(([original, edits]) => {
+        const bytes = encodeEvent(original);
+        for (const [at, value] of edits) bytes[at % bytes.length] = value;
+        return bytes;
+      });
+    const anyFields = fc
+      .dictionary(fc.constantFrom(...Object.keys(validAdd), 'timestamp', '__proto__'), fc.jsonValue())
+      .map((fields) => Buffer.from(JSON.stringify({ ...validAdd, ...fields })));
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array(), nearlyValid, anyFields), (payload) => {
+        const decoded = decodeEvent(payload);
+        switch (decoded.kind) {
+          case 'invalid':
+            return INVALID_REASONS.includes(decoded.reason);
+          case 'unknown':
+            return decoded.dot.seq >= 1 && decoded.timeUs >= 0;
+          case 'event':
+            return decodeEvent(encodeEvent(decoded.event)).kind === 'event';
+        }
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
+
+describe('subjects', () => {
+  it('are those of the contract', () => {
+    expect(subjectOf('metadata-center', 'add')).toBe('metadata-center.load.add');
+    expect(subjectOf('metadata-center', 'prompt-delete')).toBe('metadata-center.load.prompt-delete');
+    expect(subjectOf('metadata-center', 'delete')).toBe('metadata-center.load.delete');
+    expect(loadWildcard('metadata-center')).toBe('metadata-center.load.*');
+    expect(replicaSubject('metadata-center', 'heartbeat')).toBe('metadata-center.replica.heartbeat');
+    expect(replicaWildcard('metadata-center')).toBe('metadata-center.replica.*');
+  });
+});
