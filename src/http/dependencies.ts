@@ -1,22 +1,7 @@
 /** What the HTTP layer needs from the rest of the replica. The composition root hands it over; nothing is looked up. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-
-export interface AddReport {
-  requestId: string;
-  cluster: string;
-  ip: string;
-  promptLength: number;
-  timestampNs: bigint | undefined;
-}
-export type AddResult = 'accepted' | 'resend' | 'duplicate' | 'too-many-in-flight' | 'too-many-engines';
-export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
-export interface LoadReplicator {
-  add(report: AddReport): AddResult;
-  promptDelete(requestId: string): DeleteResult;
-  delete(requestId: string): DeleteResult;
-  rowsJson(cluster: string): string;
-}
+import type { Replicator } from '../replication/replicator';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -28,7 +13,7 @@ export interface Readiness {
 export type ReplayPolicy = 'reject' | 'accept';
 
 export interface HttpDependencies {
-  readonly replicator: LoadReplicator;
+  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson'>;
   readonly replayPolicy: ReplayPolicy;
   readonly readiness: () => Readiness;
   /** Its level is what `POST /log/level` changes. */

@@ -1,7 +1,8 @@
 /** What gateways report and ask: `/v1/load/stats` and `/v1/load/prompt`. */
+import type { AddReport, AddResult, DeleteResult } from '../../replication/replicator';
 import { exactIntegerOf } from '../../wire/exact-integer';
 import { clusterOf } from '../cluster-query';
-import type { AddReport, AddResult, DeleteResult, HttpDependencies } from '../dependencies';
+import type { HttpDependencies } from '../dependencies';
 import { DtoValidator } from '../dto/dto-validator';
 import { isSurelyLoadAdd, LoadAddDto } from '../dto/load-add.dto';
 import { isSurelyLoadDelete, LoadDeleteDto } from '../dto/load-delete.dto';
