@@ -1,0 +1,146 @@
+/**
+ * The latest deletion time of each request id, by 64-bit hash: finished ids, and deletes that wait for their add.
+ *
+ * Used twice, for deletes (`D`) and for prompt-deletes (`P`). A time is remembered exactly until
+ * `time + R + E <= now`: as long as an add that it covers would not be refused by its own age. About 36 bytes an
+ * entry: 8 of hash, 8 of time, 4 of row, 8 of links, 8 of index.
+ */
+import type { ItemKind, StateDigest } from './state-digest';
+import { HashedSlots, NO_SLOT, float64Column, int32Column } from './hashed-slots';
+import { SecondLists, secondOf } from './second-lists';
+
+/** Stands for "no add of this id has been seen". */
+export const NO_ROW = -1;
+
+export class DeletionTimes {
+  private readonly slots = new HashedSlots();
+  private readonly bySecond = new SecondLists();
+  private readonly times = float64Column();
+  private readonly rows = int32Column();
+  /** Rows beyond the first, for ids whose conflicting adds named several engines. */
+  private readonly moreRows = new Map<number, number[]>();
+  private waitingCount = 0;
+
+  constructor(
+    private readonly keepForUs: number,
+    private readonly kind: ItemKind,
+    private readonly digest: StateDigest,
+  ) {}
+
+  get size(): number {
+    return this.slots.size;
+  }
+
+  /** How many remembered deletions wait for their add. */
+  get waiting(): number {
+    return this.waitingCount;
+  }
+
+  /** Bound of a walk with `isUsed` over all slots; slots keep their number while used. */
+  get slotLimit(): number {
+    return this.slots.slotLimit;
+  }
+
+  isUsed(slot: number): boolean {
+    return this.times.get(slot) >= 0;
+  }
+
+  /** The slot that remembers this hash at `nowUs`, or NO_SLOT. */
+  find(hi: number, lo: number, nowUs: number): number {
+    const slot = this.slots.find(hi, lo);
+    return slot !== NO_SLOT && this.times.get(slot) + this.keepForUs > nowUs ? slot : NO_SLOT;
+  }
+
+  timeOf(slot: number): number {
+    return this.times.get(slot);
+  }
+
+  hiOf(slot: number): number {
+    return this.slots.hiOf(slot);
+  }
+
+  loOf(slot: number): number {
+    return this.slots.loOf(slot);
+  }
+
+  isWaiting(slot: number): boolean {
+    return this.rows.get(slot) === NO_ROW;
+  }
+
+  /** The rows of the adds that this deletion covered. */
+  rowsOf(slot: number): readonly number[] {
+    const first = this.rows.get(slot);
+    if (first === NO_ROW) return [];
+    const more = this.moreRows.get(slot);
+    return more ? [first, ...more] : [first];
+  }
+
+  /** Remembers `timeUs` for the hash, or the later of it and what is remembered; returns the slot. */
+  raise(hi: number, lo: number, timeUs: number, nowUs: number): number {
+    let slot = this.slots.find(hi, lo);
+    if (slot !== NO_SLOT && this.times.get(slot) + this.keepForUs <= nowUs) {
+      this.remove(slot);
+      slot = NO_SLOT;
+    }
+    if (slot === NO_SLOT) {
+      slot = this.slots.insert(hi, lo);
+      this.times.ensure(slot);
+      this.rows.ensure(slot);
+      this.rows.set(slot, NO_ROW);
+      this.waitingCount++;
+    } else {
+      const old = this.times.get(slot);
+      if (old >= timeUs) return slot;
+      this.bySecond.unlink(slot, secondOf(old));
+      this.digest.change(hi, lo, this.kind, old, 0, -1);
+    }
+    this.times.set(slot, timeUs);
+    this.bySecond.link(slot, secondOf(timeUs));
+    this.digest.change(hi, lo, this.kind, timeUs, 0, 1);
+    return slot;
+  }
+
+  addRow(slot: number, row: number): void {
+    const first = this.rows.get(slot);
+    if (first === NO_ROW) {
+      this.rows.set(slot, row);
+      this.waitingCount--;
+    } else if (first !== row) {
+      const more = this.moreRows.get(slot);
+      if (!more) this.moreRows.set(slot, [row]);
+      else if (!more.includes(row)) more.push(row);
+    }
+  }
+
+  remove(slot: number): void {
+    const timeUs = this.times.get(slot);
+    this.bySecond.unlink(slot, secondOf(timeUs));
+    this.digest.change(this.slots.hiOf(slot), this.slots.loOf(slot), this.kind, timeUs, 0, -1);
+    if (this.rows.get(slot) === NO_ROW) this.waitingCount--;
+    else this.moreRows.delete(slot);
+    this.times.set(slot, -1);
+    this.slots.remove(slot);
+  }
+
+  /** Forgets at most `limit` times that are past their keeping; true when none is left. */
+  expire(nowUs: number, limit: number): boolean {
+    for (let budget = limit; ;) {
+      const second = this.bySecond.oldestSecond();
+      // A whole second at a time: `find` already hides what is past its keeping within the second.
+      if ((second + 1) * 1_000_000 + this.keepForUs > nowUs) return true;
+      for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT; slot = this.bySecond.headOf(second)) {
+        if (budget-- === 0) return false;
+        this.remove(slot);
+      }
+    }
+  }
+
+  /** The slots of one second of deletion time. */
+  *ofSecond(second: number): Generator<number> {
+    for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
+      const next = this.bySecond.nextOf(slot);
+      yield slot;
+      slot = next;
+    }
+  }
+}

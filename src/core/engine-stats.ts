@@ -1,0 +1,53 @@
+/**
+ * One engine's row. Changed by contribution differences only, through LoadStats.
+ */
+import type { ModelStats } from './model-stats';
+
+/** Gateways decode 32 bits: one larger number would fail their whole query. */
+const LARGEST_SUM = 2_147_483_647;
+
+export class EngineStats {
+  queuedRequests = 0;
+  promptLength = 0;
+  /** Time of the latest event that changed the row, microseconds. */
+  updatedUs = 0;
+  /** Whether the row is part of its cluster's answers. */
+  listed = false;
+  /** In-flight records that refer to the row, winners or not. */
+  liveAdds = 0;
+  private json = '';
+
+  constructor(
+    readonly model: ModelStats,
+    readonly ip: string,
+    readonly address: number,
+    /** The number under which finished ids remember the row. */
+    readonly number: number,
+    /** Part of the digest of every add on this row. */
+    readonly hash: number,
+  ) {}
+
+  /** Call after every change of the row. */
+  changed(): void {
+    this.json = '';
+    this.model.changes++;
+  }
+
+  /** The row as the API answers it; built again only after a change. */
+  toJson(): string {
+    if (this.json === '') {
+      const queued = Math.min(this.queuedRequests, LARGEST_SUM);
+      const prompt = Math.min(this.promptLength, LARGEST_SUM);
+      // Nanoseconds are past 2^53, so they are written as text.
+      this.json = `{"ip":"${this.ip}","queued_req_num":${queued},"prompt_length":${prompt},"updated_time":${this.updatedUs}000}`;
+    }
+    return this.json;
+  }
+}
+
+/** The address as a number that sorts as addresses do. */
+export function addressOf(ip: string): number {
+  let address = 0;
+  for (const part of ip.split('.')) address = address * 256 + Number(part);
+  return address;
+}

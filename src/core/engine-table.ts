@@ -1,0 +1,119 @@
+/**
+ * All rows: by cluster for answers, by number for finished ids, by second of their last event for expiry.
+ *
+ * A row is listed while its last event is younger than E. Its number stays taken for R more (and a margin), until
+ * no finished id can refer to it.
+ */
+import { EngineStats, addressOf } from './engine-stats';
+import { NO_SLOT } from './hashed-slots';
+import { ModelStats } from './model-stats';
+import { RequestHash, mix32 } from './request-hash';
+import { SecondLists, secondOf } from './second-lists';
+
+/** Deletion times are forgotten by whole seconds, so row numbers outlive them by more than one. */
+const NUMBER_MARGIN_S = 3;
+
+export class EngineTable {
+  private readonly models = new Map<string, ModelStats>();
+  private readonly byNumber: (EngineStats | undefined)[] = [];
+  private readonly freeNumbers: number[] = [];
+  private readonly bySecond = new SecondLists();
+  private readonly hash = new RequestHash();
+  private readonly releaseAfterS: number;
+
+  constructor(
+    private readonly expireAfterUs: number,
+    finishedRetentionUs: number,
+  ) {
+    this.releaseAfterS = Math.ceil(finishedRetentionUs / 1_000_000) + NUMBER_MARGIN_S;
+  }
+
+  /** Rows held, listed or not. */
+  get size(): number {
+    return this.byNumber.length - this.freeNumbers.length;
+  }
+
+  get clusters(): Iterable<ModelStats> {
+    return this.models.values();
+  }
+
+  model(cluster: string): ModelStats | undefined {
+    return this.models.get(cluster);
+  }
+
+  find(cluster: string, ip: string): EngineStats | undefined {
+    return this.models.get(cluster)?.engines.get(ip);
+  }
+
+  byNumberOf(number: number): EngineStats {
+    return this.byNumber[number]!;
+  }
+
+  /** Makes a row that does not exist yet; it is listed by its first `touch`. */
+  create(cluster: string, ip: string, timeUs: number): EngineStats {
+    let model = this.models.get(cluster);
+    if (!model) {
+      model = new ModelStats(cluster);
+      this.models.set(cluster, model);
+    }
+    const number = this.freeNumbers.pop() ?? this.byNumber.length;
+    const address = addressOf(ip);
+    const row = new EngineStats(model, ip, address, number, mix32(this.hash.of(cluster).lo ^ mix32(address)));
+    model.engines.set(ip, row);
+    this.byNumber[number] = row;
+    this.bySecond.link(number, secondOf(timeUs));
+    return row;
+  }
+
+  /** An event at `timeUs` concerned the row. */
+  touch(row: EngineStats, timeUs: number, nowUs: number): void {
+    if (timeUs > row.updatedUs) {
+      row.updatedUs = timeUs;
+      row.changed();
+    }
+    if (!row.listed && row.updatedUs + this.expireAfterUs > nowUs) row.model.list(row);
+  }
+
+  /** Every row, listed or not; rows may come and go during the walk. */
+  *all(): Generator<EngineStats> {
+    for (let number = 0; number < this.byNumber.length; number++) {
+      const row = this.byNumber[number];
+      if (row) yield row;
+    }
+  }
+
+  /** Visits at most `limit` rows whose last event may be E old; true when none is left. */
+  expire(nowUs: number, limit: number): boolean {
+    for (let budget = limit; ;) {
+      const second = this.bySecond.oldestSecond();
+      if (second * 1_000_000 + this.expireAfterUs > nowUs) return true;
+      const wholly = (second + 1) * 1_000_000 + this.expireAfterUs <= nowUs;
+      for (let number = this.bySecond.headOf(second); number !== NO_SLOT;) {
+        if (budget-- === 0) return false;
+        const next = this.bySecond.nextOf(number);
+        this.expireRow(this.byNumber[number]!, second, nowUs, wholly);
+        number = next;
+      }
+      if (!wholly) return true;
+    }
+  }
+
+  private expireRow(row: EngineStats, second: number, nowUs: number, wholly: boolean): void {
+    const idle = row.liveAdds === 0 && row.updatedUs + this.expireAfterUs <= nowUs;
+    if (idle && row.listed) row.model.unlist(row);
+    if (!wholly) return;
+    const due = idle
+      ? secondOf(row.updatedUs) + this.releaseAfterS
+      : Math.max(secondOf(row.updatedUs), second + 1);
+    this.bySecond.unlink(row.number, second);
+    if (due > second) this.bySecond.link(row.number, due);
+    else this.release(row);
+  }
+
+  private release(row: EngineStats): void {
+    row.model.engines.delete(row.ip);
+    if (row.model.engines.size === 0) this.models.delete(row.model.cluster);
+    this.byNumber[row.number] = undefined;
+    this.freeNumbers.push(row.number);
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The requests in flight: the adds that no deletion covers and that have not expired, by 64-bit hash of their id.
+ *
+ * One slot per id. Its adds (normally one) form a list in ascending order of `compareAdds`, so the first one is the
+ * id's contribution to the rows, alike at every replica.
+ */
+import type { EngineStats } from './engine-stats';
+import { HashedSlots, NO_SLOT } from './hashed-slots';
+import { SecondLists, secondOf } from './second-lists';
+
+/** An origin's name, shared by all its adds. */
+export interface AddOrigin {
+  readonly name: string;
+  readonly hash: number;
+  adds: number;
+}
+
+export class Add {
+  /** The id's next add, when several replicas accepted the same id. */
+  next: Add | undefined = undefined;
+  /** What the row's `promptLength` holds for this add at present. */
+  countedPrompt = 0;
+
+  constructor(
+    readonly requestId: string,
+    readonly timeUs: number,
+    readonly origin: AddOrigin,
+    readonly row: EngineStats,
+    readonly promptLength: number,
+    readonly timestampNs: bigint | undefined,
+  ) {}
+}
+
+/** The fields that make an add what it is, before it has a row. */
+export interface AddIdentity {
+  readonly timeUs: number;
+  readonly origin: string;
+  readonly cluster: string;
+  readonly ip: string;
+  readonly promptLength: number;
+  readonly timestampNs: bigint | undefined;
+}
+
+/** Total order of an id's adds, by `(t, origin)`; the rest only decides between forged events. 0 means the same add. */
+export function compareAdds(add: Add, other: AddIdentity): number {
+  return (
+    add.timeUs - other.timeUs ||
+    compare(add.origin.name, other.origin) ||
+    compare(add.row.model.cluster, other.cluster) ||
+    compare(add.row.ip, other.ip) ||
+    add.promptLength - other.promptLength ||
+    compare(add.timestampNs ?? -1n, other.timestampNs ?? -1n)
+  );
+}
+
+function compare<T extends string | bigint>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+export class InFlight {
+  private readonly slots = new HashedSlots();
+  private readonly bySecond = new SecondLists();
+  private readonly firsts: (Add | undefined)[] = [];
+  /** Slots with more than one add: their later adds are listed under the first one's second only. */
+  private readonly conflicted = new Set<number>();
+
+  /** Ids in flight. */
+  get size(): number {
+    return this.slots.size;
+  }
+
+  get slotLimit(): number {
+    return this.slots.slotLimit;
+  }
+
+  find(hi: number, lo: number): number {
+    return this.slots.find(hi, lo);
+  }
+
+  firstOf(slot: number): Add | undefined {
+    return this.firsts[slot];
+  }
+
+  hiOf(slot: number): number {
+    return this.slots.hiOf(slot);
+  }
+
+  loOf(slot: number): number {
+    return this.slots.loOf(slot);
+  }
+
+  insert(hi: number, lo: number, add: Add): number {
+    const slot = this.slots.insert(hi, lo);
+    this.firsts[slot] = add;
+    this.bySecond.link(slot, secondOf(add.timeUs));
+    return slot;
+  }
+
+  /** Gives the slot another list of adds; none releases it. */
+  replace(slot: number, first: Add | undefined): void {
+    const old = this.firsts[slot]!;
+    this.firsts[slot] = first;
+    if (first !== old) {
+      this.bySecond.unlink(slot, secondOf(old.timeUs));
+      if (first) this.bySecond.link(slot, secondOf(first.timeUs));
+      else this.slots.remove(slot);
+    }
+    if (first?.next) this.conflicted.add(slot);
+    else if (this.conflicted.size > 0) this.conflicted.delete(slot);
+  }
+
+  /**
+   * Calls `drop` for slots whose first add is at or before `untilUs`; `drop` must remove every such add of the slot.
+   * Visits at most `limit` slots; true when none is left.
+   */
+  expire(untilUs: number, limit: number, drop: (slot: number) => void): boolean {
+    for (let budget = limit; ;) {
+      const second = this.bySecond.oldestSecond();
+      if (second * 1_000_000 > untilUs) return true;
+      for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
+        if (budget-- === 0) return false;
+        const next = this.bySecond.nextOf(slot);
+        if (this.firsts[slot]!.timeUs <= untilUs) drop(slot);
+        slot = next;
+      }
+      if ((second + 1) * 1_000_000 > untilUs) return true;
+    }
+  }
+
+  /** The slots with an add in one second of event time, and some without. */
+  *ofSecond(second: number): Generator<number> {
+    for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
+      const next = this.bySecond.nextOf(slot);
+      yield slot;
+      slot = next;
+    }
+    yield* this.conflicted;
+  }
+}

@@ -1,0 +1,331 @@
+/**
+ * The view: every cluster's rows, as a function of the set of events and of now. Never a counter.
+ *
+ * State of one id: its uncovered adds (`InFlight`), the latest prompt-delete time `P` and the latest delete time `D`
+ * (`DeletionTimes`). An add at `t` is covered when `t <= D + R`, its prompt is gone when `t <= P + R`, and it is
+ * expired when `t + E <= now`. An id's contribution is that of its first add; a row changes only by taking the old
+ * contribution out and putting the new one in. Merging is idempotent, commutative and associative, so order and
+ * duplicates cannot matter. A `P` at or before `D` says nothing more and is dropped.
+ *
+ * Pure: time is an argument (microseconds), and never goes back in here.
+ */
+import { DeletionTimes } from './deletion-times';
+import { EngineTable } from './engine-table';
+import type { LoadEvent } from './event';
+import { NO_SLOT } from './hashed-slots';
+import type { AddIdentity, AddOrigin } from './in-flight';
+import { Add, InFlight, compareAdds } from './in-flight';
+import { RequestHash, mix32 } from './request-hash';
+import { ADD_ITEM, DELETE_ITEM, PROMPT_DELETE_ITEM, StateDigest } from './state-digest';
+
+export interface LoadStatsOptions {
+  /** E: an in-flight request older than this is dropped. */
+  readonly expireAfterUs: number;
+  /** R: how far an add may be ahead of a deletion that still covers it. */
+  readonly finishedRetentionUs: number;
+  /** Ids in flight beyond which further ones are dropped. */
+  readonly inFlightCeiling: number;
+  /** Rows beyond which further ones are dropped. */
+  readonly engineCeiling: number;
+  /** Finished ids, and deletions that wait for their add, beyond which further ones are dropped. */
+  readonly finishedCeiling: number;
+  readonly waitingCeiling: number;
+}
+
+/** What became of an event. Anything but `applied` has changed nothing. */
+export type Outcome =
+  | 'applied'
+  /** So old that its request has expired everywhere. */
+  | 'expired'
+  /** From further ahead of now than R. */
+  | 'ahead'
+  | 'in-flight-ceiling'
+  | 'engine-ceiling'
+  | 'finished-ceiling'
+  | 'conflict-ceiling';
+
+/** Conflicting adds kept for one id: as many as replicas could honestly accept at once, and far more. */
+const MOST_ADDS_OF_AN_ID = 64;
+
+export interface RowName {
+  readonly cluster: string;
+  readonly ip: string;
+}
+
+export interface RequestStatus {
+  /** The id's first add in flight. */
+  readonly add: Add | undefined;
+  readonly deletedUs: number | undefined;
+  /** Whether that delete has come before any add. */
+  readonly deleteWaits: boolean;
+  readonly promptDeletedUs: number | undefined;
+}
+
+export class LoadStats {
+  /** Over the adds in flight, and over the remembered delete and prompt-delete times, which are kept R longer. */
+  readonly addDigest = new StateDigest();
+  readonly deletionDigest = new StateDigest();
+  readonly inFlight = new InFlight();
+  readonly deletes: DeletionTimes;
+  readonly promptDeletes: DeletionTimes;
+  readonly engines: EngineTable;
+  /** Adds dropped because they were E old. */
+  expiredRequests = 0;
+  private readonly origins = new Map<string, AddOrigin>();
+  private readonly hash = new RequestHash();
+  private latestNowUs = 0;
+
+  constructor(readonly options: LoadStatsOptions) {
+    const keepForUs = options.finishedRetentionUs + options.expireAfterUs;
+    this.deletes = new DeletionTimes(keepForUs, DELETE_ITEM, this.deletionDigest);
+    this.promptDeletes = new DeletionTimes(keepForUs, PROMPT_DELETE_ITEM, this.deletionDigest);
+    this.engines = new EngineTable(options.expireAfterUs, options.finishedRetentionUs);
+  }
+
+  /** The latest now that the view was ever told, or the one given if that is later. */
+  advance(nowUs: number): number {
+    if (nowUs > this.latestNowUs) this.latestNowUs = nowUs;
+    return this.latestNowUs;
+  }
+
+  apply(event: LoadEvent, nowUs: number): Outcome {
+    if (event.type === 'add') return this.mergeAdd(event.requestId, event, nowUs);
+    const { hi, lo } = this.hash.of(event.requestId);
+    return event.type === 'delete'
+      ? this.mergeDelete(hi, lo, event.timeUs, nowUs)
+      : this.mergePromptDelete(hi, lo, event.timeUs, nowUs);
+  }
+
+  /** What is known of an id: decides the answer to a report of it. */
+  statusOf(requestId: string, nowUs: number): RequestStatus {
+    const now = this.advance(nowUs);
+    const { hi, lo } = this.hash.of(requestId);
+    const slot = this.inFlight.find(hi, lo);
+    let add = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
+    while (add && add.timeUs + this.options.expireAfterUs <= now) add = add.next;
+    const deleted = this.deletes.find(hi, lo, now);
+    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+    return {
+      add,
+      deletedUs: deleted === NO_SLOT ? undefined : this.deletes.timeOf(deleted),
+      deleteWaits: deleted !== NO_SLOT && this.deletes.isWaiting(deleted),
+      promptDeletedUs: promptDeleted === NO_SLOT ? undefined : this.promptDeletes.timeOf(promptDeleted),
+    };
+  }
+
+  mergeAdd(requestId: string, fields: AddIdentity, nowUs: number): Outcome {
+    const { expireAfterUs, finishedRetentionUs, inFlightCeiling, engineCeiling } = this.options;
+    const now = this.advance(nowUs);
+    const { timeUs } = fields;
+    if (timeUs + expireAfterUs <= now) return 'expired';
+    if (timeUs > now + finishedRetentionUs) return 'ahead';
+    const { hi, lo } = this.hash.of(requestId);
+    const deleted = this.deletes.find(hi, lo, now);
+    const covered = deleted !== NO_SLOT && timeUs <= this.deletes.timeOf(deleted) + finishedRetentionUs;
+    const slot = covered ? NO_SLOT : this.inFlight.find(hi, lo);
+    if (!covered && slot === NO_SLOT && this.inFlight.size >= inFlightCeiling) return 'in-flight-ceiling';
+    let row = this.engines.find(fields.cluster, fields.ip);
+    if (!row && this.engines.size >= engineCeiling) return 'engine-ceiling';
+    if (slot !== NO_SLOT && !hasRoom(this.inFlight.firstOf(slot)!, fields)) return 'conflict-ceiling';
+
+    row ??= this.engines.create(fields.cluster, fields.ip, timeUs);
+    this.engines.touch(row, timeUs, now);
+    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+    if (promptDeleted !== NO_SLOT) {
+      this.promptDeletes.addRow(promptDeleted, row.number);
+      const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
+      if (timeUs <= promptDeletedUs + finishedRetentionUs) this.engines.touch(row, promptDeletedUs, now);
+    }
+    if (covered) {
+      this.engines.touch(row, this.deletes.timeOf(deleted), now);
+      this.deletes.addRow(deleted, row.number);
+      return 'applied';
+    }
+    const first = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
+    let before: Add | undefined;
+    let after = first;
+    while (after) {
+      const order = compareAdds(after, fields);
+      if (order === 0) return 'applied';
+      if (order > 0) break;
+      before = after;
+      after = after.next;
+    }
+    const origin = this.originOf(fields.origin);
+    const add = new Add(requestId, timeUs, origin, row, fields.promptLength, fields.timestampNs);
+    add.next = after;
+    origin.adds++;
+    row.liveAdds++;
+    this.addDigest.change(hi, lo, ADD_ITEM, timeUs, contentHash(add), 1);
+    if (slot === NO_SLOT) {
+      this.inFlight.insert(hi, lo, add);
+      this.putIn(add, hi, lo, now);
+    } else {
+      takeOut(first!);
+      if (before) before.next = add;
+      this.inFlight.replace(slot, before ? first : add);
+      this.putIn(before ? first! : add, hi, lo, now);
+    }
+    return 'applied';
+  }
+
+  /** `rows` names the engines whose adds the delete is known to have covered elsewhere. */
+  mergeDelete(hi: number, lo: number, timeUs: number, nowUs: number, rows: readonly RowName[] = []): Outcome {
+    const now = this.advance(nowUs);
+    const refused = this.refuseDeletion(this.deletes, hi, lo, timeUs, now);
+    if (refused) return refused;
+    const deleted = this.deletes.raise(hi, lo, timeUs, now);
+    const deletedUs = this.deletes.timeOf(deleted);
+    for (const { cluster, ip } of rows) {
+      const row = this.engines.find(cluster, ip);
+      if (row) this.deletes.addRow(deleted, row.number);
+    }
+    for (const number of this.deletes.rowsOf(deleted))
+      this.engines.touch(this.engines.byNumberOf(number), deletedUs, now);
+
+    const slot = this.inFlight.find(hi, lo);
+    if (slot !== NO_SLOT) {
+      const first = this.inFlight.firstOf(slot)!;
+      takeOut(first);
+      let left: Add | undefined = first;
+      while (left && left.timeUs <= deletedUs + this.options.finishedRetentionUs) {
+        this.deletes.addRow(deleted, left.row.number);
+        this.engines.touch(left.row, deletedUs, now);
+        this.dropped(left, hi, lo);
+        left = left.next;
+      }
+      this.inFlight.replace(slot, left);
+      if (left) this.putIn(left, hi, lo, now);
+    }
+    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+    if (promptDeleted !== NO_SLOT && this.promptDeletes.timeOf(promptDeleted) <= deletedUs) {
+      this.promptDeletes.remove(promptDeleted);
+    }
+    return 'applied';
+  }
+
+  mergePromptDelete(hi: number, lo: number, timeUs: number, nowUs: number): Outcome {
+    const now = this.advance(nowUs);
+    const refused = this.refuseDeletion(this.promptDeletes, hi, lo, timeUs, now);
+    if (refused) return refused;
+    const deleted = this.deletes.find(hi, lo, now);
+    if (deleted !== NO_SLOT) {
+      if (timeUs <= this.deletes.timeOf(deleted)) return 'applied';
+      for (const number of this.deletes.rowsOf(deleted))
+        this.engines.touch(this.engines.byNumberOf(number), timeUs, now);
+    }
+    const promptDeleted = this.promptDeletes.raise(hi, lo, timeUs, now);
+    const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
+    const slot = this.inFlight.find(hi, lo);
+    if (slot === NO_SLOT) return 'applied';
+    const first = this.inFlight.firstOf(slot)!;
+    takeOut(first);
+    for (let add: Add | undefined = first; add; add = add.next) {
+      if (add.timeUs > promptDeletedUs + this.options.finishedRetentionUs) break;
+      this.promptDeletes.addRow(promptDeleted, add.row.number);
+      this.engines.touch(add.row, promptDeletedUs, now);
+    }
+    this.putIn(first, hi, lo, now);
+    return 'applied';
+  }
+
+  /** An idle row that another replica knows: merged by the maximum of its event times. */
+  mergeRow(cluster: string, ip: string, updatedUs: number, nowUs: number): Outcome {
+    const now = this.advance(nowUs);
+    if (updatedUs + this.options.expireAfterUs <= now) return 'expired';
+    if (updatedUs > now + this.options.finishedRetentionUs) return 'ahead';
+    let row = this.engines.find(cluster, ip);
+    if (!row && this.engines.size >= this.options.engineCeiling) return 'engine-ceiling';
+    row ??= this.engines.create(cluster, ip, updatedUs);
+    this.engines.touch(row, updatedUs, now);
+    return 'applied';
+  }
+
+  /** Drops what is past its time, looking at no more than about `limit` things; true when nothing is left to drop. */
+  expire(nowUs: number, limit: number): boolean {
+    const now = this.advance(nowUs);
+    const untilUs = now - this.options.expireAfterUs;
+    return (
+      this.inFlight.expire(untilUs, limit, (slot) => this.expireAdds(slot, untilUs, now)) &&
+      this.deletes.expire(now, limit) &&
+      this.promptDeletes.expire(now, limit) &&
+      this.engines.expire(now, limit)
+    );
+  }
+
+  private expireAdds(slot: number, untilUs: number, now: number): void {
+    const hi = this.inFlight.hiOf(slot);
+    const lo = this.inFlight.loOf(slot);
+    const first = this.inFlight.firstOf(slot)!;
+    takeOut(first);
+    let left: Add | undefined = first;
+    while (left && left.timeUs <= untilUs) {
+      this.dropped(left, hi, lo);
+      this.expiredRequests++;
+      left = left.next;
+    }
+    this.inFlight.replace(slot, left);
+    if (left) this.putIn(left, hi, lo, now);
+  }
+
+  private refuseDeletion(
+    of: DeletionTimes,
+    hi: number,
+    lo: number,
+    timeUs: number,
+    now: number,
+  ): Outcome | undefined {
+    const { expireAfterUs, finishedRetentionUs, finishedCeiling, waitingCeiling } = this.options;
+    if (timeUs + finishedRetentionUs + expireAfterUs <= now) return 'expired';
+    if (timeUs > now + finishedRetentionUs) return 'ahead';
+    const full = of.size >= finishedCeiling || of.waiting >= waitingCeiling;
+    if (full && of.find(hi, lo, now) === NO_SLOT) {
+      if (of.size >= finishedCeiling || this.inFlight.find(hi, lo) === NO_SLOT) return 'finished-ceiling';
+    }
+    return undefined;
+  }
+
+  private putIn(add: Add, hi: number, lo: number, now: number): void {
+    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+    const promptGone =
+      promptDeleted !== NO_SLOT &&
+      add.timeUs <= this.promptDeletes.timeOf(promptDeleted) + this.options.finishedRetentionUs;
+    add.countedPrompt = promptGone ? 0 : add.promptLength;
+    add.row.queuedRequests++;
+    add.row.promptLength += add.countedPrompt;
+    add.row.changed();
+  }
+
+  private dropped(add: Add, hi: number, lo: number): void {
+    this.addDigest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), -1);
+    add.row.liveAdds--;
+    if (--add.origin.adds === 0) this.origins.delete(add.origin.name);
+  }
+
+  private originOf(name: string): AddOrigin {
+    let origin = this.origins.get(name);
+    if (!origin) {
+      origin = { name, hash: this.hash.of(name).lo, adds: 0 };
+      this.origins.set(name, origin);
+    }
+    return origin;
+  }
+}
+
+function takeOut(add: Add): void {
+  add.row.queuedRequests--;
+  add.row.promptLength -= add.countedPrompt;
+  add.row.changed();
+}
+
+function contentHash(add: Add): number {
+  return mix32(add.origin.hash ^ add.row.hash ^ Math.imul(add.promptLength, 0x9e3779b1));
+}
+
+function hasRoom(first: Add, fields: AddIdentity): boolean {
+  let count = 0;
+  for (let add: Add | undefined = first; add; add = add.next) {
+    if (++count >= MOST_ADDS_OF_AN_ID) return compareAdds(add, fields) === 0;
+  }
+  return true;
+}

@@ -1,0 +1,51 @@
+/**
+ * One cluster: the engines that serve one model, in ascending order of address.
+ */
+import type { EngineStats } from './engine-stats';
+
+export class ModelStats {
+  /** Counts changes of any row, so that readers can tell whether there is something new. */
+  changes = 0;
+  /** All rows by address, listed or not. */
+  readonly engines = new Map<string, EngineStats>();
+  private listed: EngineStats[] = [];
+
+  constructor(readonly cluster: string) {}
+
+  /** The rows that answers show. */
+  get rows(): readonly EngineStats[] {
+    return this.listed;
+  }
+
+  list(engine: EngineStats): void {
+    this.listed.splice(this.positionOf(engine.address), 0, engine);
+    engine.listed = true;
+    this.changes++;
+  }
+
+  unlist(engine: EngineStats): void {
+    this.listed.splice(this.positionOf(engine.address), 1);
+    engine.listed = false;
+    this.changes++;
+  }
+
+  private positionOf(address: number): number {
+    let low = 0;
+    let high = this.listed.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.listed[middle]!.address < address) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The JSON array of the rows. */
+  toJson(): string {
+    const { listed } = this;
+    if (listed.length === 0) return '[]';
+    let json = '[' + listed[0]!.toJson();
+    for (let i = 1; i < listed.length; i++) json += ',' + listed[i]!.toJson();
+    return json + ']';
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Slots grouped by the second of their event time: what makes expiry and per-second repair time-ordered.
+ *
+ * Each second has a doubly linked list of slots through two columns; linking and unlinking are O(1). The seconds
+ * in use span about E + R, so finding the oldest one is a short walk that only moves forward.
+ */
+import { NO_SLOT, int32Column } from './hashed-slots';
+
+export function secondOf(timeUs: number): number {
+  return Math.floor(timeUs / 1_000_000);
+}
+
+export class SecondLists {
+  private readonly next = int32Column();
+  private readonly previous = int32Column();
+  private readonly heads = new Map<number, number>();
+  private oldest = Infinity;
+  private newest = -Infinity;
+
+  link(slot: number, second: number): void {
+    this.next.ensure(slot);
+    this.previous.ensure(slot);
+    const head = this.heads.get(second) ?? NO_SLOT;
+    this.next.set(slot, head);
+    this.previous.set(slot, NO_SLOT);
+    if (head !== NO_SLOT) this.previous.set(head, slot);
+    this.heads.set(second, slot);
+    if (second < this.oldest) this.oldest = second;
+    if (second > this.newest) this.newest = second;
+  }
+
+  unlink(slot: number, second: number): void {
+    const next = this.next.get(slot);
+    const previous = this.previous.get(slot);
+    if (next !== NO_SLOT) this.previous.set(next, previous);
+    if (previous !== NO_SLOT) this.next.set(previous, next);
+    else if (next !== NO_SLOT) this.heads.set(second, next);
+    else this.heads.delete(second);
+  }
+
+  /** The oldest second that has slots, or Infinity. */
+  oldestSecond(): number {
+    if (this.heads.size === 0) {
+      this.oldest = Infinity;
+      this.newest = -Infinity;
+      return Infinity;
+    }
+    if (this.newest - this.oldest > 4 * this.heads.size + 1000) {
+      // A jump of the clock left a wide gap: look at the seconds in use instead of walking over it.
+      this.oldest = Infinity;
+      for (const second of this.heads.keys()) if (second < this.oldest) this.oldest = second;
+    }
+    while (!this.heads.has(this.oldest)) this.oldest++;
+    return this.oldest;
+  }
+
+  headOf(second: number): number {
+    return this.heads.get(second) ?? NO_SLOT;
+  }
+
+  nextOf(slot: number): number {
+    return this.next.get(slot);
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * A set of sequence numbers as ascending, disjoint, non-adjacent closed intervals `[from, to, from, to, …]`.
+ *
+ * An origin's seqs come almost always in order, so the last interval is tried first and the set is nearly always
+ * one interval; a jump of any width costs one interval.
+ */
+export class SeqSet {
+  private bounds: number[];
+
+  constructor(bounds: readonly number[] = []) {
+    this.bounds = [...bounds];
+  }
+
+  get intervalCount(): number {
+    return this.bounds.length / 2;
+  }
+
+  /** The highest seq in the set, or 0. */
+  get last(): number {
+    return this.bounds.at(-1) ?? 0;
+  }
+
+  toJSON(): readonly number[] {
+    return this.bounds;
+  }
+
+  has(seq: number): boolean {
+    const i = this.firstEndingAtOrAfter(seq);
+    return i < this.bounds.length && this.bounds[i]! <= seq;
+  }
+
+  /** True when `seq` was not in the set before. */
+  add(seq: number): boolean {
+    const { bounds } = this;
+    if (bounds.length > 0 && bounds[bounds.length - 1] === seq - 1) {
+      bounds[bounds.length - 1] = seq;
+      return true;
+    }
+    if (this.has(seq)) return false;
+    this.addRange(seq, seq);
+    return true;
+  }
+
+  addRange(from: number, to: number): void {
+    const { bounds } = this;
+    let start = this.firstEndingAtOrAfter(from - 1);
+    let end = start;
+    let low = from;
+    let high = to;
+    while (end < bounds.length && bounds[end]! <= to + 1) {
+      low = Math.min(low, bounds[end]!);
+      high = Math.max(high, bounds[end + 1]!);
+      end += 2;
+    }
+    if (start > bounds.length) start = bounds.length;
+    bounds.splice(start, end - start, low, high);
+  }
+
+  addAll(other: SeqSet): void {
+    for (let i = 0; i < other.bounds.length; i += 2) this.addRange(other.bounds[i]!, other.bounds[i + 1]!);
+  }
+
+  /** The gaps of this set within `[from, to]`, as a set. */
+  gaps(from: number, to: number): SeqSet {
+    const gaps: number[] = [];
+    let next = from;
+    for (let i = this.firstEndingAtOrAfter(from); i < this.bounds.length && this.bounds[i]! <= to; i += 2) {
+      if (this.bounds[i]! > next) gaps.push(next, this.bounds[i]! - 1);
+      next = this.bounds[i + 1]! + 1;
+    }
+    if (next <= to) gaps.push(next, to);
+    return new SeqSet(gaps);
+  }
+
+  /** Members of this set that are not in `other`. */
+  minus(other: SeqSet): SeqSet {
+    const left: number[] = [];
+    for (let i = 0; i < this.bounds.length; i += 2) {
+      left.push(...other.gaps(this.bounds[i]!, this.bounds[i + 1]!).bounds);
+    }
+    return new SeqSet(left);
+  }
+
+  intersect(other: SeqSet): SeqSet {
+    return this.minus(this.minus(other));
+  }
+
+  /** How many seqs the set holds. */
+  get count(): number {
+    let count = 0;
+    for (let i = 0; i < this.bounds.length; i += 2) count += this.bounds[i + 1]! - this.bounds[i]! + 1;
+    return count;
+  }
+
+  equals(other: SeqSet): boolean {
+    return (
+      this.bounds.length === other.bounds.length && this.bounds.every((bound, i) => bound === other.bounds[i])
+    );
+  }
+
+  /** Removes the lowest intervals until at most `most` are left; returns the highest seq removed, or 0. */
+  dropLowest(most: number): number {
+    const surplus = this.intervalCount - most;
+    return surplus > 0 ? this.bounds.splice(0, surplus * 2).at(-1)! : 0;
+  }
+
+  /** Index of the first interval whose end is at or after `seq`. */
+  private firstEndingAtOrAfter(seq: number): number {
+    let low = 0;
+    let high = this.bounds.length / 2;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.bounds[middle * 2 + 1]! < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low * 2;
+  }
+}

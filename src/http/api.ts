@@ -1,0 +1,36 @@
+/** The express app with every route on it. Express is the one router; the rest of it stays switched off. */
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import type { Answers } from './answers';
+import type { ApiRequest } from './api-request';
+import type { HttpDependencies } from './dependencies';
+import { ApiError } from './errors';
+import { Routes } from './routes';
+import { addHealthRoutes } from './routes/health';
+import { addLoadRoutes } from './routes/load';
+import { addLogLevelRoute } from './routes/log-level';
+import { addMetricsRoute } from './routes/metrics';
+
+export function createApi(dependencies: HttpDependencies, answers: Answers): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.disable('query parser');
+  app.enable('case sensitive routing');
+
+  const routes = new Routes(app, answers);
+  // Routes are tried in this order; the ones that gateways call are first.
+  addLoadRoutes(routes, dependencies);
+  addHealthRoutes(routes, answers, dependencies);
+  addMetricsRoute(routes, answers, dependencies);
+  addLogLevelRoute(routes, dependencies);
+
+  app.use((req, res) => {
+    answers.error(req as ApiRequest, res, new ApiError('routeNotFound', 'no such route'));
+  });
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- express knows error handlers by their four parameters
+  const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {
+    answers.error(req as ApiRequest, res, error);
+  };
+  app.use(onError);
+  return app;
+}

@@ -1,0 +1,25 @@
+/** What the HTTP layer needs from the rest of the replica. The composition root hands it over; nothing is looked up. */
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Replicator } from '../replication/replicator';
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Bus, peers, history and why; answered as it is, so it must not hold credentials. */
+  readonly body: object;
+}
+
+/** Whether copies of a report that the view already shows are refused, or answered like the first one. */
+export type ReplayPolicy = 'reject' | 'accept';
+
+export interface HttpDependencies {
+  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson'>;
+  readonly replayPolicy: ReplayPolicy;
+  readonly readiness: () => Readiness;
+  /** Its level is what `POST /log/level` changes. */
+  readonly logger: Logger;
+  /** What `/metrics` shows; the HTTP layer adds its own metrics to it. */
+  readonly registry: Registry;
+  readonly monotonicMs: () => number;
+  readonly randomBytes: (size: number) => Buffer;
+}

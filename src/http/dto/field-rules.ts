@@ -1,0 +1,75 @@
+/**
+ * What each kind of field may hold: a predicate and the words for it. The decorators of the DTOs and the fast check
+ * in front of them both use these, so a rule exists once.
+ */
+
+export interface FieldRule {
+  readonly allows: (value: unknown) => boolean;
+  /** Completes the sentence "<field> must be …". */
+  readonly words: string;
+}
+
+/** Lengths are counted in UTF-16 code units everywhere in the system. */
+const MAX_TEXT_LENGTH = 256;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const TEXT_WITHOUT_SURROGATES = /^[^\ud800-\udfff]*$/;
+
+/**
+ * A lone surrogate is no character: it cannot be written as UTF-8, and two ids that differ only there would become
+ * one on the way to another system.
+ */
+function isText(value: unknown, minLength: number): boolean {
+  return (
+    typeof value === 'string' &&
+    value.length >= minLength &&
+    value.length <= MAX_TEXT_LENGTH &&
+    (TEXT_WITHOUT_SURROGATES.test(value) || !LONE_SURROGATE.test(value))
+  );
+}
+
+export const text: FieldRule = {
+  allows: (value) => isText(value, 1),
+  words: `a string of 1 to ${MAX_TEXT_LENGTH} characters`,
+};
+
+export const textOrEmpty: FieldRule = {
+  allows: (value) => isText(value, 0),
+  words: `a string of at most ${MAX_TEXT_LENGTH} characters`,
+};
+
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+/** Only the canonical form (no leading zeros): an engine must have one name. */
+const IPV4 = new RegExp(`^(?:${OCTET}\\.){3}${OCTET}$`);
+
+export const ipv4: FieldRule = {
+  allows: (value) => typeof value === 'string' && IPV4.test(value),
+  words: 'an IPv4 address',
+};
+
+export const ipv4OrEmpty: FieldRule = {
+  allows: (value) => value === '' || ipv4.allows(value),
+  words: 'an IPv4 address or empty',
+};
+
+const MAX_PROMPT_LENGTH = 2147483647;
+
+export const promptLength: FieldRule = {
+  allows: (value) =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_PROMPT_LENGTH,
+  words: `an integer from 0 to ${MAX_PROMPT_LENGTH}`,
+};
+
+const MAX_TIMESTAMP_NS = 9223372036854775807n;
+
+/** Expects the exact integer that `exactIntegerOf` reads from the body's text: a number cannot hold 19 digits. */
+export const timestampNs: FieldRule = {
+  allows: (value) => typeof value === 'bigint' && value >= 0n && value <= MAX_TIMESTAMP_NS,
+  words: `an integer from 0 to ${MAX_TIMESTAMP_NS.toString()}`,
+};
+
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+
+export const logLevel: FieldRule = {
+  allows: (value) => typeof value === 'string' && LEVELS.includes(value.toUpperCase()),
+  words: `one of ${LEVELS.join(', ')}`,
+};

@@ -1,0 +1,90 @@
+/**
+ * How a route module puts its routes on the express app. What every route shares is here: errors become answers, a wrong
+ * method is answered 405 with `Allow`, OPTIONS says what is allowed, HEAD is GET without the body.
+ */
+import type { Express, RequestHandler } from 'express';
+import type { ServerResponse } from 'node:http';
+import type { Answers } from './answers';
+import type { ApiRequest } from './api-request';
+import { ApiError } from './errors';
+import { MAX_BODY_BYTES, readBody } from './request-body';
+
+export type Handler = (req: ApiRequest, res: ServerResponse) => void | Promise<void>;
+
+/** Each answers the `data` of the envelope as JSON text, or throws. */
+export interface JsonHandlers {
+  readonly get?: (req: ApiRequest) => string;
+  readonly post?: (body: Buffer) => string;
+  readonly delete?: (body: Buffer) => string;
+}
+
+export interface Handlers {
+  readonly get?: Handler;
+  readonly post?: Handler;
+  readonly delete?: Handler;
+}
+
+export class Routes {
+  constructor(
+    private readonly app: Express,
+    private readonly answers: Answers,
+  ) {}
+
+  json(path: string, { get, post, delete: del }: JsonHandlers): void {
+    this.add(path, {
+      ...(get && { get: (req, res) => this.attempt(req, res, () => get(req)) }),
+      ...(post && { post: this.withBody(post) }),
+      ...(del && { delete: this.withBody(del) }),
+    });
+  }
+
+  /** For answers outside the envelope, and for those that take their time. */
+  add(path: string, handlers: Handlers): void {
+    const route = this.app.route(path);
+    for (const method of ['get', 'post', 'delete'] as const) {
+      const handler = handlers[method];
+      // Requests are built from the class that has `startedMs`, which express's types cannot know.
+      if (handler !== undefined) route[method](handler as unknown as RequestHandler);
+    }
+    route.all(this.otherMethods(Object.keys(handlers)) as unknown as RequestHandler);
+  }
+
+  private withBody(work: (body: Buffer) => string): Handler {
+    return (req, res) => {
+      readBody(
+        req,
+        (body) => this.attempt(req, res, () => work(body)),
+        () => this.answers.error(req, res, bodyTooLarge(req)),
+      );
+    };
+  }
+
+  private attempt(req: ApiRequest, res: ServerResponse, work: () => string): void {
+    let dataJson: string;
+    try {
+      dataJson = work();
+    } catch (error) {
+      this.answers.error(req, res, error);
+      return;
+    }
+    this.answers.ok(req, res, dataJson);
+  }
+
+  private otherMethods(methods: readonly string[]): Handler {
+    const allowed = methods.map((method) => method.toUpperCase());
+    if (methods.includes('get')) allowed.push('HEAD');
+    allowed.push('OPTIONS');
+    const allow = { Allow: allowed.join(', ') };
+    return (req, res) => {
+      if (req.method === 'OPTIONS') this.answers.ok(req, res, 'null', allow);
+      else
+        this.answers.error(req, res, new ApiError('methodNotAllowed', `allowed here: ${allow.Allow}`, allow));
+    };
+  }
+}
+
+/** A client that waits for `100 Continue` has not sent its body, so the connection cannot be used for another request. */
+function bodyTooLarge(req: ApiRequest): ApiError {
+  const headers: Record<string, string> = req.headers.expect === undefined ? {} : { Connection: 'close' };
+  return new ApiError('bodyTooLarge', `body must be at most ${MAX_BODY_BYTES} bytes`, headers);
+}

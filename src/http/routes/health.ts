@@ -1,0 +1,25 @@
+/** `/healthz`: the process lives. `/readyz`: it should get traffic, and the details of why or why not. */
+import type { Answers } from '../answers';
+import type { HttpDependencies } from '../dependencies';
+import { ApiError } from '../errors';
+import type { Routes } from '../routes';
+
+type Dependencies = Pick<HttpDependencies, 'readiness'>;
+
+export function addHealthRoutes(routes: Routes, answers: Answers, { readiness }: Dependencies): void {
+  routes.json('/healthz', { get: () => 'null' });
+  routes.add('/readyz', {
+    get: (req, res) => {
+      const { ready, body } = readiness();
+      const dataJson = JSON.stringify(body);
+      if (ready) answers.ok(req, res, dataJson);
+      else
+        answers.error(
+          req,
+          res,
+          new ApiError('unavailable', 'this replica is not ready; data says why'),
+          dataJson,
+        );
+    },
+  });
+}

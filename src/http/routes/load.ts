@@ -1,0 +1,76 @@
+/** What gateways report and ask: `/v1/load/stats` and `/v1/load/prompt`. */
+import type { AddReport, AddResult, DeleteResult } from '../../replication/replicator';
+import { exactIntegerOf } from '../../wire/exact-integer';
+import { clusterOf } from '../cluster-query';
+import type { HttpDependencies } from '../dependencies';
+import { DtoValidator } from '../dto/dto-validator';
+import { isSurelyLoadAdd, LoadAddDto } from '../dto/load-add.dto';
+import { isSurelyLoadDelete, LoadDeleteDto } from '../dto/load-delete.dto';
+import { ApiError } from '../errors';
+import { parseJsonBody } from '../json-body';
+import type { Routes } from '../routes';
+
+const NO_DATA = 'null';
+
+type Dependencies = Pick<HttpDependencies, 'replicator' | 'replayPolicy'>;
+
+export function addLoadRoutes(routes: Routes, { replicator, replayPolicy }: Dependencies): void {
+  const addBody = new DtoValidator(LoadAddDto, isSurelyLoadAdd);
+  const deleteBody = new DtoValidator(LoadDeleteDto, isSurelyLoadDelete);
+
+  const readAdd = (bytes: Buffer): AddReport => {
+    const body = parseJsonBody(bytes);
+    if (typeof body.members['timestamp'] === 'number') {
+      body.members['timestamp'] = exactIntegerOf(body.text, 'timestamp') ?? body.members['timestamp'];
+    }
+    const { cluster, request_id, ip, prompt_length, timestamp } = addBody.checkBody(body);
+    return {
+      requestId: request_id,
+      cluster,
+      ip,
+      // `|| 0` also turns the -0 that JSON can express into 0.
+      promptLength: prompt_length || 0,
+      timestampNs: timestamp ?? undefined,
+    };
+  };
+  const readRequestId = (bytes: Buffer): string => deleteBody.checkBody(parseJsonBody(bytes)).request_id;
+
+  const answerAdd = (result: AddResult): string => {
+    switch (result) {
+      case 'accepted':
+      case 'resend':
+        return NO_DATA;
+      case 'duplicate':
+        if (replayPolicy === 'accept') return NO_DATA;
+        throw new ApiError('duplicate', 'request_id is in flight or was finished a short time ago');
+      case 'too-many-in-flight':
+        throw limitReached('in-flight requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
+      case 'too-many-engines':
+        throw limitReached('engines', 'METADATA_CENTER_MAX_ENGINES');
+    }
+  };
+  const answerDelete = (result: DeleteResult): string => {
+    switch (result) {
+      case 'accepted':
+        return NO_DATA;
+      case 'already-deleted':
+        if (replayPolicy === 'accept') return NO_DATA;
+        throw new ApiError('alreadyDeleted', 'request_id was already deleted');
+      case 'too-many-finished':
+        throw limitReached('finished requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
+    }
+  };
+
+  routes.json('/v1/load/stats', {
+    get: (req) => replicator.rowsJson(clusterOf(req.url)),
+    post: (body) => answerAdd(replicator.add(readAdd(body))),
+    delete: (body) => answerDelete(replicator.delete(readRequestId(body))),
+  });
+  routes.json('/v1/load/prompt', {
+    delete: (body) => answerDelete(replicator.promptDelete(readRequestId(body))),
+  });
+}
+
+function limitReached(what: string, variable: string): ApiError {
+  return new ApiError('unavailable', `this replica holds as many ${what} as ${variable} allows`);
+}

@@ -1,0 +1,24 @@
+/** `POST /log/level` changes how much is logged, at once and without a restart. */
+import type { Level } from 'pino';
+import type { HttpDependencies } from '../dependencies';
+import { DtoValidator } from '../dto/dto-validator';
+import { LogLevelDto } from '../dto/log-level.dto';
+import { parseJsonBody } from '../json-body';
+import type { Routes } from '../routes';
+
+export function addLogLevelRoute(routes: Routes, { logger }: Pick<HttpDependencies, 'logger'>): void {
+  const levelBody = new DtoValidator(LogLevelDto);
+
+  routes.json('/log/level', {
+    post: (body) => {
+      const to = levelBody.checkBody(parseJsonBody(body)).LevelParam.toLowerCase() as Level;
+      const from = logger.level;
+      // Said at whichever side of the change still shows it.
+      const shown = logger.isLevelEnabled('info');
+      if (shown) logger.info({ from, to }, 'log level changed');
+      logger.level = to;
+      if (!shown) logger.info({ from, to }, 'log level changed');
+      return '"log level updated successfully"';
+    },
+  });
+}

@@ -1,0 +1,92 @@
+/**
+ * The HTTP server: limits on everything that a connection may cost, and a stop that loses no accepted request.
+ * Routes and answers are elsewhere; this is about connections.
+ */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { HttpMetrics } from '../observability/http-metrics';
+import { Answers } from './answers';
+import { createApi } from './api';
+import { type ApiRequest, messageClassesFor } from './api-request';
+import { answerConnect, answerMalformed } from './client-error';
+import type { HttpDependencies } from './dependencies';
+import { ApiError } from './errors';
+import { type HttpLimits, httpLimits } from './limits';
+import { MAX_BODY_BYTES } from './request-body';
+import { TraceIds } from './trace-ids';
+
+export class HttpServer {
+  private readonly answers: Answers;
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+
+  constructor(
+    dependencies: HttpDependencies,
+    private readonly limits: HttpLimits = httpLimits,
+  ) {
+    const { logger, monotonicMs, randomBytes, registry } = dependencies;
+    this.answers = new Answers(new TraceIds(randomBytes), new HttpMetrics(registry), logger, monotonicMs);
+    const app = createApi(dependencies, this.answers);
+
+    const onRequest: RequestListener = (req, res) => {
+      if (req.headers.host === undefined && req.httpVersionMinor > 0) {
+        this.answers.error(
+          req as ApiRequest,
+          res,
+          new ApiError('invalidInput', 'the Host header is required'),
+        );
+      } else {
+        app(req, res);
+      }
+    };
+    const { maxConnections, maxHeadersCount, answerTimeoutMs, ...options } = limits;
+    this.server = createServer(
+      { ...options, ...messageClassesFor(app, monotonicMs), requireHostHeader: false },
+      onRequest,
+    );
+    this.server.maxConnections = maxConnections;
+    this.server.maxHeadersCount = maxHeadersCount;
+    this.server.timeout = answerTimeoutMs;
+    this.server.on('checkContinue', (req, res) => {
+      // A body that will be refused need not be sent at all.
+      if (!(Number(req.headers['content-length'] ?? 0) > MAX_BODY_BYTES)) res.writeContinue();
+      onRequest(req, res);
+    });
+    this.server.on('checkExpectation', onRequest);
+    this.server.on('clientError', (error, socket) => answerMalformed(error, socket, this.answers));
+    this.server.on('connect', (_req, socket) => answerConnect(socket, this.answers));
+    this.server.on('connection', (socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
+  }
+
+  /** Resolves with the port once it is open. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port, backlog: this.limits.backlog }, () => {
+        this.server.off('error', reject);
+        resolve((this.server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /**
+   * Takes no more connections, answers what has been accepted, and resolves when every connection is closed; after
+   * `withinMs` those that are left are cut.
+   */
+  stop(withinMs: number): Promise<void> {
+    this.answers.closing = true;
+    return new Promise((resolve) => {
+      const cut = setTimeout(() => this.server.closeAllConnections(), withinMs);
+      this.server.close(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+      this.server.closeIdleConnections();
+      // Node does not count a connection as idle before its first byte.
+      for (const socket of this.sockets) if (socket.bytesRead === 0) socket.destroy();
+    });
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Applies, publishes and receives: the one way into the view.
+ *
+ * A report is checked against the view, stamped with a dot and a time, applied to the replica's own view and published,
+ * all in one synchronous step, so that the answer that follows is read-your-writes (I5) and does not wait for the bus
+ * (I6). Everyone else's events come from the subscription and pass through `receive`.
+ */
+import type { Bus } from '../bus/bus';
+import type { CausalContext } from '../core/causal-context';
+import type { LoadEvent, LoadEventType } from '../core/event';
+import type { Add } from '../core/in-flight';
+import type { LoadStats, Outcome } from '../core/load-stats';
+import type { InvalidReason } from '../wire/event-codec';
+import { decodeEvent, encodeEvent } from '../wire/event-codec';
+import { subjectOf } from '../wire/subjects';
+
+export interface AddReport {
+  readonly requestId: string;
+  readonly cluster: string;
+  readonly ip: string;
+  readonly promptLength: number;
+  readonly timestampNs: bigint | undefined;
+}
+
+export type AddResult = 'accepted' | 'resend' | 'duplicate' | 'too-many-in-flight' | 'too-many-engines';
+export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
+
+export type DropReason = InvalidReason | Exclude<Outcome, 'applied'>;
+
+export interface ReplicatorOptions {
+  /** A new random id at each process start. */
+  readonly origin: string;
+  readonly subjectPrefix: string;
+  /** Limits for reports over HTTP; what the bus brings is limited by the view's own ceilings. */
+  readonly maxInFlight: number;
+  readonly maxEngines: number;
+}
+
+/** Counts what passes through; read by the metrics at scrape time. */
+export class ReplicatorCounts {
+  readonly published = { add: 0, 'prompt-delete': 0, delete: 0 };
+  readonly unpublished = { add: 0, 'prompt-delete': 0, delete: 0 };
+  readonly received = { add: 0, 'prompt-delete': 0, delete: 0 };
+  /** Own events that came back, events of a later version or an unknown type. */
+  own = 0;
+  unknown = 0;
+  readonly dropped = new Map<DropReason, number>();
+
+  drop(reason: DropReason): void {
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
+  }
+}
+
+export class Replicator {
+  readonly counts = new ReplicatorCounts();
+  /** Arrival minus event time of each other origin's latest event, microseconds. */
+  readonly clockDifferencesUs = new Map<string, number>();
+  private lastSeq = 0;
+  private lastAddUs = 0;
+
+  constructor(
+    readonly loadStats: LoadStats,
+    readonly context: CausalContext,
+    private readonly bus: Bus,
+    private readonly nowUs: () => number,
+    private readonly observeLatency: (ms: number) => void,
+    private readonly options: ReplicatorOptions,
+  ) {}
+
+  get origin(): string {
+    return this.options.origin;
+  }
+
+  /** The highest seq that this replica has used. */
+  get highestSeq(): number {
+    return this.lastSeq;
+  }
+
+  add(report: AddReport): AddResult {
+    const { loadStats, options } = this;
+    const now = this.now();
+    const status = loadStats.statusOf(report.requestId, now);
+    if (status.add) {
+      for (let add: typeof status.add | undefined = status.add; add; add = add.next) {
+        if (add.timestampNs !== undefined && add.timestampNs === report.timestampNs) return 'resend';
+      }
+      return 'duplicate';
+    }
+    const finishedUntilUs = (status.deletedUs ?? -Infinity) + loadStats.options.finishedRetentionUs;
+    if (!status.deleteWaits && now <= finishedUntilUs) return 'duplicate';
+    if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
+    if (loadStats.engines.size >= options.maxEngines && !loadStats.engines.find(report.cluster, report.ip)) {
+      return 'too-many-engines';
+    }
+    // Add times of one origin ascend strictly, so that `(t, origin)` is unique.
+    const timeUs = Math.max(now, this.lastAddUs + 1);
+    const outcome = this.commit({ type: 'add', ...this.nextDot(), timeUs, ...report }, now);
+    if (outcome === 'applied') this.lastAddUs = timeUs;
+    if (outcome === 'engine-ceiling') return 'too-many-engines';
+    return outcome === 'applied' ? 'accepted' : 'too-many-in-flight';
+  }
+
+  promptDelete(requestId: string): DeleteResult {
+    const now = this.now();
+    const { add, deletedUs, promptDeletedUs } = this.loadStats.statusOf(requestId, now);
+    const { finishedRetentionUs } = this.loadStats.options;
+    const already = add
+      ? promptDeletedUs !== undefined && add.timeUs <= promptDeletedUs + finishedRetentionUs
+      : deletedUs !== undefined || promptDeletedUs !== undefined;
+    if (already) return 'already-deleted';
+    return this.commitDeletion('prompt-delete', requestId, add, now);
+  }
+
+  delete(requestId: string): DeleteResult {
+    const now = this.now();
+    const { add, deletedUs } = this.loadStats.statusOf(requestId, now);
+    if (!add && deletedUs !== undefined) return 'already-deleted';
+    return this.commitDeletion('delete', requestId, add, now);
+  }
+
+  /** The JSON array of a cluster's rows, ready to be put into an answer. */
+  rowsJson(cluster: string): string {
+    return this.loadStats.engines.model(cluster)?.toJson() ?? '[]';
+  }
+
+  /** Takes a message of the load subjects; whatever it holds, it never throws. */
+  receive(payload: Uint8Array): void {
+    const decoded = decodeEvent(payload);
+    if (decoded.kind === 'invalid') {
+      this.counts.drop(decoded.reason);
+      return;
+    }
+    const now = this.now();
+    if (decoded.kind === 'unknown') {
+      this.counts.unknown++;
+      this.context.observe(decoded.dot.origin, decoded.dot.seq, decoded.timeUs, now);
+      return;
+    }
+    this.receiveEvent(decoded.event, now);
+  }
+
+  private receiveEvent(event: LoadEvent, now: number): void {
+    if (event.origin === this.options.origin) {
+      this.counts.own++;
+      return;
+    }
+    const outcome = this.loadStats.apply(event, now);
+    // What was dropped for want of room, or is ahead of its time, stays a hole: a later repair may still bring it.
+    if (outcome !== 'applied') this.counts.drop(outcome);
+    if (outcome !== 'applied' && outcome !== 'expired') return;
+    this.counts.received[event.type]++;
+    this.context.observe(event.origin, event.seq, event.timeUs, now);
+    const differenceUs = now - event.timeUs;
+    this.clockDifferencesUs.set(event.origin, differenceUs);
+    this.observeLatency(Math.max(0, differenceUs / 1000));
+  }
+
+  private commitDeletion(
+    type: 'delete' | 'prompt-delete',
+    requestId: string,
+    first: Add | undefined,
+    now: number,
+  ): DeleteResult {
+    // No earlier than the adds it ends: a clock that is behind must not leave a request in flight.
+    let timeUs = now;
+    for (let add = first; add; add = add.next) timeUs = Math.max(timeUs, add.timeUs);
+    const outcome = this.commit({ type, ...this.nextDot(), timeUs, requestId }, now);
+    return outcome === 'applied' ? 'accepted' : 'too-many-finished';
+  }
+
+  private commit(event: LoadEvent, now: number): Outcome {
+    const outcome = this.loadStats.apply(event, now);
+    if (outcome !== 'applied') return outcome;
+    this.lastSeq = event.seq;
+    this.context.observe(event.origin, event.seq, event.timeUs, now);
+    this.publish(event.type, event);
+    return outcome;
+  }
+
+  private publish(type: LoadEventType, event: LoadEvent): void {
+    const sent = this.bus.publish(subjectOf(this.options.subjectPrefix, type), encodeEvent(event));
+    (sent ? this.counts.published : this.counts.unpublished)[type]++;
+  }
+
+  private nextDot(): { origin: string; seq: number } {
+    return { origin: this.options.origin, seq: this.lastSeq + 1 };
+  }
+
+  private now(): number {
+    return this.loadStats.advance(this.nowUs());
+  }
+}
