@@ -87,7 +87,6 @@ describe('the NATS bus signs in', () => {
   it('again with a password that was changed while it was connected', async () => {
     const server = await startServer({
       config: 'authorization { user: alice, password: old }',
-      files: { seed: '' },
     });
     const a = join(server.url, withCredentials({ user: 'alice', pass: 'old' }));
     await a.connected();
