@@ -35,9 +35,5 @@ export function readBody(req: IncomingMessage, onBody: (body: Buffer) => void, o
   req.on('end', () => {
     if (!tooLarge) onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
   });
-  if (tooLarge) {
-    // Marks the body as being read: of one that nobody reads, node throws away all that comes, without a bound.
-    req.read(0);
-    onTooLarge();
-  }
+  if (tooLarge) onTooLarge();
 }

@@ -103,7 +103,7 @@ describe('a body that is too large', () => {
     while (!raw.closed && sentBytes < 1e9) {
       sentBytes += chunk.length;
       await new Promise<void>((resolve) => {
-        raw.socket.write(chunk, () => resolve());
+        raw.socket.write(chunk, () => setImmediate(resolve));
       });
     }
     await raw.untilClosed();

@@ -101,6 +101,7 @@ describe('/healthz and /readyz', () => {
 
 describe('/metrics', () => {
   it('counts answers by route, method and status, and never by what callers choose (I7)', async () => {
+    const fresh = await startReplica();
     for (const path of [
       '/secret-path',
       '/v1/load/stats/secret',
