@@ -117,7 +117,7 @@ function readPeers(reader: EnvReader, httpPort: number): PeersConfig {
 }
 
 function readLoad(reader: EnvReader): LoadConfig {
-  const hours = { min: SECOND, max: 24 * HOUR };
+  const hours = { min: 100, max: 24 * HOUR };
   const expireAfterMs = reader.durationMs('METADATA_CENTER_LOAD_REQ_EXPIRE', hours, 10 * MINUTE);
   const gcIntervalMs = reader.durationMs('METADATA_CENTER_LOAD_GC_INTERVAL', { min: 10, max: HOUR }, SECOND);
   if (gcIntervalMs > expireAfterMs) {

@@ -4,7 +4,7 @@
  */
 
 export interface ErrorKind {
-  /** The number that gateways switch on; it starts with the HTTP status. */
+  /** The number that gateways switch on. */
   readonly code: number;
   readonly status: number;
   readonly message: string;

@@ -2,9 +2,13 @@
  * The metrics of the view and of the event path. Everything here is read from the replica's own state when Prometheus
  * scrapes, so that an event costs no metric work; only the replication latency is observed as events arrive.
  */
+import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client';
-import type { Bus } from '../bus/bus';
+import type { Bus, OnBusTrouble } from '../bus/bus';
+import type { CausalContext } from '../core/causal-context';
+import type { DnsDiscovery } from '../peers/dns-discovery';
+import type { PeerExchange } from '../peers/peer-exchange';
 import type { Replicator } from '../replication/replicator';
 
 /** `replication_latency_ms`: from an event's time at its origin to its application here. */
@@ -149,4 +153,66 @@ function counter(
       for (const [key, value] of values()) this.inc(label === undefined ? {} : { [label]: key }, value);
     },
   });
+}
+
+/** `dns_lookup_hosts`, and what peers, contexts and repairs look like. */
+export function registerPeerMetrics(
+  registry: Registry,
+  exchange: PeerExchange,
+  context: CausalContext,
+  discovery: DnsDiscovery | undefined,
+  domain = '',
+): void {
+  const { antiEntropy, joining } = exchange;
+  const { counts } = antiEntropy;
+  labelled(registry, 'dns_lookup_hosts', 'Addresses behind the discovery name', ['domain', 'host'], (set) => {
+    for (const host of discovery?.hosts ?? []) set({ domain, host }, 1);
+  });
+  labelled(registry, 'metacenter_peers', 'Other replicas by state', ['state'], (set) => {
+    const states = Object.values(exchange.peerStates());
+    for (const state of ['ready', 'joining', 'unreachable']) {
+      set({ state }, states.filter((each) => each === state).length);
+    }
+  });
+  const count = (name: string, help: string, value: () => number) =>
+    counter(registry, name, help, undefined, () => [['', value()]]);
+  gauge(registry, 'metacenter_ready', '1 once the replica has caught up or given up waiting', () =>
+    joining.current.ready ? 1 : 0,
+  );
+  gauge(registry, 'metacenter_missing_events', 'Lost events that are being chased', () => antiEntropy.chased);
+  gauge(registry, 'metacenter_origins', 'Origins in the causal context', () => context.originCount);
+  count('metacenter_dns_lookup_failures_total', 'Failed lookups', () => discovery?.failures ?? 0);
+  count('metacenter_comparisons_total', 'Comparisons with peers', () => counts.compares);
+  count('metacenter_snapshot_pulls_total', 'Snapshots pulled from peers', () => counts.pulls);
+  count(
+    'metacenter_snapshot_full_pulls_total',
+    'Those of them that were of everything',
+    () => counts.fullPulls,
+  );
+  count('metacenter_snapshot_failures_total', 'Comparisons and pulls that failed', () => counts.failures);
+  count('metacenter_snapshot_records_total', 'Records merged from snapshots', () => counts.recordsMerged);
+  count('metacenter_events_given_up_total', 'Lost events that no live peer had', () => counts.eventsGivenUp);
+  count('metacenter_divergence_total', 'Lasting differences after equal events', () => counts.divergences);
+}
+
+/** Counts and logs what goes wrong on the bus without being a change of the connection. */
+export class BusTroubles {
+  private readonly troubles: Counter;
+
+  constructor(
+    registry: Registry,
+    private readonly logger: Logger,
+  ) {
+    this.troubles = new Counter({
+      name: 'metacenter_bus_troubles_total',
+      help: 'Failed connection attempts, denied subjects, lost messages and other complaints, by kind',
+      labelNames: ['kind'],
+      registers: [registry],
+    });
+  }
+
+  readonly count: OnBusTrouble = (kind, detail) => {
+    this.troubles.inc({ kind });
+    this.logger.warn({ kind, detail }, 'bus trouble');
+  };
 }

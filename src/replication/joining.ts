@@ -57,13 +57,15 @@ export class Joining {
   }
 
   poll(surroundings: JoiningSurroundings, nowUs: number): JoiningState {
-    if (this.state.ready) return this.state;
-    this.state = this.next(surroundings, nowUs);
+    if (this.state.ready && this.state.caughtUp) return this.state;
+    const next = this.next(surroundings, nowUs);
+    // Once the time-out has made it ready it stays so, but it may still catch up.
+    if (!this.state.ready || (next.ready && next.caughtUp)) this.state = next;
     return this.state;
   }
 
   private next({ busConnected, peersKnown, history }: JoiningSurroundings, nowUs: number): JoiningState {
-    if (nowUs >= this.deadlineUs) {
+    if (!this.state.ready && nowUs >= this.deadlineUs) {
       const reason = !busConnected
         ? 'no bus'
         : history === 'replaying'

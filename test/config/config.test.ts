@@ -151,7 +151,7 @@ describe('the configuration', () => {
     ).toEqual([
       'HTTP_PORT must be an integer from 0 to 65535, not "80a"',
       'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, not "loud"',
-      'METADATA_CENTER_LOAD_REQ_EXPIRE must be a duration such as 500ms, 5s or 1h30m, from 1s to 24h, not "10"',
+      'METADATA_CENTER_LOAD_REQ_EXPIRE must be a duration such as 500ms, 5s or 1h30m, from 100ms to 24h, not "10"',
       'METADATA_CENTER_MAX_ENGINES must be an integer from 1 to 1000000, not "0"',
       'NATS_HISTORY must be one of auto, off, required, not "on"',
     ]);

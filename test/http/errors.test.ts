@@ -1,0 +1,362 @@
+/** Every row of the contract's error table, provoked over real HTTP; and that no error changes a row (I8). */
+import { Gauge } from 'prom-client';
+import { call, callJson, closeConnections, del, delPrompt, type JsonAnswer, post, rows } from './client';
+import { type Replica, startReplica } from './replica';
+
+let replica: Replica;
+let port: number;
+
+beforeAll(async () => {
+  replica = await startReplica();
+  port = replica.port;
+});
+
+afterAll(async () => {
+  closeConnections();
+  await replica.stop();
+});
+
+const add = { cluster: 'c', request_id: 'r', ip: '10.0.0.1' };
+let ids = 0;
+const newId = (): string => `id-${ids++}`;
+
+describe('40001000 Data duplicate', () => {
+  it('is answered to a report of an id in flight', async () => {
+    const request_id = newId();
+    await post(port, { ...add, request_id });
+    expect((await post(port, { ...add, request_id })).code).toBe(40001000);
+    expect((await post(port, { ...add, request_id, ip: '10.0.0.2' })).code).toBe(40001000);
+  });
+
+  it('is answered to a report of an id that was just finished', async () => {
+    const request_id = newId();
+    await post(port, { ...add, request_id });
+    await del(port, { request_id });
+    expect(await post(port, { ...add, request_id })).toMatchObject({ code: 40001000, status: 400 });
+  });
+});
+
+describe('40001404 Resource already deleted', () => {
+  it.each([
+    ['a second delete', del, del],
+    ['a second prompt-delete', delPrompt, delPrompt],
+    ['a prompt-delete after the delete', del, delPrompt],
+  ])('is answered to %s', async (_what, first, second) => {
+    const request_id = newId();
+    await post(port, { ...add, request_id });
+    expect((await first(port, { request_id })).code).toBe(0);
+    expect(await second(port, { request_id })).toMatchObject({ code: 40001404, status: 404 });
+    await del(port, { request_id });
+  });
+});
+
+describe('with METADATA_CENTER_REPLAY_POLICY=accept', () => {
+  let accepting: Replica;
+  beforeAll(async () => void (accepting = await startReplica({ replayPolicy: 'accept' })));
+  afterAll(() => accepting.stop());
+
+  it('copies are answered 200 and change nothing (I2)', async () => {
+    const request_id = newId();
+    for (let copy = 0; copy < 3; copy++)
+      expect((await post(accepting.port, { ...add, request_id })).code).toBe(0);
+    expect(await rows(accepting.port, 'c')).toMatchObject([{ queued_req_num: 1 }]);
+    for (let copy = 0; copy < 3; copy++)
+      expect((await delPrompt(accepting.port, { request_id })).code).toBe(0);
+    for (let copy = 0; copy < 3; copy++) expect((await del(accepting.port, { request_id })).code).toBe(0);
+    expect(await rows(accepting.port, 'c')).toMatchObject([{ queued_req_num: 0 }]);
+    expect((await post(accepting.port, { ...add, request_id: 5 })).code).toBe(40001400);
+  });
+});
+
+describe('50301000 a limit is reached', () => {
+  it('names METADATA_CENTER_MAX_IN_FLIGHT, and deletes make room again (I7)', async () => {
+    const small = await startReplica({ maxInFlight: 2 });
+    await post(small.port, { ...add, request_id: 'a' });
+    await post(small.port, { ...add, request_id: 'b' });
+    const refused = await post(small.port, { ...add, request_id: 'c' });
+    expect(refused).toMatchObject({ code: 50301000, status: 503 });
+    expect(refused.reason).toContain('METADATA_CENTER_MAX_IN_FLIGHT');
+    expect((await del(small.port, { request_id: 'a' })).code).toBe(0);
+    expect((await post(small.port, { ...add, request_id: 'c' })).code).toBe(0);
+    await small.stop();
+  });
+
+  it('names METADATA_CENTER_MAX_ENGINES, and engines that are known still take requests (I7)', async () => {
+    const small = await startReplica({ maxEngines: 1 });
+    await post(small.port, { ...add, request_id: 'a' });
+    const refused = await post(small.port, { ...add, request_id: 'b', ip: '10.0.0.2' });
+    expect(refused).toMatchObject({ code: 50301000, status: 503 });
+    expect(refused.reason).toContain('METADATA_CENTER_MAX_ENGINES');
+    expect((await post(small.port, { ...add, request_id: 'b' })).code).toBe(0);
+    await small.stop();
+  });
+
+  it('is answered to deletes of unknown ids that would fill the memory (I7)', async () => {
+    const small = await startReplica({ finishedCeiling: 1 });
+    expect((await del(small.port, { request_id: 'a' })).code).toBe(0);
+    expect(await del(small.port, { request_id: 'b' })).toMatchObject({ code: 50301000, status: 503 });
+    await small.stop();
+  });
+});
+
+describe('40001400 Invalid input parameters', () => {
+  const { cluster, request_id, ip } = add;
+  const text = (length: number): string => 'x'.repeat(length);
+  const text256 = 'a string of 1 to 256 characters';
+  const promptRule = 'prompt_length must be an integer from 0 to 2147483647';
+  const timestampRule = 'timestamp must be an integer from 0 to 9223372036854775807';
+
+  const badAdds: [string, unknown, string][] = [
+    ['no cluster', { request_id, ip }, `cluster is required and must be ${text256}`],
+    ['no request_id', { cluster, ip }, `request_id is required and must be ${text256}`],
+    ['no ip', { cluster, request_id }, 'ip is required and must be an IPv4 address'],
+    ['null for a cluster', { ...add, cluster: null }, `cluster is required and must be ${text256}`],
+    ['an empty cluster', { ...add, cluster: '' }, `cluster must be ${text256}`],
+    ['an empty request_id', { ...add, request_id: '' }, `request_id must be ${text256}`],
+    ['too long a cluster', { ...add, cluster: text(257) }, `cluster must be ${text256}`],
+    ['too long a request_id', { ...add, request_id: text(257) }, `request_id must be ${text256}`],
+    ['257 UTF-16 units', { ...add, cluster: '🙂'.repeat(128) + 'x' }, `cluster must be ${text256}`],
+    [
+      'half a character',
+      '{"cluster":"\\ud800","request_id":"r","ip":"10.0.0.1"}',
+      `cluster must be ${text256}`,
+    ],
+    ['a number for a cluster', { ...add, cluster: 7 }, `cluster must be ${text256}`],
+    ['a list for an id', { ...add, request_id: ['r'] }, `request_id must be ${text256}`],
+    ['an object for an id', { ...add, request_id: { constructor: 5 } }, `request_id must be ${text256}`],
+    ...[
+      '',
+      '10.0.0',
+      '10.0.0.256',
+      '10.0.0.01',
+      '::1',
+      ' 10.0.0.1',
+      '10.0.0.1\n',
+      '10.0.0.1.1',
+      '1e1.0.0.1',
+      7,
+    ].map((bad): [string, unknown, string] => [
+      `the ip ${JSON.stringify(bad)}`,
+      { ...add, ip: bad },
+      'ip must be an IPv4 address',
+    ]),
+    ...[-1, 1.5, 2147483648, 1e300, '5', true, [], {}].map((bad): [string, unknown, string] => [
+      `the prompt_length ${JSON.stringify(bad)}`,
+      { ...add, prompt_length: bad },
+      promptRule,
+    ]),
+    ...['-1', '1.5', '9223372036854775808', '1e300', '"1"', 'false', '[1]', '{}'].map(
+      (bad): [string, unknown, string] => [
+        `the timestamp ${bad}`,
+        `{"cluster":"c","request_id":"r","ip":"10.0.0.1","timestamp":${bad}}`,
+        timestampRule,
+      ],
+    ),
+    [
+      'a repeated field',
+      '{"cluster":"c","request_id":"a","request_id":"b","ip":"10.0.0.1"}',
+      'request_id must be given only once',
+    ],
+    [
+      'a field repeated in disguise',
+      '{"cluster":"c","\\u0069p":"10.0.0.1","request_id":"b","ip":"10.0.0.1"}',
+      'ip must be given only once',
+    ],
+    [
+      'everything at once',
+      { cluster: '', ip: 'localhost', prompt_length: -1, timestamp: 0.5 },
+      `cluster must be ${text256}; request_id is required and must be ${text256}; ip must be an IPv4 address; ${promptRule}; ${timestampRule}`,
+    ],
+  ];
+
+  it.each(badAdds)('names the bad fields of a report with %s (I8)', async (_what, body, reason) => {
+    const before = replica.events();
+    expect(await post(port, body)).toMatchObject({ code: 40001400, status: 400, reason });
+    expect(replica.events()).toBe(before);
+  });
+
+  const badDeletes: [string, unknown, string][] = [
+    ['no request_id', {}, `request_id is required and must be ${text256}`],
+    ['an empty request_id', { request_id: '' }, `request_id must be ${text256}`],
+    [
+      'too long a cluster',
+      { request_id, cluster: text(257) },
+      'cluster must be a string of at most 256 characters',
+    ],
+    [
+      'a number for a cluster',
+      { request_id, cluster: 1 },
+      'cluster must be a string of at most 256 characters',
+    ],
+    ['a bad ip', { request_id, ip: '10.0.0' }, 'ip must be an IPv4 address or empty'],
+    ['a bad prompt_length', { request_id, prompt_length: -1 }, promptRule],
+    ['a repeated field', '{"request_id":"a","cluster":"","cluster":""}', 'cluster must be given only once'],
+  ];
+
+  it.each(badDeletes)('names the bad fields of a delete with %s (I8)', async (_what, body, reason) => {
+    const before = replica.events();
+    expect(await del(port, body)).toMatchObject({ code: 40001400, status: 400, reason });
+    expect(await delPrompt(port, body)).toMatchObject({ code: 40001400, status: 400, reason });
+    expect(replica.events()).toBe(before);
+  });
+
+  const badBodies: [string, string | Buffer, string][] = [
+    ['nothing', '', 'body is empty and must be a JSON object'],
+    ['a space', ' ', 'body must be a JSON object and is not valid JSON'],
+    ['half an object', '{"cluster":"c"', 'body must be a JSON object and is not valid JSON'],
+    ['two objects', '{}{}', 'body must be a JSON object and is not valid JSON'],
+    ['a byte order mark', '\ufeff{}', 'body must be a JSON object and is not valid JSON'],
+    ['form data', 'cluster=c&request_id=r', 'body must be a JSON object and is not valid JSON'],
+    ['a list', '[{"cluster":"c"}]', 'body must be a JSON object'],
+    ['null', 'null', 'body must be a JSON object'],
+    ['a string', '"{}"', 'body must be a JSON object'],
+    ['a number', '1', 'body must be a JSON object'],
+    ['no UTF-8', Buffer.from('7b226122 3a22ff22 7d'.replaceAll(' ', ''), 'hex'), 'body must be UTF-8 text'],
+    ['30,000 open lists', '['.repeat(30_000), 'body must be a JSON object and is not valid JSON'],
+  ];
+
+  it.each(badBodies)('says what is wrong with a body of %s (I8)', async (_what, body, reason) => {
+    const before = replica.events();
+    for (const send of [post, del, delPrompt])
+      expect(await send(port, body)).toMatchObject({ code: 40001400, reason });
+    const answer = await callJson(port, 'POST', '/log/level', { body });
+    expect(answer).toMatchObject({ code: 40001400, reason });
+    expect(replica.events()).toBe(before);
+  });
+
+  it('is not upset by 20,000 levels in a field, known or not', async () => {
+    const deep = '[{"a":'.repeat(5_000) + '1' + '}]'.repeat(5_000);
+    const withField = (name: string): string => `{"${name}":${deep},"cluster":"deep","request_id":"deep"}`;
+    expect((await post(port, withField('ip'))).reason).toBe('ip must be an IPv4 address');
+    expect((await del(port, withField('unknown'))).code).toBe(0);
+  });
+
+  const badQueries: [string, string, string][] = [
+    ['no cluster', '', `cluster is required and must be ${text256}`],
+    ['another name', '?clusters=c&Cluster=c', `cluster is required and must be ${text256}`],
+    ['an empty cluster', '?cluster=', `cluster must be ${text256}`],
+    ['a cluster without value', '?cluster', `cluster must be ${text256}`],
+    ['too long a cluster', `?cluster=${text(257)}`, `cluster must be ${text256}`],
+    ['a repeated cluster', '?cluster=a&cluster=a', 'cluster must be given only once'],
+    ['a repeated cluster in disguise', '?cluster=a&x=1&%63luster=b', 'cluster must be given only once'],
+    ['half an escape', '?cluster=%e', 'cluster must be percent-encoded UTF-8'],
+    ['an escape that is no UTF-8', '?cluster=%ff', 'cluster must be percent-encoded UTF-8'],
+  ];
+
+  it.each(badQueries)('says what is wrong with a query of %s', async (_what, query, reason) => {
+    const answer = await callJson(port, 'GET', `/v1/load/stats${query}`);
+    expect(answer).toMatchObject({ code: 40001400, status: 400, reason });
+  });
+
+  it.each(['"VERBOSE"', '""', '1', 'null', '["DEBUG"]', '{"toUpperCase":1}'])(
+    'refuses the log level %s',
+    async (level) => {
+      const answer = await callJson(port, 'POST', '/log/level', { body: `{"LevelParam":${level}}` });
+      expect(answer).toMatchObject({ code: 40001400, status: 400 });
+      expect(answer.reason).toContain('must be one of TRACE, DEBUG, INFO, WARN, ERROR, FATAL');
+    },
+  );
+});
+
+describe('40401000 unknown route', () => {
+  it.each([
+    '/',
+    '/v1',
+    '/v1/load',
+    '/v1/load/stat',
+    '/V1/load/stats',
+    '/v1/cache/save',
+    '/%zz',
+    '//healthz',
+    '/../healthz',
+  ])('is answered for %s', async (path) => {
+    expect(await callJson(port, 'GET', path)).toMatchObject({ code: 40401000, status: 404 });
+    expect(await callJson(port, 'POST', path, { body: '{}' })).toMatchObject({ code: 40401000, status: 404 });
+  });
+});
+
+describe('40501000 wrong method', () => {
+  it.each([
+    ['PUT', '/v1/load/stats', 'GET, POST, DELETE, HEAD, OPTIONS'],
+    ['PATCH', '/v1/load/stats', 'GET, POST, DELETE, HEAD, OPTIONS'],
+    ['GET', '/v1/load/prompt', 'DELETE, OPTIONS'],
+    ['POST', '/v1/load/prompt', 'DELETE, OPTIONS'],
+    ['GET', '/log/level', 'POST, OPTIONS'],
+    ['POST', '/metrics', 'GET, HEAD, OPTIONS'],
+    ['DELETE', '/healthz', 'GET, HEAD, OPTIONS'],
+    ['TRACE', '/readyz', 'GET, HEAD, OPTIONS'],
+  ])('is answered to %s %s, with Allow', async (method, path, allow) => {
+    const answer = await callJson(port, method, path);
+    expect(answer).toMatchObject({ code: 40501000, status: 405, headers: { allow } });
+    const options = await callJson(port, 'OPTIONS', path);
+    expect(options).toMatchObject({ code: 0, headers: { allow } });
+  });
+
+  it('is answered to HEAD where there is no GET', async () => {
+    const answer = await call(port, 'HEAD', '/log/level');
+    expect(answer).toMatchObject({ status: 405, text: '', headers: { allow: 'POST, OPTIONS' } });
+  });
+});
+
+describe('41301000 body too large', () => {
+  const padded = (bytes: number): string => {
+    const head = '{"cluster":"large","request_id":"large","ip":"10.0.0.1","pad":"';
+    return `${head}${'x'.repeat(bytes - head.length - 2)}"}`;
+  };
+
+  it('is answered beyond 64 KiB, and not before (I7, I8)', async () => {
+    const before = replica.events();
+    for (const send of [post, del, delPrompt]) {
+      expect(await send(port, padded(65_537))).toMatchObject({ code: 41301000, status: 413 });
+    }
+    expect(replica.events()).toBe(before);
+    expect((await post(port, padded(65_536))).code).toBe(0);
+    expect(await callJson(port, 'POST', '/log/level', { body: padded(65_537) })).toMatchObject({
+      code: 41301000,
+    });
+  });
+
+  it('is answered to a chunked body, whose length nobody declared', async () => {
+    const answer = await callJson(port, 'POST', '/v1/load/stats', {
+      body: padded(65_537),
+      headers: { 'Transfer-Encoding': 'chunked' },
+    });
+    expect(answer).toMatchObject({ code: 41301000, status: 413 });
+  });
+});
+
+describe('50001000 Internal server error', () => {
+  const secret = new Error('secret: at /some/path');
+  const expectHidden = (answer: JsonAnswer): void => {
+    expect(answer).toMatchObject({ code: 50001000, status: 500 });
+    expect(answer.text).not.toMatch(/secret|some|Error:|stack/);
+    const line = replica.log.find((logged) => logged['trace_id'] === answer.envelope.trace_id);
+    expect(line).toMatchObject({
+      msg: 'request failed',
+      err: { stack: expect.stringContaining('secret') as unknown },
+    });
+  };
+
+  it('tells the caller nothing but a trace id, under which the log has the stack', async () => {
+    jest.spyOn(replica.replicator, 'rowsJson').mockImplementationOnce(() => {
+      throw secret;
+    });
+    expectHidden(await callJson(port, 'GET', '/v1/load/stats?cluster=c'));
+    jest.spyOn(replica.replicator, 'delete').mockImplementationOnce(() => {
+      throw secret;
+    });
+    expectHidden(await del(port, { request_id: 'r' }));
+  });
+
+  it('covers what fails later, in a promise', async () => {
+    new Gauge({
+      name: 'broken',
+      help: 'Fails when scraped',
+      registers: [replica.registry],
+      collect: () => Promise.reject(secret),
+    });
+    expectHidden(await callJson(port, 'GET', '/metrics'));
+    replica.registry.removeSingleMetric('broken');
+    expect((await call(port, 'GET', '/metrics')).status).toBe(200);
+  });
+});
