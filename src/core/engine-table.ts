@@ -89,14 +89,14 @@ export class EngineTable {
     }
   }
 
-  /** Visits at most `limit` rows whose last event may be E old; true when none is left. */
+  /** Visits at most `limit` rows whose last event may be E old; true when none is left, as `InFlight.expire` has it. */
   expire(nowUs: number, limit: number): boolean {
     for (let budget = limit; ;) {
       const second = this.bySecond.oldestSecond();
       if (second * 1_000_000 + this.expireAfterUs > nowUs) return true;
       const wholly = (second + 1) * 1_000_000 + this.expireAfterUs <= nowUs;
       for (let number = this.bySecond.headOf(second); number !== NO_SLOT;) {
-        if (budget-- === 0) return false;
+        if (budget-- === 0) return !wholly;
         const next = this.bySecond.nextOf(number);
         this.expireRow(this.byNumber[number]!, second, nowUs, wholly);
         number = next;

@@ -31,6 +31,7 @@ const wait = fc.oneof(
 function tell(oracle: NaiveView, step: Step): string | undefined {
   if (step.kind === 'deliver') return oracle.arrive(step.event, step.atUs);
   if (step.kind === 'row') return oracle.arriveRow(step.cluster, step.ip, step.timeUs, step.atUs);
+  oracle.advance(step.atUs);
   return undefined;
 }
 

@@ -34,7 +34,7 @@ export class NaiveView {
   ) {}
 
   arrive(event: LoadEvent, nowUs: number): NaiveOutcome {
-    const now = this.clock(nowUs);
+    const now = this.advance(nowUs);
     const keptForUs = event.type === 'add' ? this.expireAfterUs : this.retentionUs + this.expireAfterUs;
     if (event.timeUs + keptForUs <= now) return 'expired';
     if (event.timeUs > now + this.retentionUs) return 'ahead';
@@ -51,7 +51,7 @@ export class NaiveView {
   }
 
   arriveRow(cluster: string, ip: string, timeUs: number, nowUs: number): NaiveOutcome {
-    const now = this.clock(nowUs);
+    const now = this.advance(nowUs);
     if (timeUs + this.expireAfterUs <= now) return 'expired';
     if (timeUs > now + this.retentionUs) return 'ahead';
     this.rowTimes.push({ cluster, ip, timeUs });
@@ -60,7 +60,7 @@ export class NaiveView {
 
   /** Rows that are, or may be, listed: their last event may be younger than E. */
   rows(nowUs: number): NaiveRow[] {
-    const now = this.clock(nowUs);
+    const now = this.advance(nowUs);
     const rows = new Map<string, NaiveRow>();
     for (const add of this.adds.values()) {
       const row = rowOf(rows, add);
@@ -84,7 +84,7 @@ export class NaiveView {
 
   /** Uncovered, unexpired adds. */
   liveAdds(nowUs: number): AddEvent[] {
-    const now = this.clock(nowUs);
+    const now = this.advance(nowUs);
     return [...this.adds.values()].filter(
       (add) => !this.isExpired(add, now) && !this.isCovered(add, 'delete'),
     );
@@ -92,7 +92,7 @@ export class NaiveView {
 
   /** The latest remembered delete or prompt-delete of an id. */
   deletedUs(requestId: string, type: Deletion['type'], nowUs: number): number | undefined {
-    const now = this.clock(nowUs);
+    const now = this.advance(nowUs);
     const times = [...this.deletions.values()]
       .filter((deletion) => deletion.requestId === requestId && deletion.type === type)
       .map((deletion) => deletion.timeUs)
@@ -128,7 +128,7 @@ export class NaiveView {
     if (this.covers(deletion, add)) this.met.add(pairOf(add, deletion));
   }
 
-  private clock(nowUs: number): number {
+  advance(nowUs: number): number {
     this.latestNowUs = Math.max(this.latestNowUs, nowUs);
     return this.latestNowUs;
   }
