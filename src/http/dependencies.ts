@@ -14,7 +14,7 @@ export interface Readiness {
 export type ReplayPolicy = 'reject' | 'accept';
 
 export interface HttpDependencies {
-  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson'>;
+  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson' | 'clustersJson'>;
   readonly replica: ReplicaDependencies;
   readonly replayPolicy: ReplayPolicy;
   readonly readiness: () => Readiness;

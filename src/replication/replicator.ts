@@ -123,6 +123,11 @@ export class Replicator {
     return this.loadStats.engines.model(cluster)?.toJson() ?? '[]';
   }
 
+  /** The JSON array of all clusters with their sums. */
+  clustersJson(): string {
+    return `[${this.loadStats.engines.listedClusters.map((model) => model.toSummaryJson()).join()}]`;
+  }
+
   /** Takes a message of the load subjects; whatever it holds, it never throws. */
   receive(payload: Uint8Array): void {
     const decoded = decodeEvent(payload);
