@@ -21,8 +21,11 @@ import {
   registerPeerMetrics,
   registerProcessMetrics,
   registerViewMetrics,
+  registerWatchMetrics,
   replicationLatency,
 } from './observability/metrics';
+import { LatencyCounts } from './observability/latency-counts';
+import { replicaOverview } from './observability/replica-overview';
 import { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
 import { PeerExchange } from './peers/peer-exchange';
@@ -35,6 +38,7 @@ import { Replicator } from './replication/replicator';
 import type { DigestWindow } from './replication/state-comparison';
 import { digestsOf } from './replication/state-comparison';
 import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replication/limits';
+import { WATCH_TIMES, Watchers } from './watch/watchers';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
@@ -51,6 +55,7 @@ export class App {
   private readonly heartbeats: HeartbeatExchange;
   private readonly exchange: PeerExchange;
   private readonly discovery: DnsDiscovery | undefined;
+  private readonly watchers: Watchers;
   private readonly http: HttpServer;
   private readonly peerAgent = new Agent({ keepAlive: true, maxSockets: 4 });
   private stopping = false;
@@ -71,12 +76,17 @@ export class App {
     this.stats = new LoadStats(options);
     this.context = new CausalContext(contextOptions);
     this.bus = this.createBus(troubles);
+    const observeLatency = replicationLatency(registry);
+    const latency = new LatencyCounts();
     this.replicator = new Replicator(
       this.stats,
       this.context,
       this.bus,
       this.nowUs,
-      replicationLatency(registry),
+      (ms) => {
+        observeLatency(ms);
+        latency.observe(ms);
+      },
       {
         origin: this.origin,
         subjectPrefix: config.subjectPrefix,
@@ -116,6 +126,20 @@ export class App {
       },
     );
     this.discovery = peers.dnsName === undefined ? undefined : this.createDiscovery(peers.dnsName);
+    const overview = {
+      version,
+      readiness: () => this.readiness(),
+      replicator: this.replicator,
+      antiEntropy: this.exchange.antiEntropy,
+      latency,
+      watchers: () => this.watchers.count,
+      nowUs: this.nowUs,
+    };
+    this.watchers = new Watchers(this.stats.engines, () => replicaOverview(overview), {
+      ...WATCH_TIMES,
+      origin: this.origin,
+      maxWatchers: config.http.maxWatchers,
+    });
     this.http = new HttpServer({
       replicator: this.replicator,
       replica: {
@@ -130,6 +154,7 @@ export class App {
           ),
         nudged: (replica) => this.exchange.antiEntropy.nudged(replica),
       },
+      watchers: this.watchers,
       replayPolicy: config.replayPolicy,
       readiness: () => this.readiness(),
       logger,
@@ -139,6 +164,7 @@ export class App {
     });
     registerProcessMetrics(registry, version);
     registerViewMetrics(registry, this.replicator);
+    registerWatchMetrics(registry, this.watchers);
     registerBusMetrics(registry, this.bus, this.replicator);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
   }
@@ -163,6 +189,7 @@ export class App {
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.watchers.stop();
     await this.http.stop(HTTP_STOP_MS);
     this.discovery?.stop();
     this.exchange.stop();

@@ -10,6 +10,7 @@ import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
 import { addReplicaRoutes } from './routes/replica';
 import { addMetricsRoute } from './routes/metrics';
+import { addWatchRoutes } from './routes/watch';
 
 export function createApi(dependencies: HttpDependencies, answers: Answers): Express {
   const app = express();
@@ -21,6 +22,7 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   const routes = new Routes(app, answers);
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(routes, dependencies);
+  addWatchRoutes(routes, answers, dependencies.watchers);
   addHealthRoutes(routes, answers, dependencies);
   addMetricsRoute(routes, answers, dependencies);
   addLogLevelRoute(routes, dependencies);

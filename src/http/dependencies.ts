@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { ReplicaDependencies } from './routes/replica';
 import type { Replicator } from '../replication/replicator';
+import type { Watchers } from '../watch/watchers';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -16,6 +17,7 @@ export type ReplayPolicy = 'reject' | 'accept';
 export interface HttpDependencies {
   readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson' | 'clustersJson'>;
   readonly replica: ReplicaDependencies;
+  readonly watchers: Watchers;
   readonly replayPolicy: ReplayPolicy;
   readonly readiness: () => Readiness;
   /** Its level is what `POST /log/level` changes. */

@@ -13,6 +13,7 @@ import { type HttpLimits, httpLimits } from '../../src/http/limits';
 import { HttpServer } from '../../src/http/server';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
+import { WATCH_TIMES, Watchers } from '../../src/watch/watchers';
 
 export interface ReplicaOptions {
   readonly limits?: Partial<HttpLimits>;
@@ -21,6 +22,9 @@ export interface ReplicaOptions {
   readonly maxInFlight?: number;
   readonly maxEngines?: number;
   readonly finishedCeiling?: number;
+  readonly maxWatchers?: number;
+  readonly heartbeatMs?: number;
+  readonly expireAfterMs?: number;
   readonly logLevel?: string;
   readonly port?: number;
 }
@@ -28,11 +32,14 @@ export interface ReplicaOptions {
 export interface Replica {
   readonly port: number;
   readonly replicator: Replicator;
+  readonly watchers: Watchers;
   readonly registry: Registry;
   /** Every log line so far, parsed. */
   readonly log: readonly Record<string, unknown>[];
   /** How many reports were applied so far, and with them events made. */
   events(): number;
+  /** Drops what is past its time. */
+  expire(): void;
   stop(withinMs?: number): Promise<void>;
 }
 
@@ -41,7 +48,7 @@ const MINUTE_US = 60_000_000;
 export async function startReplica(options: ReplicaOptions = {}): Promise<Replica> {
   const { maxInFlight = 100_000, maxEngines = 10_000, finishedCeiling = 200_000 } = options;
   const loadStats = new LoadStats({
-    expireAfterUs: 10 * MINUTE_US,
+    expireAfterUs: options.expireAfterMs === undefined ? 10 * MINUTE_US : options.expireAfterMs * 1000,
     finishedRetentionUs: MINUTE_US,
     inFlightCeiling: 2 * maxInFlight,
     engineCeiling: 2 * maxEngines,
@@ -49,11 +56,18 @@ export async function startReplica(options: ReplicaOptions = {}): Promise<Replic
     waitingCeiling: finishedCeiling,
   });
   const context = new CausalContext({ forgetAfterUs: 30 * MINUTE_US, maxOrigins: 10, maxIntervals: 100 });
-  const replicator = new Replicator(loadStats, context, busThatIsDown, wallClock(), () => undefined, {
+  const nowUs = wallClock();
+  const replicator = new Replicator(loadStats, context, busThatIsDown, nowUs, () => undefined, {
     origin: 'origin-under-test',
     subjectPrefix: 'test',
     maxInFlight,
     maxEngines,
+  });
+  const watchers = new Watchers(loadStats.engines, () => ({ replica: 'origin-under-test' }), {
+    ...WATCH_TIMES,
+    origin: 'origin-under-test',
+    maxWatchers: options.maxWatchers ?? 1_000,
+    ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
   });
   const log: Record<string, unknown>[] = [];
   const registry = new Registry();
@@ -67,6 +81,7 @@ export async function startReplica(options: ReplicaOptions = {}): Promise<Replic
         snapshot: () => [],
         nudged: () => undefined,
       },
+      watchers,
       replayPolicy: options.replayPolicy ?? 'reject',
       readiness: options.readiness ?? (() => ({ ready: true, body: { why: [] } })),
       logger: pino(
@@ -83,10 +98,15 @@ export async function startReplica(options: ReplicaOptions = {}): Promise<Replic
   return {
     port,
     replicator,
+    watchers,
     registry,
     log,
     events: () => replicator.highestSeq,
-    stop: (withinMs = 5_000) => server.stop(withinMs),
+    expire: () => void loadStats.expire(nowUs(), 1_000),
+    stop: (withinMs = 5_000) => {
+      watchers.stop();
+      return server.stop(withinMs);
+    },
   };
 }
 
