@@ -13,6 +13,7 @@ import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
+import { readPages } from './dashboard/pages';
 import type { Readiness } from './http/dependencies';
 import { HttpServer } from './http/server';
 import {
@@ -159,6 +160,8 @@ export class App {
       readiness: () => this.readiness(),
       logger,
       registry,
+      version,
+      pages: readPages(),
       monotonicMs: () => performance.now(),
       randomBytes,
     });

@@ -8,6 +8,7 @@ import { Routes } from './routes';
 import { addHealthRoutes } from './routes/health';
 import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
+import { addPageRoutes } from './routes/pages';
 import { addReplicaRoutes } from './routes/replica';
 import { addMetricsRoute } from './routes/metrics';
 import { addWatchRoutes } from './routes/watch';
@@ -27,6 +28,7 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   addMetricsRoute(routes, answers, dependencies);
   addLogLevelRoute(routes, dependencies);
   addReplicaRoutes(routes, answers, dependencies.replica);
+  addPageRoutes(routes, answers, dependencies.version, dependencies.pages);
 
   app.use((req, res) => {
     answers.error(req as ApiRequest, res, new ApiError('routeNotFound', 'no such route'));

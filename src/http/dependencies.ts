@@ -1,6 +1,7 @@
 /** What the HTTP layer needs from the rest of the replica. The composition root hands it over; nothing is looked up. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
 import type { Replicator } from '../replication/replicator';
 import type { Watchers } from '../watch/watchers';
@@ -24,6 +25,8 @@ export interface HttpDependencies {
   readonly logger: Logger;
   /** What `/metrics` shows; the HTTP layer adds its own metrics to it. */
   readonly registry: Registry;
+  readonly version: string;
+  readonly pages: readonly Page[];
   readonly monotonicMs: () => number;
   readonly randomBytes: (size: number) => Buffer;
 }

@@ -1,6 +1,6 @@
 /** What all answers share: trace id, content type, envelope; and the routes for operators. */
 import { call, callJson, closeConnections, post, rows } from './client';
-import { type Replica, startReplica } from './replica';
+import { type Replica, readyBody, startReplica } from './replica';
 
 let replica: Replica;
 let port: number;
@@ -85,12 +85,12 @@ describe('/healthz and /readyz', () => {
     expect(await callJson(port, 'GET', '/healthz')).toMatchObject({ status: 200, code: 0 });
     expect(await callJson(port, 'GET', '/readyz')).toMatchObject({
       status: 200,
-      envelope: { data: { why: [] } },
+      envelope: { data: { ready: true } },
     });
   });
 
   it('tell alive from ready: 503 with the details in data', async () => {
-    const body = { ready: false, why: ['catching up'] };
+    const body = { ...readyBody, ready: false, reason: 'catching up' };
     const starting = await startReplica({ readiness: () => ({ ready: false, body }) });
     const answer = await callJson(starting.port, 'GET', '/readyz');
     expect(answer).toMatchObject({ status: 503, code: 50301000, envelope: { data: body } });

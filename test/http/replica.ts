@@ -8,6 +8,7 @@ import { Registry } from 'prom-client';
 import type { Bus } from '../../src/bus/bus';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
+import { readPages } from '../../src/dashboard/pages';
 import type { Readiness, ReplayPolicy } from '../../src/http/dependencies';
 import { type HttpLimits, httpLimits } from '../../src/http/limits';
 import { HttpServer } from '../../src/http/server';
@@ -42,6 +43,17 @@ export interface Replica {
   expire(): void;
   stop(withinMs?: number): Promise<void>;
 }
+
+export const readyBody = {
+  ready: true,
+  degraded: false,
+  reason: 'there is no peer',
+  replica: 'origin-under-test',
+  bus: { connected: true, reason: '' },
+  peers: {},
+  history: { state: 'none' },
+  missing_events: 0,
+};
 
 const MINUTE_US = 60_000_000;
 
@@ -83,12 +95,14 @@ export async function startReplica(options: ReplicaOptions = {}): Promise<Replic
       },
       watchers,
       replayPolicy: options.replayPolicy ?? 'reject',
-      readiness: options.readiness ?? (() => ({ ready: true, body: { why: [] } })),
+      readiness: options.readiness ?? (() => ({ ready: true, body: readyBody })),
       logger: pino(
         { level: options.logLevel ?? 'info' },
         { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) },
       ),
       registry,
+      version: '0.0.0-test',
+      pages: readPages(),
       monotonicMs: () => performance.now(),
       randomBytes,
     },
