@@ -126,7 +126,16 @@ export class LoadStats {
     if (!covered && slot === NO_SLOT && this.inFlight.size >= inFlightCeiling) return 'in-flight-ceiling';
     let row = this.engines.find(fields.cluster, fields.ip);
     if (!row && this.engines.size >= engineCeiling) return 'engine-ceiling';
-    if (slot !== NO_SLOT && !hasRoom(this.inFlight.firstOf(slot)!, fields)) return 'conflict-ceiling';
+    const first = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
+    let before: Add | undefined;
+    let after = first;
+    for (; after; after = after.next) {
+      const order = compareAdds(after, fields);
+      if (order === 0) return 'applied';
+      if (order > 0) break;
+      before = after;
+    }
+    if (first?.next && countOf(first) >= MOST_ADDS_OF_AN_ID) return 'conflict-ceiling';
 
     row ??= this.engines.create(fields.cluster, fields.ip, timeUs);
     this.engines.touch(row, timeUs, now);
@@ -140,16 +149,6 @@ export class LoadStats {
       this.engines.touch(row, this.deletes.timeOf(deleted), now);
       this.deletes.addRow(deleted, row.number);
       return 'applied';
-    }
-    const first = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
-    let before: Add | undefined;
-    let after = first;
-    while (after) {
-      const order = compareAdds(after, fields);
-      if (order === 0) return 'applied';
-      if (order > 0) break;
-      before = after;
-      after = after.next;
     }
     const origin = this.originOf(fields.origin);
     const add = new Add(requestId, timeUs, origin, row, fields.promptLength, fields.timestampNs);
@@ -322,10 +321,8 @@ function contentHash(add: Add): number {
   return mix32(add.origin.hash ^ add.row.hash ^ Math.imul(add.promptLength, 0x9e3779b1));
 }
 
-function hasRoom(first: Add, fields: AddIdentity): boolean {
+function countOf(first: Add): number {
   let count = 0;
-  for (let add: Add | undefined = first; add; add = add.next) {
-    if (++count >= MOST_ADDS_OF_AN_ID) return compareAdds(add, fields) === 0;
-  }
-  return true;
+  for (let add: Add | undefined = first; add; add = add.next) count++;
+  return count;
 }

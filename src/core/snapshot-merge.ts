@@ -5,6 +5,7 @@
  */
 import type { ContextOptions, OriginJson } from './causal-context';
 import { CausalContext } from './causal-context';
+import { MOST_ROWS_OF_A_DELETE } from './deletion-times';
 import type { LoadStats, Outcome } from './load-stats';
 import { SNAPSHOT_VERSION } from './snapshot';
 
@@ -16,7 +17,6 @@ export interface SnapshotSource {
   readonly ready: boolean;
 }
 
-const MOST_ROWS_OF_A_DELETE = 64;
 const NAME_LENGTH = 256;
 const LARGEST_PROMPT = 2_147_483_647;
 const IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
