@@ -30,8 +30,13 @@ export class NatsServerProcess {
 
   static async start(options: NatsServerOptions = {}): Promise<NatsServerProcess> {
     const server = await NatsServerProcess.prepare(options);
-    await server.run();
-    return server;
+    try {
+      await server.run();
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
   }
 
   /** A server that `run` will start: its port is known, and nobody listens there yet. */
