@@ -1,6 +1,6 @@
 /** What connections may do to a replica, and what it does about it: bytes that no HTTP client would send, and the stop. */
-import { callJson, closeConnections, post, RawConnection, rows } from './client';
-import { type Replica, startReplica } from './replica';
+import { callJson, post, RawConnection, rows } from './client';
+import { type Replica, startReplica, stopReplicas } from './replica';
 
 let replica: Replica;
 let port: number;
@@ -17,10 +17,7 @@ beforeEach(async () => {
 
 afterEach(() => raw.close());
 
-afterAll(async () => {
-  closeConnections();
-  await replica.stop();
-});
+afterAll(stopReplicas);
 
 const body = (id: string): string => `{"cluster":"conn","request_id":"${id}","ip":"10.0.0.1"}`;
 const head = (length: number | string, more = ''): string =>
@@ -57,7 +54,6 @@ describe('bodies that come slowly', () => {
       await slow.untilClosed();
     }
     expect(impatient.events()).toBe(0);
-    await impatient.stop();
   });
 });
 
@@ -197,7 +193,6 @@ describe('one connection', () => {
       connection.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
       expect((await connection.answer()).status).toBe(200);
     }
-    await small.stop();
   });
 });
 

@@ -1,6 +1,6 @@
 /** What all answers share: trace id, content type, envelope; and the routes for operators. */
-import { call, callJson, closeConnections, post, rows } from './client';
-import { type Replica, startReplica } from './replica';
+import { call, callJson, post, rows } from './client';
+import { type Replica, startReplica, stopReplicas } from './replica';
 
 let replica: Replica;
 let port: number;
@@ -10,10 +10,7 @@ beforeAll(async () => {
   port = replica.port;
 });
 
-afterAll(async () => {
-  closeConnections();
-  await replica.stop();
-});
+afterAll(stopReplicas);
 
 describe('the trace id', () => {
   it.each([
@@ -95,7 +92,6 @@ describe('/healthz and /readyz', () => {
     const answer = await callJson(starting.port, 'GET', '/readyz');
     expect(answer).toMatchObject({ status: 503, code: 50301000, envelope: { data: body } });
     expect((await callJson(starting.port, 'GET', '/healthz')).status).toBe(200);
-    await starting.stop();
   });
 });
 
@@ -112,7 +108,6 @@ describe('/metrics', () => {
       await call(fresh.port, 'PROPFIND', path);
     }
     const answer = await call(fresh.port, 'GET', '/metrics');
-    await fresh.stop();
     expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(answer.text).not.toContain('secret');
     const lines = answer.text.split('\n');

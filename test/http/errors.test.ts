@@ -1,7 +1,7 @@
 /** Every row of the contract's error table, provoked over real HTTP; and that no error changes a row (I8). */
 import { Gauge } from 'prom-client';
-import { call, callJson, closeConnections, del, delPrompt, type JsonAnswer, post, rows } from './client';
-import { type Replica, startReplica } from './replica';
+import { call, callJson, del, delPrompt, type JsonAnswer, post, rows } from './client';
+import { type Replica, startReplica, stopReplicas } from './replica';
 
 let replica: Replica;
 let port: number;
@@ -11,10 +11,7 @@ beforeAll(async () => {
   port = replica.port;
 });
 
-afterAll(async () => {
-  closeConnections();
-  await replica.stop();
-});
+afterAll(stopReplicas);
 
 const add = { cluster: 'c', request_id: 'r', ip: '10.0.0.1' };
 let ids = 0;
@@ -53,7 +50,6 @@ describe('40001404 Resource already deleted', () => {
 describe('with METADATA_CENTER_REPLAY_POLICY=accept', () => {
   let accepting: Replica;
   beforeAll(async () => void (accepting = await startReplica({ replayPolicy: 'accept' })));
-  afterAll(() => accepting.stop());
 
   it('copies are answered 200 and change nothing (I2)', async () => {
     const request_id = newId();
@@ -78,7 +74,6 @@ describe('50301000 a limit is reached', () => {
     expect(refused.reason).toContain('METADATA_CENTER_MAX_IN_FLIGHT');
     expect((await del(small.port, { request_id: 'a' })).code).toBe(0);
     expect((await post(small.port, { ...add, request_id: 'c' })).code).toBe(0);
-    await small.stop();
   });
 
   it('names METADATA_CENTER_MAX_ENGINES, and engines that are known still take requests (I7)', async () => {
@@ -88,14 +83,12 @@ describe('50301000 a limit is reached', () => {
     expect(refused).toMatchObject({ code: 50301000, status: 503 });
     expect(refused.reason).toContain('METADATA_CENTER_MAX_ENGINES');
     expect((await post(small.port, { ...add, request_id: 'b' })).code).toBe(0);
-    await small.stop();
   });
 
   it('is answered to deletes of unknown ids that would fill the memory (I7)', async () => {
     const small = await startReplica({ finishedCeiling: 1 });
     expect((await del(small.port, { request_id: 'a' })).code).toBe(0);
     expect(await del(small.port, { request_id: 'b' })).toMatchObject({ code: 50301000, status: 503 });
-    await small.stop();
   });
 });
 

@@ -1,7 +1,7 @@
 /** Whatever a body holds: no 5xx, no crash, and no changed row unless it is a report that the contract allows (I8). */
 import fc from 'fast-check';
-import { callJson, closeConnections, post, RawConnection } from './client';
-import { type Replica, startReplica } from './replica';
+import { callJson, post, RawConnection } from './client';
+import { type Replica, startReplica, stopReplicas } from './replica';
 
 let replica: Replica;
 let port: number;
@@ -12,10 +12,7 @@ beforeAll(async () => {
   await post(port, { cluster: 'steady', request_id: 'steady', ip: '10.0.0.1', prompt_length: 7 });
 });
 
-afterAll(async () => {
-  closeConnections();
-  await replica.stop();
-});
+afterAll(stopReplicas);
 
 const seed = Date.now() >>> 0;
 const routes = fc.constantFrom(

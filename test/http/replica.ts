@@ -13,6 +13,7 @@ import { type HttpLimits, httpLimits } from '../../src/http/limits';
 import { HttpServer } from '../../src/http/server';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
+import { closeConnections } from './client';
 
 export interface ReplicaOptions {
   readonly limits?: Partial<HttpLimits>;
@@ -37,6 +38,14 @@ export interface Replica {
 }
 
 const MINUTE_US = 60_000_000;
+
+const running = new Set<Replica>();
+
+/** For `afterAll`: whatever a test started and has not stopped, failed or not. */
+export async function stopReplicas(): Promise<void> {
+  closeConnections();
+  await Promise.all([...running].map((replica) => replica.stop(100)));
+}
 
 export async function startReplica(options: ReplicaOptions = {}): Promise<Replica> {
   const { maxInFlight = 100_000, maxEngines = 10_000, finishedCeiling = 200_000 } = options;
@@ -73,14 +82,19 @@ export async function startReplica(options: ReplicaOptions = {}): Promise<Replic
     { ...httpLimits, ...options.limits },
   );
   const port = await server.listen('127.0.0.1', options.port ?? 0);
-  return {
+  const replica: Replica = {
     port,
     replicator,
     registry,
     log,
     events: () => replicator.highestSeq,
-    stop: (withinMs = 5_000) => server.stop(withinMs),
+    stop: async (withinMs = 5_000) => {
+      running.delete(replica);
+      await server.stop(withinMs);
+    },
   };
+  running.add(replica);
+  return replica;
 }
 
 const busThatIsDown: Bus = {
