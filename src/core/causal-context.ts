@@ -22,15 +22,10 @@ export type OriginJson = readonly [string, number, number, ...number[]];
 interface OriginContext {
   readonly seen: SeqSet;
   /** Holes that are no longer chased. */
-  readonly givenUp: SeqSet;
+  givenUp: SeqSet;
   /** The highest seq that the origin is known to have used. */
   highest: number;
   newestUs: number;
-}
-
-export interface Hole {
-  readonly origin: string;
-  readonly seqs: SeqSet;
 }
 
 export class CausalContext {
@@ -42,6 +37,11 @@ export class CausalContext {
 
   get originCount(): number {
     return this.origins.size;
+  }
+
+  get hasEvents(): boolean {
+    for (const { seen } of this.origins.values()) if (seen.intervalCount > 0) return true;
+    return false;
   }
 
   /** Records an event; true when its dot is new, false when it was seen or its origin cannot be tracked. */
@@ -59,37 +59,48 @@ export class CausalContext {
     if (context && highest > context.highest) context.highest = highest;
   }
 
+  /**
+   * Learns from another replica's context which seqs exist: what it has seen and this one has not becomes a hole, also
+   * where the hole was given up.
+   */
+  announceAll(other: CausalContext, except: string, nowUs: number): void {
+    for (const [origin, theirs] of other.origins) {
+      if (origin === except) continue;
+      const ours = this.of(origin, theirs.newestUs, nowUs);
+      if (!ours) continue;
+      ours.highest = Math.max(ours.highest, theirs.highest);
+      if (ours.givenUp.intervalCount > 0) ours.givenUp = ours.givenUp.minus(theirs.seen);
+    }
+  }
+
+  /** Those of `seqs` that have been seen. */
+  seenOf(origin: string, seqs: SeqSet): SeqSet {
+    const seen = this.origins.get(origin)?.seen;
+    return seen ? seqs.intersect(seen) : new SeqSet();
+  }
+
   has(origin: string, seq: number): boolean {
     return this.origins.get(origin)?.seen.has(seq) ?? false;
   }
 
-  /** The holes that are still chased. */
-  holes(): Hole[] {
-    const holes: Hole[] = [];
+  /** The holes that are not given up, by origin. */
+  holes(): Map<string, SeqSet> {
+    const holes = new Map<string, SeqSet>();
     for (const [origin, { seen, givenUp, highest }] of this.origins) {
       if (seen.intervalCount === 1 && seen.last === highest && seen.has(1)) continue;
       const seqs = seen.gaps(1, highest).minus(givenUp);
-      if (seqs.intervalCount > 0) holes.push({ origin, seqs });
+      if (seqs.intervalCount > 0) holes.set(origin, seqs);
     }
     return holes;
   }
 
   /** Stops chasing a hole. */
-  giveUp(hole: Hole): void {
-    const context = this.origins.get(hole.origin);
+  giveUp(origin: string, seqs: SeqSet): void {
+    const context = this.origins.get(origin);
     if (!context) return;
-    context.givenUp.addAll(hole.seqs);
+    context.givenUp.addAll(seqs);
     const dropped = context.givenUp.dropLowest(this.options.maxIntervals);
     if (dropped > 0) context.givenUp.addRange(1, dropped);
-  }
-
-  /** Whether `other` has seen events that this context has not. */
-  lacks(other: CausalContext): boolean {
-    for (const [origin, theirs] of other.origins) {
-      const ours = this.origins.get(origin);
-      if (ours ? theirs.seen.minus(ours.seen).intervalCount > 0 : theirs.seen.intervalCount > 0) return true;
-    }
-    return false;
   }
 
   /** Whether both have seen the same events of every origin that was active after `sinceUs`. */
@@ -117,9 +128,9 @@ export class CausalContext {
     }
   }
 
-  /** Every origin with the time of its newest event. */
-  *newest(): Generator<readonly [string, number]> {
-    for (const [origin, { newestUs }] of this.origins) yield [origin, newestUs];
+  /** Every origin with the time of its newest event and the highest seq it is known to have used. */
+  *announcements(): Generator<readonly [origin: string, newestUs: number, highest: number]> {
+    for (const [origin, { newestUs, highest }] of this.origins) yield [origin, newestUs, highest];
   }
 
   toJSON(): OriginJson[] {

@@ -12,6 +12,9 @@ import { SecondLists, secondOf } from './second-lists';
 /** Stands for "no add of this id has been seen". */
 export const NO_ROW = -1;
 
+/** Rows remembered of one id: an id that is used for ever again would collect every engine. */
+export const MOST_ROWS_OF_A_DELETE = 64;
+
 export class DeletionTimes {
   private readonly slots = new HashedSlots();
   private readonly bySecond = new SecondLists();
@@ -108,7 +111,7 @@ export class DeletionTimes {
     } else if (first !== row) {
       const more = this.moreRows.get(slot);
       if (!more) this.moreRows.set(slot, [row]);
-      else if (!more.includes(row)) more.push(row);
+      else if (more.length < MOST_ROWS_OF_A_DELETE - 1 && !more.includes(row)) more.push(row);
     }
   }
 

@@ -15,6 +15,8 @@ export class EngineStats {
   listed = false;
   /** In-flight records that refer to the row, winners or not. */
   liveAdds = 0;
+  /** The second of event time under which expiry looks at the row next. */
+  dueSecond = 0;
   private json = '';
 
   constructor(

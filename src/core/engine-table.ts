@@ -61,7 +61,7 @@ export class EngineTable {
     const row = new EngineStats(model, ip, address, number, mix32(this.hash.of(cluster).lo ^ mix32(address)));
     model.engines.set(ip, row);
     this.byNumber[number] = row;
-    this.bySecond.link(number, secondOf(timeUs));
+    this.schedule(row, secondOf(timeUs));
     return row;
   }
 
@@ -71,7 +71,14 @@ export class EngineTable {
       row.updatedUs = timeUs;
       row.changed();
     }
-    if (!row.listed && row.updatedUs + this.expireAfterUs > nowUs) row.model.list(row);
+    if (row.listed || row.updatedUs + this.expireAfterUs <= nowUs) return;
+    row.model.list(row);
+    // An idle row is due only when its number may be released: too late, now that it is listed again.
+    const second = secondOf(row.updatedUs);
+    if (second < row.dueSecond) {
+      this.bySecond.unlink(row.number, row.dueSecond);
+      this.schedule(row, second);
+    }
   }
 
   /** Every row, listed or not; rows may come and go during the walk. */
@@ -82,14 +89,14 @@ export class EngineTable {
     }
   }
 
-  /** Visits at most `limit` rows whose last event may be E old; true when none is left. */
+  /** Visits at most `limit` rows whose last event may be E old; true when none is left, as `InFlight.expire` has it. */
   expire(nowUs: number, limit: number): boolean {
     for (let budget = limit; ;) {
       const second = this.bySecond.oldestSecond();
       if (second * 1_000_000 + this.expireAfterUs > nowUs) return true;
       const wholly = (second + 1) * 1_000_000 + this.expireAfterUs <= nowUs;
       for (let number = this.bySecond.headOf(second); number !== NO_SLOT;) {
-        if (budget-- === 0) return false;
+        if (budget-- === 0) return !wholly;
         const next = this.bySecond.nextOf(number);
         this.expireRow(this.byNumber[number]!, second, nowUs, wholly);
         number = next;
@@ -106,8 +113,13 @@ export class EngineTable {
       ? secondOf(row.updatedUs) + this.releaseAfterS
       : Math.max(secondOf(row.updatedUs), second + 1);
     this.bySecond.unlink(row.number, second);
-    if (due > second) this.bySecond.link(row.number, due);
+    if (due > second) this.schedule(row, due);
     else this.release(row);
+  }
+
+  private schedule(row: EngineStats, second: number): void {
+    row.dueSecond = second;
+    this.bySecond.link(row.number, second);
   }
 
   private release(row: EngineStats): void {

@@ -111,19 +111,21 @@ export class InFlight {
 
   /**
    * Calls `drop` for slots whose first add is at or before `untilUs`; `drop` must remove every such add of the slot.
-   * Visits at most `limit` slots; true when none is left.
+   * Visits at most `limit` slots; true when none is left. In the second that is not over yet, what is beyond the limit
+   * waits for the second's end: else slots that are not due would use the limit up in each call.
    */
   expire(untilUs: number, limit: number, drop: (slot: number) => void): boolean {
     for (let budget = limit; ;) {
       const second = this.bySecond.oldestSecond();
       if (second * 1_000_000 > untilUs) return true;
+      const wholly = (second + 1) * 1_000_000 <= untilUs;
       for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
-        if (budget-- === 0) return false;
+        if (budget-- === 0) return !wholly;
         const next = this.bySecond.nextOf(slot);
         if (this.firsts[slot]!.timeUs <= untilUs) drop(slot);
         slot = next;
       }
-      if ((second + 1) * 1_000_000 > untilUs) return true;
+      if (!wholly) return true;
     }
   }
 

@@ -47,6 +47,11 @@ export type Outcome =
 /** Conflicting adds kept for one id: as many as replicas could honestly accept at once, and far more. */
 const MOST_ADDS_OF_AN_ID = 64;
 
+export interface RowName {
+  readonly cluster: string;
+  readonly ip: string;
+}
+
 export interface RequestStatus {
   /** The id's first add in flight. */
   readonly add: Add | undefined;
@@ -57,7 +62,9 @@ export interface RequestStatus {
 }
 
 export class LoadStats {
-  readonly digest = new StateDigest();
+  /** Over the adds in flight, and over the remembered delete and prompt-delete times, which are kept R longer. */
+  readonly addDigest = new StateDigest();
+  readonly deletionDigest = new StateDigest();
   readonly inFlight = new InFlight();
   readonly deletes: DeletionTimes;
   readonly promptDeletes: DeletionTimes;
@@ -70,8 +77,8 @@ export class LoadStats {
 
   constructor(readonly options: LoadStatsOptions) {
     const keepForUs = options.finishedRetentionUs + options.expireAfterUs;
-    this.deletes = new DeletionTimes(keepForUs, DELETE_ITEM, this.digest);
-    this.promptDeletes = new DeletionTimes(keepForUs, PROMPT_DELETE_ITEM, this.digest);
+    this.deletes = new DeletionTimes(keepForUs, DELETE_ITEM, this.deletionDigest);
+    this.promptDeletes = new DeletionTimes(keepForUs, PROMPT_DELETE_ITEM, this.deletionDigest);
     this.engines = new EngineTable(options.expireAfterUs, options.finishedRetentionUs);
   }
 
@@ -119,7 +126,16 @@ export class LoadStats {
     if (!covered && slot === NO_SLOT && this.inFlight.size >= inFlightCeiling) return 'in-flight-ceiling';
     let row = this.engines.find(fields.cluster, fields.ip);
     if (!row && this.engines.size >= engineCeiling) return 'engine-ceiling';
-    if (slot !== NO_SLOT && !hasRoom(this.inFlight.firstOf(slot)!, fields)) return 'conflict-ceiling';
+    const first = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
+    let before: Add | undefined;
+    let after = first;
+    for (; after; after = after.next) {
+      const order = compareAdds(after, fields);
+      if (order === 0) return 'applied';
+      if (order > 0) break;
+      before = after;
+    }
+    if (first?.next && countOf(first) >= MOST_ADDS_OF_AN_ID) return 'conflict-ceiling';
 
     row ??= this.engines.create(fields.cluster, fields.ip, timeUs);
     this.engines.touch(row, timeUs, now);
@@ -134,22 +150,12 @@ export class LoadStats {
       this.deletes.addRow(deleted, row.number);
       return 'applied';
     }
-    const first = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
-    let before: Add | undefined;
-    let after = first;
-    while (after) {
-      const order = compareAdds(after, fields);
-      if (order === 0) return 'applied';
-      if (order > 0) break;
-      before = after;
-      after = after.next;
-    }
     const origin = this.originOf(fields.origin);
     const add = new Add(requestId, timeUs, origin, row, fields.promptLength, fields.timestampNs);
     add.next = after;
     origin.adds++;
     row.liveAdds++;
-    this.digest.change(hi, lo, ADD_ITEM, timeUs, contentHash(add), 1);
+    this.addDigest.change(hi, lo, ADD_ITEM, timeUs, contentHash(add), 1);
     if (slot === NO_SLOT) {
       this.inFlight.insert(hi, lo, add);
       this.putIn(add, hi, lo, now);
@@ -162,12 +168,17 @@ export class LoadStats {
     return 'applied';
   }
 
-  mergeDelete(hi: number, lo: number, timeUs: number, nowUs: number): Outcome {
+  /** `rows` names the engines whose adds the delete is known to have covered elsewhere. */
+  mergeDelete(hi: number, lo: number, timeUs: number, nowUs: number, rows: readonly RowName[] = []): Outcome {
     const now = this.advance(nowUs);
     const refused = this.refuseDeletion(this.deletes, hi, lo, timeUs, now);
     if (refused) return refused;
     const deleted = this.deletes.raise(hi, lo, timeUs, now);
     const deletedUs = this.deletes.timeOf(deleted);
+    for (const { cluster, ip } of rows) {
+      const row = this.engines.find(cluster, ip);
+      if (row) this.deletes.addRow(deleted, row.number);
+    }
     for (const number of this.deletes.rowsOf(deleted))
       this.engines.touch(this.engines.byNumberOf(number), deletedUs, now);
 
@@ -285,7 +296,7 @@ export class LoadStats {
   }
 
   private dropped(add: Add, hi: number, lo: number): void {
-    this.digest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), -1);
+    this.addDigest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), -1);
     add.row.liveAdds--;
     if (--add.origin.adds === 0) this.origins.delete(add.origin.name);
   }
@@ -310,10 +321,8 @@ function contentHash(add: Add): number {
   return mix32(add.origin.hash ^ add.row.hash ^ Math.imul(add.promptLength, 0x9e3779b1));
 }
 
-function hasRoom(first: Add, fields: AddIdentity): boolean {
+function countOf(first: Add): number {
   let count = 0;
-  for (let add: Add | undefined = first; add; add = add.next) {
-    if (++count >= MOST_ADDS_OF_AN_ID) return compareAdds(add, fields) === 0;
-  }
-  return true;
+  for (let add: Add | undefined = first; add; add = add.next) count++;
+  return count;
 }

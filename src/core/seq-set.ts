@@ -81,6 +81,10 @@ export class SeqSet {
     return new SeqSet(left);
   }
 
+  intersect(other: SeqSet): SeqSet {
+    return this.minus(this.minus(other));
+  }
+
   /** How many seqs the set holds. */
   get count(): number {
     let count = 0;

@@ -37,6 +37,13 @@ export class Answers {
     this.send(req, res, 200, contentType, body, this.traceIdOf(req), NO_HEADERS);
   }
 
+  /** Begins an answer that the caller streams; it is counted when it is over. */
+  begin(req: ApiRequest, res: ServerResponse, contentType: string, headers = NO_HEADERS): void {
+    const traceId = this.traceIdOf(req);
+    res.writeHead(200, { 'Content-Type': contentType, 'X-Trace-ID': traceId, ...headers });
+    res.once('close', () => this.answered(req, 200, traceId));
+  }
+
   error(req: ApiRequest, res: ServerResponse, cause: unknown, dataJson?: string): void {
     const traceId = this.traceIdOf(req);
     const error = toApiError(cause);
@@ -93,6 +100,10 @@ export class Answers {
     if (extraHeaders !== NO_HEADERS) headers.push(...Object.entries(extraHeaders).flat());
     if (this.closing) headers.push('Connection', 'close');
     res.writeHead(status, headers).end(body);
+    this.answered(req, status, traceId, reason);
+  }
+
+  private answered(req: ApiRequest, status: number, traceId: string, reason?: string): void {
     const route = (req.route as { path: string } | undefined)?.path;
     const durationUs = (this.monotonicMs() - req.startedMs) * 1000;
     this.metrics.count(route, req.method, status, durationUs);

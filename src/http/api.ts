@@ -8,6 +8,7 @@ import { Routes } from './routes';
 import { addHealthRoutes } from './routes/health';
 import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
+import { addReplicaRoutes } from './routes/replica';
 import { addMetricsRoute } from './routes/metrics';
 
 export function createApi(dependencies: HttpDependencies, answers: Answers): Express {
@@ -23,6 +24,7 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   addHealthRoutes(routes, answers, dependencies);
   addMetricsRoute(routes, answers, dependencies);
   addLogLevelRoute(routes, dependencies);
+  addReplicaRoutes(routes, answers, dependencies.replica);
 
   app.use((req, res) => {
     answers.error(req as ApiRequest, res, new ApiError('routeNotFound', 'no such route'));

@@ -1,6 +1,7 @@
 /** What the HTTP layer needs from the rest of the replica. The composition root hands it over; nothing is looked up. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { ReplicaDependencies } from './routes/replica';
 import type { Replicator } from '../replication/replicator';
 
 export interface Readiness {
@@ -14,6 +15,7 @@ export type ReplayPolicy = 'reject' | 'accept';
 
 export interface HttpDependencies {
   readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson'>;
+  readonly replica: ReplicaDependencies;
   readonly replayPolicy: ReplayPolicy;
   readonly readiness: () => Readiness;
   /** Its level is what `POST /log/level` changes. */

@@ -69,6 +69,13 @@ export async function startReplica(options: ReplicaOptions = {}): Promise<Replic
   const server = new HttpServer(
     {
       replicator,
+      replica: {
+        status: () => {
+          throw new Error('not under test');
+        },
+        snapshot: () => [],
+        nudged: () => undefined,
+      },
       replayPolicy: options.replayPolicy ?? 'reject',
       readiness: options.readiness ?? (() => ({ ready: true, body: { why: [] } })),
       logger: pino(
@@ -99,6 +106,7 @@ export async function startReplica(options: ReplicaOptions = {}): Promise<Replic
 
 const busThatIsDown: Bus = {
   connected: false,
+  reason: 'down',
   start: () => undefined,
   publish: () => false,
   stop: () => Promise.resolve(),

@@ -1,0 +1,251 @@
+/**
+ * The composition root: builds every part by constructor, wires them, starts and stops them in order.
+ */
+import { randomBytes } from 'node:crypto';
+import { Agent } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import type { Bus, BusStatus } from './bus/bus';
+import { InProcessBus, InProcessHub } from './bus/in-process-bus';
+import { NATS_BUS_DEFAULTS, NatsBus } from './bus/nats-bus';
+import type { Config } from './config/config';
+import { CausalContext } from './core/causal-context';
+import { LoadStats } from './core/load-stats';
+import { snapshotLines } from './core/snapshot';
+import type { Readiness } from './http/dependencies';
+import { HttpServer } from './http/server';
+import {
+  BusTroubles,
+  registerBusMetrics,
+  registerPeerMetrics,
+  registerProcessMetrics,
+  registerViewMetrics,
+  replicationLatency,
+} from './observability/metrics';
+import { DnsDiscovery } from './peers/dns-discovery';
+import { PeerClient } from './peers/peer-client';
+import { PeerExchange } from './peers/peer-exchange';
+import type { StatusJson } from './peers/status';
+import { digestsJson } from './peers/status';
+import { wallClock } from './replication/clock';
+import { ExpiryRun } from './replication/expiry-run';
+import { HeartbeatExchange } from './replication/heartbeat-exchange';
+import { Replicator } from './replication/replicator';
+import type { DigestWindow } from './replication/state-comparison';
+import { digestsOf } from './replication/state-comparison';
+import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replication/limits';
+import { loadWildcard, replicaWildcard } from './wire/subjects';
+
+/** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
+const HTTP_STOP_MS = 5_000;
+
+export class App {
+  readonly origin = randomBytes(12).toString('base64url');
+  private readonly nowUs = wallClock();
+  private readonly stats: LoadStats;
+  private readonly context: CausalContext;
+  private readonly bus: Bus;
+  private readonly replicator: Replicator;
+  private readonly expiry: ExpiryRun;
+  private readonly heartbeats: HeartbeatExchange;
+  private readonly exchange: PeerExchange;
+  private readonly discovery: DnsDiscovery | undefined;
+  private readonly http: HttpServer;
+  private readonly peerAgent = new Agent({ keepAlive: true, maxSockets: 4 });
+  private stopping = false;
+
+  constructor(
+    private readonly config: Config,
+    private readonly logger: Logger,
+    private readonly version: string,
+  ) {
+    const { load, peers } = config;
+    const registry = new Registry();
+    const troubles = new BusTroubles(registry, logger);
+    const options = loadStatsOptions(load);
+    const contextOptions = {
+      ...CONTEXT_LIMITS,
+      forgetAfterUs: 2 * (options.expireAfterUs + options.finishedRetentionUs),
+    };
+    this.stats = new LoadStats(options);
+    this.context = new CausalContext(contextOptions);
+    this.bus = this.createBus(troubles);
+    this.replicator = new Replicator(
+      this.stats,
+      this.context,
+      this.bus,
+      this.nowUs,
+      replicationLatency(registry),
+      {
+        origin: this.origin,
+        subjectPrefix: config.subjectPrefix,
+        maxInFlight: load.maxInFlight,
+        maxEngines: load.maxEngines,
+      },
+    );
+    this.expiry = new ExpiryRun(this.stats, this.nowUs, load.gcIntervalMs);
+    this.heartbeats = new HeartbeatExchange(
+      this.replicator,
+      this.context,
+      this.bus,
+      this.nowUs,
+      config.subjectPrefix,
+    );
+    const client = new PeerClient(
+      { port: peers.port, timeoutMs: peers.requestTimeoutMs, context: contextOptions },
+      this.peerAgent,
+    );
+    this.exchange = new PeerExchange(
+      this.stats,
+      this.context,
+      client,
+      () => ({
+        busConnected: this.bus.connected,
+        peersKnown: this.discovery?.answered ?? true,
+        history: 'none',
+      }),
+      this.nowUs,
+      Math.random,
+      logger,
+      {
+        antiEntropy: antiEntropyOptions(this.origin, options),
+        context: contextOptions,
+        healthIntervalMs: peers.dnsLookupIntervalMs,
+        readyTimeoutMs: config.readyTimeoutMs,
+      },
+    );
+    this.discovery = peers.dnsName === undefined ? undefined : this.createDiscovery(peers.dnsName);
+    this.http = new HttpServer({
+      replicator: this.replicator,
+      replica: {
+        status: (window) => this.status(window),
+        snapshot: (selection) =>
+          snapshotLines(
+            this.stats,
+            this.context,
+            this.origin,
+            this.exchange.joining.current.ready,
+            selection,
+          ),
+        nudged: (replica) => this.exchange.antiEntropy.nudged(replica),
+      },
+      replayPolicy: config.replayPolicy,
+      readiness: () => this.readiness(),
+      logger,
+      registry,
+      monotonicMs: () => performance.now(),
+      randomBytes,
+    });
+    registerProcessMetrics(registry, version);
+    registerViewMetrics(registry, this.replicator);
+    registerBusMetrics(registry, this.bus, this.replicator);
+    registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
+  }
+
+  /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
+  async start(): Promise<number> {
+    const { http, subjectPrefix } = this.config;
+    const port = await this.http.listen(http.host, http.port);
+    this.bus.start([loadWildcard(subjectPrefix), replicaWildcard(subjectPrefix)], {
+      onMessage: (subject, payload) => {
+        if (!this.heartbeats.receive(subject, payload)) this.replicator.receive(payload);
+      },
+      onStatus: (status) => this.busChanged(status),
+    });
+    this.discovery?.start();
+    this.exchange.start();
+    this.expiry.start();
+    this.heartbeats.start();
+    return port;
+  }
+
+  /** Stops taking requests, answers those that were accepted, then drains the bus. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.http.stop(HTTP_STOP_MS);
+    this.discovery?.stop();
+    this.exchange.stop();
+    this.expiry.stop();
+    this.heartbeats.stop();
+    this.peerAgent.destroy();
+    await this.bus.stop();
+  }
+
+  private createBus(troubles: BusTroubles): Bus {
+    const { nats } = this.config;
+    const onTrouble = troubles.count;
+    if (!nats) return new InProcessBus(new InProcessHub(), onTrouble);
+    const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName: `metadata-center ${this.origin}` };
+    return new NatsBus(options, Math.random, onTrouble);
+  }
+
+  private createDiscovery(host: string): DnsDiscovery {
+    const { dnsLookupIntervalMs, ownAddress } = this.config.peers;
+    const own = ownAddress === undefined ? hostAddresses() : [ownAddress];
+    return new DnsDiscovery(
+      { host, intervalMs: dnsLookupIntervalMs, own },
+      {
+        onPeers: (addresses) => {
+          this.logger.info({ peers: addresses }, 'peers changed');
+          this.exchange.setPeers(addresses);
+        },
+        onFailing: (reason) => {
+          if (reason === undefined) this.logger.info({ host }, 'peer lookups work again');
+          else this.logger.warn({ host, reason }, 'peer lookups fail');
+        },
+      },
+      () => performance.now(),
+    );
+  }
+
+  private busChanged({ connected, reason }: BusStatus): void {
+    this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
+    if (connected) this.exchange.antiEntropy.busConnected(this.nowUs());
+  }
+
+  private readiness(): Readiness {
+    const joining = this.exchange.joining.current;
+    const ready = joining.ready && !this.stopping;
+    const degraded = !this.bus.connected || !(joining.ready && joining.caughtUp);
+    const body = {
+      ready,
+      degraded,
+      reason: this.stopping
+        ? 'shutting down'
+        : !this.bus.connected && ready
+          ? 'the bus is not connected'
+          : joining.reason,
+      replica: this.origin,
+      bus: { connected: this.bus.connected, reason: this.bus.reason },
+      peers: this.exchange.peerStates(),
+      history: { state: 'none' },
+      missing_events: this.exchange.antiEntropy.chased,
+    };
+    return { ready, body };
+  }
+
+  private status(window: DigestWindow | undefined): StatusJson {
+    return {
+      replica: this.origin,
+      version: this.version,
+      ready: this.exchange.joining.current.ready && !this.stopping,
+      bus: { connected: this.bus.connected, reason: this.bus.reason },
+      history: { state: 'none' },
+      counts: {
+        in_flight: this.stats.inFlight.size,
+        finished: this.stats.deletes.size,
+        engines: this.stats.engines.size,
+        missing_events: this.exchange.antiEntropy.chased,
+      },
+      context: this.context.toJSON(),
+      ...(window && { digests: digestsJson(digestsOf(this.stats, window)) }),
+    };
+  }
+}
+
+function hostAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) =>
+    (addresses ?? []).map(({ address }) => address),
+  );
+}

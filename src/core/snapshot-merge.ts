@@ -1,0 +1,181 @@
+/**
+ * Merges a snapshot line by line. Every record is checked: a peer may be of another version, broken or lying. Records
+ * merged before a fault are harmless, as each is true by itself; what the peer claims to have seen counts only after the
+ * end mark.
+ */
+import type { ContextOptions, OriginJson } from './causal-context';
+import { CausalContext } from './causal-context';
+import { MOST_ROWS_OF_A_DELETE } from './deletion-times';
+import type { LoadStats, Outcome } from './load-stats';
+import { SNAPSHOT_VERSION } from './snapshot';
+
+export class SnapshotFault extends Error {}
+
+/** What is known of a replica by the first line of its snapshot. */
+export interface SnapshotSource {
+  readonly replica: string;
+  readonly ready: boolean;
+}
+
+const NAME_LENGTH = 256;
+const LARGEST_PROMPT = 2_147_483_647;
+const IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
+const TIMESTAMP = /^-?\d{1,19}$/;
+
+export class SnapshotMerge {
+  source: SnapshotSource | undefined;
+  /** What the snapshot claims to show; to be joined only when `complete` and nothing was refused. */
+  context: CausalContext | undefined;
+  /** True once the end mark has come. */
+  complete = false;
+  records = 0;
+  /** Records that the view had no room for, or that are ahead of its time. */
+  refused = 0;
+  private readonly rows = new Map<number, { cluster: string; ip: string }>();
+
+  constructor(
+    private readonly stats: LoadStats,
+    private readonly contextOptions: ContextOptions,
+    private readonly ownOrigin: string,
+  ) {}
+
+  line(text: string, nowUs: number): void {
+    if (this.complete) throw new SnapshotFault('there is more after the end mark');
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw new SnapshotFault('a line is not JSON');
+    }
+    if (!this.context) {
+      this.header(value);
+      return;
+    }
+    if (!Array.isArray(value)) throw new SnapshotFault('a record is not an array');
+    const record: readonly unknown[] = value;
+    switch (record[0]) {
+      case 'end':
+        this.end(record);
+        return;
+      case 'row':
+        this.row(record, nowUs);
+        break;
+      case 'add':
+        this.add(record, nowUs);
+        break;
+      case 'prompt-delete':
+        this.count(this.stats.mergePromptDelete(int32(record[1]), int32(record[2]), time(record[3]), nowUs));
+        break;
+      case 'delete':
+        this.delete(record, nowUs);
+        break;
+      default:
+        // A later version may add kinds of records; what it shows by them is not for this one.
+        this.refused++;
+    }
+    this.records++;
+  }
+
+  private header(value: unknown): void {
+    if (typeof value !== 'object' || value === null)
+      throw new SnapshotFault('the first line is not a header');
+    const header = value as Record<string, unknown>;
+    if (header['snapshot'] !== SNAPSHOT_VERSION)
+      throw new SnapshotFault('the snapshot is of another version');
+    const replica = text(header['replica']);
+    if (replica === this.ownOrigin) throw new SnapshotFault('the snapshot is this replica’s own');
+    this.context = CausalContext.fromJSON(parseContext(header['context']), this.contextOptions);
+    this.source = { replica, ready: header['ready'] === true };
+  }
+
+  private row(record: readonly unknown[], nowUs: number): void {
+    const cluster = text(record[2]);
+    const ip = record[3];
+    if (typeof ip !== 'string' || !IPV4.test(ip)) throw new SnapshotFault('a row has no IPv4 address');
+    this.rows.set(natural(record[1]), { cluster, ip });
+    this.count(this.stats.mergeRow(cluster, ip, time(record[4]), nowUs));
+  }
+
+  private add(record: readonly unknown[], nowUs: number): void {
+    const row = this.rows.get(natural(record[1]));
+    if (!row) throw new SnapshotFault('an add names an unknown row');
+    const promptLength = natural(record[5]);
+    if (promptLength > LARGEST_PROMPT) throw new SnapshotFault('a prompt length is out of range');
+    const timestamp = record[6];
+    if (timestamp !== null && (typeof timestamp !== 'string' || !TIMESTAMP.test(timestamp))) {
+      throw new SnapshotFault('a timestamp is not an integer');
+    }
+    const fields = {
+      timeUs: time(record[3]),
+      origin: text(record[4]),
+      cluster: row.cluster,
+      ip: row.ip,
+      promptLength,
+      timestampNs: timestamp === null ? undefined : BigInt(timestamp),
+    };
+    this.count(this.stats.mergeAdd(text(record[2]), fields, nowUs));
+  }
+
+  private delete(record: readonly unknown[], nowUs: number): void {
+    if (record.length > 4 + MOST_ROWS_OF_A_DELETE) throw new SnapshotFault('a delete names too many rows');
+    const rows = [];
+    for (let i = 4; i < record.length; i++) {
+      const row = this.rows.get(natural(record[i]));
+      if (!row) throw new SnapshotFault('a delete names an unknown row');
+      rows.push(row);
+    }
+    this.count(this.stats.mergeDelete(int32(record[1]), int32(record[2]), time(record[3]), nowUs, rows));
+  }
+
+  private end(record: readonly unknown[]): void {
+    if (record[1] !== this.records) throw new SnapshotFault('records are missing');
+    this.complete = true;
+  }
+
+  private count(outcome: Outcome): void {
+    if (outcome !== 'applied' && outcome !== 'expired') this.refused++;
+  }
+}
+
+/** Checks a context that came as JSON; throws a SnapshotFault. */
+export function parseContext(value: unknown): readonly OriginJson[] {
+  if (!Array.isArray(value)) throw new SnapshotFault('there is no context');
+  for (const origin of value as unknown[]) {
+    if (!Array.isArray(origin) || origin.length < 3 || origin.length % 2 === 0) {
+      throw new SnapshotFault('an origin of the context is malformed');
+    }
+    const [name, newestUs, highest, ...bounds] = origin as unknown[];
+    text(name);
+    time(newestUs);
+    natural(highest);
+    let previous = -1;
+    bounds.forEach((bound, i) => {
+      const number = natural(bound);
+      // Intervals ascend with gaps between them; an interval may be a single seq.
+      const ascends = i % 2 === 0 ? number > previous + 1 : number >= previous;
+      if (!ascends) throw new SnapshotFault('the intervals of an origin do not ascend');
+      previous = number;
+    });
+  }
+  return value as readonly OriginJson[];
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string' || value.length < 1 || value.length > NAME_LENGTH) {
+    throw new SnapshotFault('a name is missing or too long');
+  }
+  return value;
+}
+
+function natural(value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw new SnapshotFault('a number is out of range');
+  return value as number;
+}
+
+const time = natural;
+
+function int32(value: unknown): number {
+  if (typeof value !== 'number' || (value | 0) !== value) throw new SnapshotFault('a hash is out of range');
+  return value;
+}

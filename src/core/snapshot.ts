@@ -1,0 +1,119 @@
+/**
+ * The state as a stream of lines (NDJSON), for a replica that joins or repairs.
+ *
+ * The first line carries the context, cut before any record; the last one an end mark with the number of records. A
+ * record can only move forward while the stream runs (in flight, then prompt-deleted beyond its delete, then finished),
+ * so whatever the context claims is shown, or was superseded by an event that the context does not claim. Nothing is
+ * copied: the state may change between any two lines. Rows are numbered where they are first named.
+ */
+import type { CausalContext, OriginJson } from './causal-context';
+import type { DeletionTimes } from './deletion-times';
+import type { EngineStats } from './engine-stats';
+import type { Add } from './in-flight';
+import type { LoadStats } from './load-stats';
+
+export const SNAPSHOT_VERSION = 1;
+
+/** The seconds of event time that a repair asks for; everything when undefined. */
+export interface SnapshotSelection {
+  readonly adds: readonly number[];
+  /** Seconds of deletes and prompt-deletes. */
+  readonly deletions: readonly number[];
+}
+
+export interface SnapshotHeader {
+  readonly snapshot: typeof SNAPSHOT_VERSION;
+  /** The origin id of the replica that serves it. */
+  readonly replica: string;
+  /** Whether that replica has itself caught up. */
+  readonly ready: boolean;
+  readonly context: readonly OriginJson[];
+}
+
+export type RowRecord = readonly ['row', number, string, string, number];
+/** Row number, request id, time, origin, prompt length, gateway timestamp (decimal digits). */
+export type AddRecord = readonly ['add', number, string, number, string, number, string | null];
+export type PromptDeleteRecord = readonly ['prompt-delete', number, number, number];
+/** Hash halves, time, numbers of the rows whose adds it covered. */
+export type DeleteRecord = readonly ['delete', number, number, number, ...number[]];
+export type EndRecord = readonly ['end', number];
+export type SnapshotRecord = RowRecord | AddRecord | PromptDeleteRecord | DeleteRecord | EndRecord;
+
+export function* snapshotLines(
+  stats: LoadStats,
+  context: CausalContext,
+  replica: string,
+  ready: boolean,
+  selection?: SnapshotSelection,
+): Generator<string> {
+  const header: SnapshotHeader = { snapshot: SNAPSHOT_VERSION, replica, ready, context: context.toJSON() };
+  yield JSON.stringify(header);
+  let count = 0;
+  const named: (EngineStats | undefined)[] = [];
+
+  for (const row of stats.engines.all()) {
+    named[row.number] = row;
+    count++;
+    yield rowLine(row);
+  }
+  for (const slot of addSlots(stats, selection)) {
+    for (let add: Add | undefined = stats.inFlight.firstOf(slot); add; add = add.next) {
+      if (named[add.row.number] !== add.row) {
+        named[add.row.number] = add.row;
+        count++;
+        yield rowLine(add.row);
+      }
+      count++;
+      yield addLine(add);
+    }
+  }
+  for (const slot of deletionSlots(stats.promptDeletes, selection)) {
+    if (!stats.promptDeletes.isUsed(slot)) continue;
+    count++;
+    yield `["prompt-delete",${deletionFields(stats.promptDeletes, slot)}]`;
+  }
+  for (const slot of deletionSlots(stats.deletes, selection)) {
+    if (!stats.deletes.isUsed(slot)) continue;
+    let line = `["delete",${deletionFields(stats.deletes, slot)}`;
+    for (const number of stats.deletes.rowsOf(slot)) {
+      const row = stats.engines.byNumberOf(number);
+      if (named[number] !== row) {
+        named[number] = row;
+        count++;
+        yield rowLine(row);
+      }
+      line += `,${number}`;
+    }
+    count++;
+    yield `${line}]`;
+  }
+  yield `["end",${count}]`;
+}
+
+function* addSlots(stats: LoadStats, selection: SnapshotSelection | undefined): Generator<number> {
+  if (!selection) yield* upTo(stats.inFlight.slotLimit);
+  else for (const second of selection.adds) yield* [...stats.inFlight.ofSecond(second)];
+}
+
+function* deletionSlots(times: DeletionTimes, selection: SnapshotSelection | undefined): Generator<number> {
+  if (!selection) yield* upTo(times.slotLimit);
+  // Copied at once: the lists may change while the stream waits for its reader, slots keep their number.
+  else for (const second of selection.deletions) yield* [...times.ofSecond(second)];
+}
+
+function* upTo(limit: number): Generator<number> {
+  for (let slot = 0; slot < limit; slot++) yield slot;
+}
+
+function rowLine(row: EngineStats): string {
+  return `["row",${row.number},${JSON.stringify(row.model.cluster)},"${row.ip}",${row.updatedUs}]`;
+}
+
+function addLine(add: Add): string {
+  const timestamp = add.timestampNs === undefined ? 'null' : `"${add.timestampNs}"`;
+  return `["add",${add.row.number},${JSON.stringify(add.requestId)},${add.timeUs},"${add.origin.name}",${add.promptLength},${timestamp}]`;
+}
+
+function deletionFields(times: DeletionTimes, slot: number): string {
+  return `${times.hiOf(slot)},${times.loOf(slot)},${times.timeOf(slot)}`;
+}

@@ -1,0 +1,95 @@
+/**
+ * What replicas ask each other: `/v1/replica/status` and `/v1/replica/snapshot`. Not for gateways.
+ */
+import { Readable, pipeline } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { constants, createGzip } from 'node:zlib';
+import type { SnapshotSelection } from '../../core/snapshot';
+import { readRanges } from '../../peers/second-ranges';
+import type { StatusJson } from '../../peers/status';
+import type { DigestWindow } from '../../replication/state-comparison';
+import type { Answers } from '../answers';
+import { ApiError } from '../errors';
+import type { Routes } from '../routes';
+
+export interface ReplicaDependencies {
+  readonly status: (window: DigestWindow | undefined) => StatusJson;
+  readonly snapshot: (selection: SnapshotSelection | undefined) => Iterable<string>;
+  /** The replica of that id found that its state differs from this one's. */
+  readonly nudged: (replica: string) => void;
+}
+
+/** Snapshots streamed at the same time. */
+const MOST_SNAPSHOTS = 4;
+const PIECE_LENGTH = 64 * 1024;
+
+export function addReplicaRoutes(routes: Routes, answers: Answers, replica: ReplicaDependencies): void {
+  let streaming = 0;
+  routes.json('/v1/replica/status', {
+    get: (req) => {
+      const query = queryOf(req.url);
+      const nudge = query.get('nudge');
+      if (nudge !== null) replica.nudged(nudge);
+      return JSON.stringify(replica.status(windowOf(query)));
+    },
+  });
+  routes.add('/v1/replica/snapshot', {
+    get: (req, res) => {
+      const selection = selectionOf(queryOf(req.url));
+      if (streaming >= MOST_SNAPSHOTS) {
+        throw new ApiError('unavailable', `already streaming ${MOST_SNAPSHOTS} snapshots`, {
+          'Retry-After': '1',
+        });
+      }
+      const gzip = /\bgzip\b/.test(req.headers['accept-encoding'] ?? '');
+      answers.begin(req, res, 'application/x-ndjson', gzip ? { 'Content-Encoding': 'gzip' } : {});
+      streaming++;
+      const pieces = Readable.from(piecesOf(replica.snapshot(selection)), { objectMode: false });
+      const done = (): void => {
+        streaming--;
+      };
+      if (gzip) pipeline(pieces, createGzip({ level: constants.Z_BEST_SPEED }), res, done);
+      else pipeline(pieces, res, done);
+    },
+  });
+}
+
+/** Lines in pieces of about 64 KiB, each made in a turn of its own: requests are answered in between. */
+async function* piecesOf(lines: Iterable<string>): AsyncGenerator<string> {
+  let piece = '';
+  for (const line of lines) {
+    piece += line + '\n';
+    if (piece.length < PIECE_LENGTH) continue;
+    yield piece;
+    piece = '';
+    await nextTurn();
+  }
+  yield piece;
+}
+
+function queryOf(url: string): URLSearchParams {
+  const start = url.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+}
+
+function windowOf(query: URLSearchParams): DigestWindow | undefined {
+  const adds = query.get('adds_since');
+  const deletions = query.get('deletions_since');
+  if (adds === null && deletions === null) return undefined;
+  const window = { addsSince: Number(adds), deletionsSince: Number(deletions) };
+  if (!Number.isSafeInteger(window.addsSince) || !Number.isSafeInteger(window.deletionsSince)) {
+    throw new ApiError('invalidInput', 'adds_since and deletions_since must be seconds since 1970');
+  }
+  return window;
+}
+
+function selectionOf(query: URLSearchParams): SnapshotSelection | undefined {
+  const adds = query.get('adds');
+  const deletions = query.get('deletions');
+  if (adds === null && deletions === null) return undefined;
+  const selection = { adds: readRanges(adds ?? ''), deletions: readRanges(deletions ?? '') };
+  if (!selection.adds || !selection.deletions) {
+    throw new ApiError('invalidInput', 'adds and deletions must be ranges of seconds, such as 100-105,110');
+  }
+  return { adds: selection.adds, deletions: selection.deletions };
+}

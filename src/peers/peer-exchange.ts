@@ -1,0 +1,162 @@
+/**
+ * Carries out over HTTP what anti-entropy and joining decide: watches the peers' health, compares, pulls snapshots
+ * and merges them. The clock ticks here; the decisions are pure and elsewhere.
+ */
+import type { Logger } from 'pino';
+import type { CausalContext, ContextOptions } from '../core/causal-context';
+import type { LoadStats } from '../core/load-stats';
+import type { SnapshotSelection } from '../core/snapshot';
+import { SnapshotMerge } from '../core/snapshot-merge';
+import type { AntiEntropyEvent, AntiEntropyOptions, AntiEntropyPort } from '../replication/anti-entropy';
+import { AntiEntropy } from '../replication/anti-entropy';
+import type { JoiningState, JoiningSurroundings } from '../replication/joining';
+import { Joining } from '../replication/joining';
+import type { DigestWindow } from '../replication/state-comparison';
+import type { PeerClient } from './peer-client';
+
+export interface PeerExchangeOptions {
+  readonly antiEntropy: AntiEntropyOptions;
+  readonly context: ContextOptions;
+  /** How often each peer's health is asked. */
+  readonly healthIntervalMs: number;
+  readonly readyTimeoutMs: number;
+}
+
+const TICK_MS = 100;
+/** Between two attempts at the same peer while joining. */
+const JOIN_RETRY_US = 250_000;
+
+export type PeerState = 'ready' | 'joining' | 'unreachable';
+
+export class PeerExchange implements AntiEntropyPort {
+  readonly antiEntropy: AntiEntropy;
+  readonly joining: Joining;
+  private readonly timers: NodeJS.Timeout[] = [];
+
+  constructor(
+    private readonly stats: LoadStats,
+    ownContext: CausalContext,
+    private readonly client: PeerClient,
+    private readonly surroundings: () => JoiningSurroundings,
+    private readonly nowUs: () => number,
+    random: () => number,
+    private readonly logger: Logger,
+    private readonly options: PeerExchangeOptions,
+  ) {
+    const now = nowUs();
+    this.antiEntropy = new AntiEntropy(stats, ownContext, this, random, options.antiEntropy, now);
+    const deadlineUs = now + options.readyTimeoutMs * 1000;
+    this.joining = new Joining(this.antiEntropy, ownContext, deadlineUs, JOIN_RETRY_US);
+  }
+
+  start(): void {
+    this.timers.push(
+      setInterval(() => this.tick(), TICK_MS),
+      setInterval(() => this.askHealth(this.antiEntropy.addresses), this.options.healthIntervalMs),
+    );
+    this.tick();
+  }
+
+  stop(): void {
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  setPeers(addresses: readonly string[]): void {
+    const before = new Set(this.antiEntropy.addresses);
+    this.antiEntropy.setPeers(addresses);
+    this.askHealth(this.antiEntropy.addresses.filter((address) => !before.has(address)));
+  }
+
+  /** Each peer's state, for readiness and metrics. */
+  peerStates(): Record<string, PeerState> {
+    const states: Record<string, PeerState> = {};
+    for (const address of this.antiEntropy.addresses) {
+      const status = this.antiEntropy.statusOf(address);
+      states[address] = !status ? 'unreachable' : status.ready ? 'ready' : 'joining';
+    }
+    return states;
+  }
+
+  compare(address: string, window: DigestWindow): void {
+    this.client.status(address, window).then(
+      (status) => {
+        const everything = status.ready && this.joining.isAsking(address);
+        this.antiEntropy.compared(address, status, this.nowUs(), everything);
+        if (!this.antiEntropy.isBusy()) this.joining.answered(address, status.ready);
+      },
+      (error: unknown) => this.exchangeFailed(address, 'compare', error),
+    );
+  }
+
+  pull(address: string, selection: SnapshotSelection | undefined): void {
+    const merge = new SnapshotMerge(this.stats, this.options.context, this.options.antiEntropy.origin);
+    this.client
+      .snapshot(address, selection, (line) => merge.line(line, this.nowUs()))
+      .then(
+        () => {
+          this.antiEntropy.pulled(address, merge, this.nowUs());
+          this.joining.answered(address, merge.complete && merge.source?.ready === true);
+        },
+        (error: unknown) => this.exchangeFailed(address, 'pull', error),
+      );
+  }
+
+  nudge(address: string): void {
+    this.client.status(address, undefined, this.options.antiEntropy.origin).catch(() => undefined);
+  }
+
+  report(event: AntiEntropyEvent): void {
+    switch (event.kind) {
+      case 'hole-given-up':
+        this.logger.warn(
+          { origin: event.origin, seqs: event.seqs },
+          'lost events given up: no live peer has them',
+        );
+        return;
+      case 'divergence':
+        this.logger.error(
+          { peer: event.peer, replica: event.replica, seconds: event.seconds },
+          'replicas that have seen the same events differ; merging both ways',
+        );
+        return;
+      case 'repaired':
+        this.logger.debug(
+          { peer: event.peer, records: event.records, full: event.full },
+          'pulled from a peer',
+        );
+    }
+  }
+
+  private tick(): void {
+    const now = this.nowUs();
+    this.antiEntropy.tick(now);
+    const before = this.joining.current;
+    const state = this.joining.poll(this.surroundings(), now);
+    if (state.ready !== before.ready) this.logReady(state);
+  }
+
+  private logReady(state: JoiningState): void {
+    const { chased } = this.antiEntropy;
+    this.logger.info({ reason: state.reason, holes: chased, in_flight: this.stats.inFlight.size }, 'ready');
+  }
+
+  private askHealth(addresses: readonly string[]): void {
+    for (const address of addresses) {
+      this.client.status(address).then(
+        (status) => this.antiEntropy.observe(address, status, this.nowUs()),
+        (error: unknown) => this.unreachable(address, error),
+      );
+    }
+  }
+
+  private exchangeFailed(address: string, what: string, error: unknown): void {
+    this.logger.debug({ peer: address, err: error }, `${what} failed`);
+    this.antiEntropy.failed(address, this.nowUs());
+    this.joining.answered(address, false);
+  }
+
+  private unreachable(address: string, error: unknown): void {
+    this.logger.debug({ peer: address, err: error }, 'peer unreachable');
+    this.antiEntropy.unreachable(address);
+  }
+}

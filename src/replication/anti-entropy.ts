@@ -1,0 +1,383 @@
+/**
+ * Decides when to compare with which peer and what to pull from it, so that lost events come back.
+ *
+ * A pure state machine: time and randomness are arguments, commands go out through `AntiEntropyPort`, answers come in
+ * through `compared`, `pulled` and `failed`. Holes come to light by heartbeats, peers' contexts and gaps in seqs. A hole
+ * that outlives a short grace is chased: peers that have seen it are compared with, second by second of event time, and
+ * only the seconds that differ are pulled. One exchange at a time, so a slow peer delays nobody but itself.
+ */
+import type { CausalContext } from '../core/causal-context';
+import type { LoadStats } from '../core/load-stats';
+import { SeqSet } from '../core/seq-set';
+import type { SnapshotSelection } from '../core/snapshot';
+import type { SnapshotMerge } from '../core/snapshot-merge';
+import type { DigestWindow, StateDigests } from './state-comparison';
+import { compareDigests, digestsOf, windowAt } from './state-comparison';
+
+export interface AntiEntropyOptions {
+  readonly origin: string;
+  /** How long a hole may last before it is chased: events on their way are not lost. */
+  readonly graceUs: number;
+  /** First and longest pause between two attempts to fill the same holes. */
+  readonly retryUs: number;
+  readonly retryMostUs: number;
+  /** A hole this old is given up: counted, no longer chased, still open for a late arrival. */
+  readonly giveUpAfterUs: number;
+  /** How often to compare with some peer when nothing is known to be missing; spread by ±20 %. */
+  readonly compareEveryUs: number;
+  /** After the bus has come back, when to compare with every peer. */
+  readonly reconnectSweepsUs: readonly number[];
+  /** Margin of the digest comparison: covers clock differences and the pace of expiry. */
+  readonly marginUs: number;
+}
+
+export interface PeerStatus {
+  readonly replica: string;
+  readonly ready: boolean;
+  readonly context: CausalContext;
+  /** Present when asked for with a window. */
+  readonly digests: StateDigests | undefined;
+}
+
+/** Where the commands go. Each `compare` and `pull` is answered by exactly one call of the machine. */
+export interface AntiEntropyPort {
+  compare(address: string, window: DigestWindow): void;
+  pull(address: string, selection: SnapshotSelection | undefined): void;
+  /** Asks the peer to compare with this replica soon. */
+  nudge(address: string): void;
+  /** Something an operator should know. */
+  report(event: AntiEntropyEvent): void;
+}
+
+export type AntiEntropyEvent =
+  | { readonly kind: 'hole-given-up'; readonly origin: string; readonly seqs: SeqSet }
+  | {
+      readonly kind: 'divergence';
+      readonly peer: string;
+      readonly replica: string;
+      readonly seconds: SnapshotSelection;
+    }
+  | { readonly kind: 'repaired'; readonly peer: string; readonly records: number; readonly full: boolean };
+
+interface Peer {
+  readonly address: string;
+  status: PeerStatus | undefined;
+  /** Consecutive comparisons in which equal contexts had different digests. */
+  mismatches: number;
+}
+
+interface Chase {
+  seqs: SeqSet;
+  readonly sinceUs: number;
+}
+
+export class AntiEntropyCounts {
+  compares = 0;
+  pulls = 0;
+  fullPulls = 0;
+  failures = 0;
+  recordsMerged = 0;
+  eventsGivenUp = 0;
+  divergences = 0;
+}
+
+export class AntiEntropy {
+  readonly counts = new AntiEntropyCounts();
+  private readonly peers = new Map<string, Peer>();
+  /** Peers to compare with as soon as possible, and those that answered with this replica's own id. */
+  private readonly queue = new Set<string>();
+  private readonly own = new Set<string>();
+  /** Holes seen at the last look, not yet old enough to chase. */
+  private candidates = new Map<string, SeqSet>();
+  private candidatesUs = -Infinity;
+  private readonly chases = new Map<string, Chase[]>();
+  private nextChaseUs = 0;
+  private retryUs: number;
+  private nextCompareUs: number;
+  private sweepsUs: number[] = [];
+  private recheckUs = Infinity;
+  private recheckPeer = '';
+  private busyWith: string | undefined;
+  /** The context that a pull under way will have shown, when it is a partial one. */
+  private pulling: { status: PeerStatus; selection: SnapshotSelection | undefined } | undefined;
+  private turn = 0;
+
+  constructor(
+    private readonly stats: LoadStats,
+    private readonly context: CausalContext,
+    private readonly port: AntiEntropyPort,
+    private readonly random: () => number,
+    private readonly options: AntiEntropyOptions,
+    nowUs: number,
+  ) {
+    this.retryUs = options.retryUs;
+    this.nextCompareUs = this.afterInterval(nowUs);
+  }
+
+  /** Addresses that are other replicas, as far as is known. */
+  get addresses(): string[] {
+    return [...this.peers.keys()];
+  }
+
+  statusOf(address: string): PeerStatus | undefined {
+    return this.peers.get(address)?.status;
+  }
+
+  isBusy(): boolean {
+    return this.busyWith !== undefined;
+  }
+
+  /** Seqs that are missing and chased. */
+  get chased(): number {
+    let count = 0;
+    for (const chases of this.chases.values()) for (const { seqs } of chases) count += seqs.count;
+    return count;
+  }
+
+  /** The addresses that discovery knows now. */
+  setPeers(addresses: readonly string[]): void {
+    const known = new Set(addresses);
+    for (const address of this.own) if (!known.has(address)) this.own.delete(address);
+    for (const address of this.peers.keys()) if (!known.has(address)) this.peers.delete(address);
+    for (const address of known) {
+      if (!this.peers.has(address) && !this.own.has(address)) {
+        this.peers.set(address, { address, status: undefined, mismatches: 0 });
+      }
+    }
+  }
+
+  /** The bus is back: everything published meanwhile, by either side, may be lost. */
+  busConnected(nowUs: number): void {
+    this.sweepsUs = this.options.reconnectSweepsUs.map((delay) => nowUs + delay);
+  }
+
+  /** A peer found that its state and this replica's differ. */
+  nudged(replica: string): void {
+    for (const peer of this.peers.values())
+      if (peer.status?.replica === replica) this.queue.add(peer.address);
+  }
+
+  /** What a peer says of itself, asked for its health or for a comparison. */
+  observe(address: string, status: PeerStatus, nowUs: number): void {
+    const peer = this.peers.get(address);
+    if (!peer) return;
+    if (status.replica === this.options.origin) {
+      this.own.add(address);
+      this.peers.delete(address);
+      return;
+    }
+    peer.status = status;
+    this.context.announceAll(status.context, this.options.origin, nowUs);
+  }
+
+  unreachable(address: string): void {
+    const peer = this.peers.get(address);
+    if (peer) peer.status = undefined;
+  }
+
+  tick(nowUs: number): void {
+    this.context.forget(nowUs);
+    this.watchHoles(nowUs);
+    if (this.sweepsUs.length > 0 && this.sweepsUs[0]! <= nowUs) {
+      this.sweepsUs.shift();
+      for (const address of this.peers.keys()) this.queue.add(address);
+    }
+    if (this.recheckUs <= nowUs) {
+      this.recheckUs = Infinity;
+      this.queue.add(this.recheckPeer);
+    }
+    if (this.nextCompareUs <= nowUs) {
+      this.nextCompareUs = this.afterInterval(nowUs);
+      const peer = this.nextPeer();
+      if (peer) this.queue.add(peer.address);
+    }
+    this.start(nowUs);
+  }
+
+  /** Compares with `address` unless an exchange is under way; true when it was started. */
+  compareWith(address: string, nowUs: number): boolean {
+    if (this.busyWith !== undefined || !this.peers.has(address)) return false;
+    this.busyWith = address;
+    this.counts.compares++;
+    this.port.compare(address, windowAt(nowUs, this.stats.options));
+    return true;
+  }
+
+  /** The answer to `compare`. `everything` pulls whatever differs, as a replica that joins does. */
+  compared(address: string, status: PeerStatus, nowUs: number, everything = false): void {
+    this.busyWith = undefined;
+    this.observe(address, status, nowUs);
+    const peer = this.peers.get(address);
+    if (!peer || !status.digests) return;
+    if (everything || this.hasChased(status)) {
+      this.pull(peer, status, status.digests, nowUs);
+      return;
+    }
+    this.checkAgreement(peer, status, status.digests, nowUs);
+  }
+
+  /** The end of a `pull` whose lines were all merged. */
+  pulled(address: string, merge: SnapshotMerge, nowUs: number): void {
+    this.busyWith = undefined;
+    const { pulling } = this;
+    this.pulling = undefined;
+    this.counts.recordsMerged += merge.records;
+    const shown = pulling?.selection ? pulling.status.context : merge.context;
+    if (!merge.complete || !shown) {
+      this.failedAttempt(nowUs);
+      return;
+    }
+    // A record that had no room here is not shown by this view, so nothing may be claimed.
+    if (merge.refused === 0) this.context.join(shown, nowUs);
+    this.port.report({ kind: 'repaired', peer: address, records: merge.records, full: !pulling?.selection });
+    this.dropFilled();
+    if (this.chases.size === 0) this.retryUs = this.options.retryUs;
+    else this.backOff(nowUs);
+  }
+
+  /** A `compare` or `pull` came to nothing. */
+  failed(address: string, nowUs: number): void {
+    this.busyWith = undefined;
+    this.pulling = undefined;
+    this.unreachable(address);
+    this.failedAttempt(nowUs);
+  }
+
+  private start(nowUs: number): void {
+    if (this.busyWith !== undefined) return;
+    if (this.chases.size > 0 && this.nextChaseUs <= nowUs) {
+      const peer = this.peerWithChased() ?? this.nextPeer();
+      if (peer) {
+        this.backOff(nowUs);
+        this.compareWith(peer.address, nowUs);
+        return;
+      }
+    }
+    for (const address of this.queue) {
+      this.queue.delete(address);
+      if (this.compareWith(address, nowUs)) return;
+    }
+  }
+
+  private watchHoles(nowUs: number): void {
+    this.dropFilled();
+    if (this.candidatesUs + this.options.graceUs > nowUs) return;
+    const holes = this.context.holes();
+    for (const [origin, missing] of holes) {
+      const before = this.candidates.get(origin);
+      if (!before) continue;
+      const chases = this.chases.get(origin) ?? [];
+      let lasting = missing.intersect(before);
+      for (const { seqs } of chases) lasting = lasting.minus(seqs);
+      if (lasting.intervalCount === 0) continue;
+      if (this.chases.size === 0) this.nextChaseUs = nowUs;
+      this.chases.set(origin, [...chases, { seqs: lasting, sinceUs: nowUs }]);
+    }
+    this.candidates = holes;
+    this.candidatesUs = nowUs;
+    this.giveUpOld(nowUs);
+  }
+
+  /** Takes what has come meanwhile out of the chases. */
+  private dropFilled(): void {
+    if (this.chases.size === 0) return;
+    const holes = this.context.holes();
+    for (const [origin, chases] of this.chases) {
+      const missing = holes.get(origin) ?? new SeqSet();
+      for (const chase of chases) chase.seqs = chase.seqs.intersect(missing);
+      const left = chases.filter(({ seqs }) => seqs.intervalCount > 0);
+      if (left.length > 0) this.chases.set(origin, left);
+      else this.chases.delete(origin);
+    }
+  }
+
+  private giveUpOld(nowUs: number): void {
+    for (const [origin, chases] of this.chases) {
+      const left = chases.filter(({ sinceUs }) => sinceUs + this.options.giveUpAfterUs > nowUs);
+      if (left.length === chases.length) continue;
+      for (const chase of chases) {
+        if (left.includes(chase)) continue;
+        this.context.giveUp(origin, chase.seqs);
+        this.counts.eventsGivenUp += chase.seqs.count;
+        this.port.report({ kind: 'hole-given-up', origin, seqs: chase.seqs });
+      }
+      if (left.length > 0) this.chases.set(origin, left);
+      else this.chases.delete(origin);
+    }
+  }
+
+  private hasChased({ context }: PeerStatus): boolean {
+    for (const [origin, chases] of this.chases) {
+      for (const { seqs } of chases) if (context.seenOf(origin, seqs).intervalCount > 0) return true;
+    }
+    return false;
+  }
+
+  private peerWithChased(): Peer | undefined {
+    const able = [...this.peers.values()].filter(({ status }) => status && this.hasChased(status));
+    return able[Math.floor(this.random() * able.length)];
+  }
+
+  private nextPeer(): Peer | undefined {
+    const peers = [...this.peers.values()];
+    return peers[this.turn++ % peers.length];
+  }
+
+  /** Pulls what differs; when nothing does, this view already shows all that the peer has seen. */
+  private pull(peer: Peer, status: PeerStatus, digests: StateDigests, nowUs: number): void {
+    const window = windowAt(nowUs, this.stats.options);
+    const difference = compareDigests(digestsOf(this.stats, window), digests, window);
+    if (!difference.any) {
+      this.context.join(status.context, nowUs);
+      this.dropFilled();
+      return;
+    }
+    const selection = difference.mostly ? undefined : difference.pull;
+    this.busyWith = peer.address;
+    this.pulling = { status, selection };
+    this.counts.pulls++;
+    if (!selection) this.counts.fullPulls++;
+    this.port.pull(peer.address, selection);
+  }
+
+  private checkAgreement(peer: Peer, status: PeerStatus, digests: StateDigests, nowUs: number): void {
+    const { options } = this.stats;
+    if (!this.context.equals(status.context, nowUs - options.expireAfterUs - options.finishedRetentionUs))
+      return;
+    const window = windowAt(nowUs + this.options.marginUs, options);
+    const difference = compareDigests(digestsOf(this.stats, window), digests, window);
+    if (!difference.any) {
+      peer.mismatches = 0;
+      return;
+    }
+    if (++peer.mismatches < 2) {
+      this.recheckPeer = peer.address;
+      this.recheckUs = nowUs + this.options.retryUs * 4;
+      return;
+    }
+    peer.mismatches = 0;
+    this.counts.divergences++;
+    this.port.report({
+      kind: 'divergence',
+      peer: peer.address,
+      replica: status.replica,
+      seconds: difference.pull,
+    });
+    this.port.nudge(peer.address);
+    this.pull(peer, status, digests, nowUs);
+  }
+
+  private failedAttempt(nowUs: number): void {
+    this.counts.failures++;
+    this.backOff(nowUs);
+  }
+
+  private backOff(nowUs: number): void {
+    this.nextChaseUs = nowUs + this.retryUs;
+    this.retryUs = Math.min(this.retryUs * 2, this.options.retryMostUs);
+  }
+
+  private afterInterval(nowUs: number): number {
+    return nowUs + this.options.compareEveryUs * (0.8 + 0.4 * this.random());
+  }
+}

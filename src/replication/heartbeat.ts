@@ -1,0 +1,65 @@
+/**
+ * What each replica announces once a second under `<prefix>.replica.heartbeat`: the highest seq that it knows of each
+ * recently active origin, its own first. So a lost tail is noticed, also that of a replica which has since died.
+ */
+import type { CausalContext } from '../core/causal-context';
+
+export interface Heartbeat {
+  readonly origin: string;
+  readonly timeUs: number;
+  /** Origin, time of its newest event or heartbeat (its own clock), highest seq. */
+  readonly highest: readonly (readonly [origin: string, newestUs: number, highest: number])[];
+}
+
+/** Origins named in one heartbeat; the most recently active ones. */
+const MOST_ORIGINS = 64;
+const LARGEST_BYTES = 16 * 1024;
+const ORIGIN_LENGTH = 64;
+
+/** `ownHighest` is 0 for a replica that has published nothing. */
+export function composeHeartbeat(
+  origin: string,
+  ownHighest: number,
+  context: CausalContext,
+  sinceUs: number,
+  nowUs: number,
+): Heartbeat {
+  const others = [...context.announcements()].filter(
+    ([name, newestUs]) => name !== origin && newestUs > sinceUs,
+  );
+  others.sort(([, a], [, b]) => b - a);
+  const own = [origin, nowUs, ownHighest] as const;
+  return { origin, timeUs: nowUs, highest: [own, ...others.slice(0, MOST_ORIGINS - 1)] };
+}
+
+export function encodeHeartbeat({ origin, timeUs, highest }: Heartbeat): Buffer {
+  return Buffer.from(JSON.stringify({ v: 1, origin, time_us: timeUs, highest }));
+}
+
+/** Undefined for what is not a heartbeat of this version. */
+export function decodeHeartbeat(payload: Uint8Array): Heartbeat | undefined {
+  if (payload.length > LARGEST_BYTES) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { v, origin, time_us: timeUs, highest } = value as Record<string, unknown>;
+  if (v !== 1 || !isOrigin(origin) || !isNatural(timeUs) || !Array.isArray(highest)) return undefined;
+  if (highest.length > MOST_ORIGINS || !highest.every(isAnnouncement)) return undefined;
+  return { origin, timeUs, highest };
+}
+
+function isAnnouncement(value: unknown): value is readonly [string, number, number] {
+  return Array.isArray(value) && isOrigin(value[0]) && isNatural(value[1]) && isNatural(value[2]);
+}
+
+function isOrigin(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= ORIGIN_LENGTH;
+}
+
+function isNatural(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,115 @@
+/**
+ * Decides when a starting replica has caught up.
+ *
+ * It has when a replica that is itself ready has shown it everything and the other ready ones nothing more, when the
+ * bus's history was replayed to its end, or when there is nothing to catch up with. Peers that are still joining do not
+ * count, unless none of them has seen a single event. A time-out bounds it all: the replica then serves, degraded.
+ * Pure: polled with the time.
+ */
+import type { CausalContext } from '../core/causal-context';
+import type { AntiEntropy } from './anti-entropy';
+
+export type HistoryState = 'none' | 'starting' | 'replaying' | 'done';
+
+/** What joining depends on outside of itself. */
+export interface JoiningSurroundings {
+  /** Subscribed: what others publish from now on arrives. */
+  readonly busConnected: boolean;
+  /** Whether discovery has answered once, or there is none to ask. */
+  readonly peersKnown: boolean;
+  readonly history: HistoryState;
+}
+
+export type JoiningState =
+  | { readonly ready: false; readonly reason: string }
+  | { readonly ready: true; readonly caughtUp: boolean; readonly reason: string };
+
+export class Joining {
+  private state: JoiningState = { ready: false, reason: 'starting' };
+  /** Peers whose state has been merged since the subscription stood. */
+  private readonly merged = new Set<string>();
+  private readonly tried = new Set<string>();
+  private asking: string | undefined;
+  private retryAtUs = 0;
+
+  constructor(
+    private readonly antiEntropy: AntiEntropy,
+    private readonly context: CausalContext,
+    private readonly deadlineUs: number,
+    private readonly retryUs: number,
+  ) {}
+
+  get current(): JoiningState {
+    return this.state;
+  }
+
+  /** Whether the exchange under way with `address` was asked for by joining, so that it pulls everything. */
+  isAsking(address: string): boolean {
+    return this.asking === address;
+  }
+
+  /** The exchange with `address` is over; `shown` tells whether everything the peer had is now here. */
+  answered(address: string, shown: boolean): void {
+    if (this.asking !== address) return;
+    this.asking = undefined;
+    this.tried.add(address);
+    if (shown) this.merged.add(address);
+  }
+
+  poll(surroundings: JoiningSurroundings, nowUs: number): JoiningState {
+    if (this.state.ready && this.state.caughtUp) return this.state;
+    const next = this.next(surroundings, nowUs);
+    // Once the time-out has made it ready it stays so, but it may still catch up.
+    if (!this.state.ready || (next.ready && next.caughtUp)) this.state = next;
+    return this.state;
+  }
+
+  private next({ busConnected, peersKnown, history }: JoiningSurroundings, nowUs: number): JoiningState {
+    if (!this.state.ready && nowUs >= this.deadlineUs) {
+      const reason = !busConnected
+        ? 'no bus'
+        : history === 'replaying'
+          ? 'history not replayed'
+          : 'no ready peer';
+      return { ready: true, caughtUp: false, reason: `${reason} within the ready time-out` };
+    }
+    if (!busConnected) return { ready: false, reason: 'waiting for the bus' };
+    if (history === 'done') return { ready: true, caughtUp: true, reason: 'history replayed' };
+    if (!peersKnown) return { ready: false, reason: 'waiting for discovery' };
+
+    const statuses = this.antiEntropy.addresses.map((address) => ({
+      address,
+      status: this.antiEntropy.statusOf(address),
+    }));
+    const ready = statuses.filter(({ status }) => status?.ready);
+    const unasked = statuses.some(({ address, status }) => !status && !this.tried.has(address));
+    if (ready.length > 0 && !unasked && ready.every(({ address }) => this.merged.has(address))) {
+      return { ready: true, caughtUp: true, reason: 'caught up with its peers' };
+    }
+    if (ready.length === 0 && history === 'none') {
+      if (statuses.length === 0) return { ready: true, caughtUp: true, reason: 'there is no peer' };
+      const nothing = statuses.every(({ status }) => status && !status.context.hasEvents);
+      if (nothing && !this.context.hasEvents)
+        return { ready: true, caughtUp: true, reason: 'no event yet anywhere' };
+    }
+    this.ask(statuses, nowUs);
+    if (ready.length > 0) return { ready: false, reason: 'pulling a snapshot from a peer' };
+    return { ready: false, reason: history === 'none' ? 'waiting for a ready peer' : 'replaying history' };
+  }
+
+  /** Asks one peer: a ready one whose state is not here yet, else one that was not asked, else any again. */
+  private ask(
+    statuses: readonly { address: string; status: { ready: boolean } | undefined }[],
+    nowUs: number,
+  ): void {
+    if (this.asking !== undefined || this.retryAtUs > nowUs) return;
+    const missing = statuses.filter(({ address }) => !this.merged.has(address));
+    const chosen =
+      missing.find(({ status }) => status?.ready) ??
+      missing.find(({ address }) => !this.tried.has(address)) ??
+      missing[Math.floor(nowUs / this.retryUs) % missing.length];
+    if (!chosen || !this.antiEntropy.compareWith(chosen.address, nowUs)) return;
+    this.asking = chosen.address;
+    if (this.tried.has(chosen.address)) this.retryAtUs = nowUs + this.retryUs;
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * The limits and paces of replication that operators do not set, in one place.
+ */
+import type { LoadStatsOptions } from '../core/load-stats';
+import type { AntiEntropyOptions } from './anti-entropy';
+
+export const CONTEXT_LIMITS = {
+  /** Process starts within 2(E + R); beyond it new origins are applied but not tracked. */
+  maxOrigins: 4096,
+  /** Separate holes of one origin. */
+  maxIntervals: 1024,
+} as const;
+
+/** What the bus brings is applied up to this many times the limits for reports over HTTP. */
+const CEILING_FACTOR = 2;
+/** Finished ids are remembered for R + E, so there are many more of them than requests in flight. */
+const FINISHED_FACTOR = 8;
+
+export function loadStatsOptions(load: {
+  readonly expireAfterMs: number;
+  readonly finishedRetentionMs: number;
+  readonly maxInFlight: number;
+  readonly maxEngines: number;
+}): LoadStatsOptions {
+  return {
+    expireAfterUs: load.expireAfterMs * 1000,
+    finishedRetentionUs: load.finishedRetentionMs * 1000,
+    inFlightCeiling: CEILING_FACTOR * load.maxInFlight,
+    engineCeiling: CEILING_FACTOR * load.maxEngines,
+    waitingCeiling: CEILING_FACTOR * load.maxInFlight,
+    finishedCeiling: FINISHED_FACTOR * load.maxInFlight,
+  };
+}
+
+export function antiEntropyOptions(origin: string, { expireAfterUs }: LoadStatsOptions): AntiEntropyOptions {
+  return {
+    origin,
+    graceUs: 300_000,
+    retryUs: 250_000,
+    retryMostUs: 2_000_000,
+    giveUpAfterUs: 30_000_000,
+    compareEveryUs: 30_000_000,
+    reconnectSweepsUs: [200_000, 1_500_000, 5_000_000],
+    marginUs: Math.min(30_000_000, expireAfterUs / 4),
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Compares the states of two replicas by their digests per second of event time.
+ *
+ * Adds matter until they are E old, deletions until they are E + R old; what is older is on its way out and is not
+ * compared.
+ */
+import type { LoadStats } from '../core/load-stats';
+import { secondOf } from '../core/second-lists';
+import type { SnapshotSelection } from '../core/snapshot';
+import type { SecondDigest } from '../core/state-digest';
+
+/** The seconds of event time from which on digests are wanted. */
+export interface DigestWindow {
+  readonly addsSince: number;
+  readonly deletionsSince: number;
+}
+
+export interface StateDigests {
+  readonly adds: readonly SecondDigest[];
+  readonly deletions: readonly SecondDigest[];
+}
+
+export interface StateDifference {
+  readonly any: boolean;
+  /** The seconds in which the other side has something that differs. */
+  readonly pull: SnapshotSelection;
+  /** Whether that is most of what the other side has, so that a full snapshot is the simpler way. */
+  readonly mostly: boolean;
+}
+
+export function windowAt(
+  nowUs: number,
+  { expireAfterUs, finishedRetentionUs }: { expireAfterUs: number; finishedRetentionUs: number },
+): DigestWindow {
+  return {
+    addsSince: secondOf(nowUs - expireAfterUs),
+    deletionsSince: secondOf(nowUs - expireAfterUs - finishedRetentionUs),
+  };
+}
+
+export function digestsOf(stats: LoadStats, window: DigestWindow): StateDigests {
+  return {
+    adds: stats.addDigest.since(window.addsSince),
+    deletions: stats.deletionDigest.since(window.deletionsSince),
+  };
+}
+
+/** Compares what both have from `window` on. */
+export function compareDigests(
+  ours: StateDigests,
+  theirs: StateDigests,
+  window: DigestWindow,
+): StateDifference {
+  const adds = compareSeconds(ours.adds, theirs.adds, window.addsSince);
+  const deletions = compareSeconds(ours.deletions, theirs.deletions, window.deletionsSince);
+  return {
+    any: adds.any || deletions.any,
+    pull: { adds: adds.seconds, deletions: deletions.seconds },
+    mostly: (adds.differing + deletions.differing) * 2 > adds.items + deletions.items,
+  };
+}
+
+function compareSeconds(ours: readonly SecondDigest[], theirs: readonly SecondDigest[], since: number) {
+  const mine = new Map(ours.filter(({ second }) => second >= since).map((digest) => [digest.second, digest]));
+  const seconds: number[] = [];
+  let items = 0;
+  let differing = 0;
+  for (const digest of theirs) {
+    if (digest.second < since) continue;
+    items += digest.count;
+    const own = mine.get(digest.second);
+    mine.delete(digest.second);
+    if (own && own.count === digest.count && own.hi === digest.hi && own.lo === digest.lo) continue;
+    differing += digest.count;
+    seconds.push(digest.second);
+  }
+  // What is left in `mine` the other side has nothing of.
+  return { any: seconds.length > 0 || mine.size > 0, seconds, items, differing };
+}

@@ -1,0 +1,35 @@
+/** NATS buses for tests, with the options that do not matter to them. */
+import type { OnBusTrouble } from '../../src/bus/bus';
+import { NatsBus, NATS_BUS_DEFAULTS, type NatsBusOptions } from '../../src/bus/nats-bus';
+import type { NatsCredentials, NatsTlsFiles } from '../../src/bus/nats-connection';
+import { parseNatsServers } from '../../src/bus/nats-servers';
+
+export const NO_CREDENTIALS: NatsCredentials = {
+  user: undefined,
+  pass: undefined,
+  token: undefined,
+  credsFile: undefined,
+  nkeySeed: undefined,
+  nkeySeedFile: undefined,
+};
+
+export const NO_TLS: NatsTlsFiles = { caFile: undefined, certFile: undefined, keyFile: undefined };
+
+export function natsBus(
+  urls: string,
+  options: Partial<NatsBusOptions> = {},
+  onTrouble: OnBusTrouble = () => undefined,
+): NatsBus {
+  return new NatsBus(
+    {
+      ...NATS_BUS_DEFAULTS,
+      servers: parseNatsServers(urls),
+      clientName: 'test',
+      credentials: NO_CREDENTIALS,
+      tls: NO_TLS,
+      ...options,
+    },
+    Math.random,
+    onTrouble,
+  );
+}

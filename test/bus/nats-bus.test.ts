@@ -1,0 +1,242 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { freePort } from '../support/free-port';
+import { NatsServerProcess } from '../support/nats-server';
+import { SwallowingProxy } from '../support/swallowing-proxy';
+import { until } from '../support/until';
+import type { NatsBusOptions } from '../../src/bus/nats-bus';
+import { Member } from './bus-contract';
+import { natsBus } from './nats-bus-fixture';
+
+let cleanUps: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.reverse()) await cleanUp();
+  cleanUps = [];
+});
+
+function join(urls: string, options: Partial<NatsBusOptions> = {}, subjects = ['p.*']): Member {
+  const member = new Member({ makeBus: (onTrouble) => natsBus(urls, options, onTrouble) }, subjects);
+  cleanUps.push(() => member.bus.stop());
+  return member;
+}
+
+async function startServer(config = ''): Promise<NatsServerProcess> {
+  const server = await NatsServerProcess.start({ config });
+  cleanUps.push(() => server.stop());
+  return server;
+}
+
+const connections = (member: Member): boolean[] => member.statuses.map((status) => status.connected);
+
+describe('the NATS bus', () => {
+  it('starts without a server, says so once, and connects when there is one (I6)', async () => {
+    const server = await NatsServerProcess.prepare();
+    cleanUps.push(() => server.stop());
+    const a = join(server.url);
+    await a.connected(false);
+    expect(a.publish('p.x', 'lost')).toBe(false);
+    await server.run();
+    await a.connected();
+    const b = join(server.url);
+    await b.connected();
+    b.publish('p.x', 'hello');
+    await a.receives('p.x hello');
+    expect(connections(a)).toEqual([false, true]);
+    expect(a.statuses[0]?.reason).toContain('ECONNREFUSED');
+  });
+
+  it('says once that it lost the server, refuses to publish meanwhile, and receives again after a restart (I6)', async () => {
+    const server = await startServer();
+    const [a, b] = [join(server.url), join(server.url)];
+    await a.connected();
+    await b.connected();
+    for (let round = 1; round <= 3; round++) {
+      await server.kill();
+      await a.connected(false);
+      await b.connected(false);
+      expect(a.publish('p.x', 'lost')).toBe(false);
+      await server.run();
+      await a.connected();
+      await b.connected();
+      // Both subscriptions are known to the server: not one message may be missing from here on.
+      for (let i = 0; i < 100; i++) {
+        expect(a.publish('p.a', `${round}:${i}`)).toBe(true);
+        expect(b.publish('p.b', `${round}:${i}`)).toBe(true);
+      }
+      await until(() => a.received.length === 100 * round && b.received.length === 100 * round, {
+        describe: () => `100 each, got ${a.received.length} and ${b.received.length}`,
+      });
+    }
+    expect(connections(a)).toEqual([true, false, true, false, true, false, true]);
+  });
+
+  it('goes on to another server of the list, and comes back when only the first lives', async () => {
+    const [first, second] = [await startServer(), await startServer()];
+    const a = join(`${first.url},${second.url}`);
+    await a.connected();
+    const nameOfCurrent = (): string => a.statuses.at(-1)?.reason ?? '';
+    const current = nameOfCurrent().endsWith(`:${first.port}`) ? first : second;
+    const other = current === first ? second : first;
+    await current.kill();
+    await until(() => nameOfCurrent() === `connected to 127.0.0.1:${other.port}`, {
+      describe: nameOfCurrent,
+    });
+    await current.run();
+    await other.kill();
+    await until(() => nameOfCurrent() === `connected to 127.0.0.1:${current.port}`, {
+      describe: nameOfCurrent,
+    });
+  });
+
+  it('learns the other servers of a cluster, and goes on to them', async () => {
+    const [clusterA, clusterB] = [await freePort(), await freePort()];
+    const config = (own: number, other: number): string =>
+      `cluster { name: c, host: 127.0.0.1, port: ${own}, routes: ["nats-route://127.0.0.1:${other}"] }`;
+    const first = await startServer(config(clusterA, clusterB));
+    const second = await startServer(config(clusterB, clusterA));
+    const far = join(second.url);
+    const a = join(first.url);
+    await a.connected();
+    await far.connected();
+    await until(
+      () => {
+        far.publish('p.x', 'route');
+        return a.received.includes('p.x route');
+      },
+      { describe: 'the route between the servers' },
+    );
+    await first.kill();
+    await until(() => a.bus.reason === `connected to 127.0.0.1:${second.port}`, {
+      describe: () => a.bus.reason,
+    });
+  });
+
+  it('notices a link that swallows everything, and connects anew (I6)', async () => {
+    const server = await startServer();
+    const proxy = await SwallowingProxy.start(server.port);
+    cleanUps.push(() => proxy.stop());
+    const a = join(`nats://127.0.0.1:${proxy.port}`, { pingIntervalMs: 200, timeoutMs: 500 });
+    await a.connected();
+    proxy.swallow(true);
+    await a.connected(false, 2_000);
+    expect(a.statuses.at(-1)?.reason).toContain('does not answer');
+    proxy.swallow(false);
+    await a.connected();
+  });
+
+  it('bounds what it buffers for a stalled link, which it notices though its socket is full (I7)', async () => {
+    const server = await startServer();
+    const proxy = await SwallowingProxy.start(server.port);
+    cleanUps.push(() => proxy.stop());
+    const windowBytes = 16 * 1024 * 1024;
+    const a = join(`nats://127.0.0.1:${proxy.port}`, { pingIntervalMs: 500, timeoutMs: 500, windowBytes });
+    await a.connected();
+    proxy.swallow(true);
+    const payload = Buffer.alloc(64 * 1024);
+    let published = 0;
+    while (a.bus.publish('p.x', payload)) published += payload.length;
+    expect(a.bus.connected).toBe(true);
+    expect(published).toBeGreaterThan(windowBytes - 2 * payload.length);
+    expect(published).toBeLessThanOrEqual(windowBytes);
+    await a.connected(false, 4_000);
+    proxy.swallow(false);
+    await a.connected();
+    expect(a.bus.publish('p.x', payload)).toBe(true);
+  });
+
+  it('publishes far more than its window over a link that drains', async () => {
+    const server = await startServer();
+    const [a, b] = [join(server.url, { windowBytes: 64 * 1024 }), join(server.url)];
+    await a.connected();
+    await b.connected();
+    for (let sent = 0; sent < 1_000;) {
+      if (a.publish('p.x', 'x'.repeat(1_000))) sent++;
+      else await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => b.received.length === 1_000, { describe: () => `1000, got ${b.received.length}` });
+  });
+
+  it('does not leave sockets behind at a server that accepts and says nothing (I7)', async () => {
+    const sockets = new Set<Socket>();
+    const mute: Server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => sockets.delete(socket));
+      socket.resume();
+    });
+    const port = await freePort();
+    await new Promise<void>((resolve) => mute.listen(port, '127.0.0.1', resolve));
+    cleanUps.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => mute.close(resolve));
+    });
+    let accepted = 0;
+    mute.on('connection', () => accepted++);
+    const a = join(`nats://127.0.0.1:${port}`, { timeoutMs: 30, retryMinMs: 5, retryMaxMs: 5 });
+    await until(() => accepted > 20, { describe: () => `20 attempts, ${accepted}` });
+    expect(a.bus.reason).toContain('no answer in time');
+    expect(sockets.size).toBeLessThanOrEqual(2);
+  });
+
+  it('stops in bounded time though the link is stalled', async () => {
+    const server = await startServer();
+    const proxy = await SwallowingProxy.start(server.port);
+    cleanUps.push(() => proxy.stop());
+    const a = join(`nats://127.0.0.1:${proxy.port}`, { stopTimeoutMs: 200 });
+    await a.connected();
+    proxy.swallow(true);
+    while (a.bus.publish('p.x', Buffer.alloc(64 * 1024)));
+    const startedAt = Date.now();
+    await a.bus.stop();
+    expect(Date.now() - startedAt).toBeLessThan(1_500);
+    expect(connections(a)).toEqual([true]);
+  });
+
+  it('says that a subscription is denied, still hears the others, and recovers when it is permitted', async () => {
+    const permit = (allowed: string): string =>
+      `authorization { users: [ { user: u, password: pw, permissions: { publish: ">", subscribe: [${allowed}] } } ] }`;
+    const server = await startServer(permit('"p.ok"'));
+    const a = join(`nats://u:pw@127.0.0.1:${server.port}`, { deniedRetryMs: 300 }, ['p.ok', 'p.denied']);
+    await a.connected(false);
+    expect(a.statuses.at(-1)?.reason).toContain('subscription to "p.denied" is not permitted');
+    expect(a.troubles).toContainEqual('permission: subscription to "p.denied" is not permitted');
+    const b = join(`nats://u:pw@127.0.0.1:${server.port}`, {}, ['p.ok']);
+    await b.connected();
+    await until(
+      () => {
+        b.publish('p.ok', 'x');
+        return a.received.includes('p.ok x');
+      },
+      { describe: 'the permitted subject' },
+    );
+    server.configure(permit('"p.ok", "p.denied"'));
+    server.reload();
+    await a.connected();
+    b.publish('p.denied', 'y');
+    await a.receives('p.denied y');
+  });
+
+  it('says that publishing is denied, refuses to publish, still receives, and recovers when it is permitted', async () => {
+    const permit = (allowed: string): string =>
+      `authorization { users: [ { user: u, password: pw, permissions: { publish: [${allowed}], subscribe: ">" } }, { user: w, password: pw } ] }`;
+    const server = await startServer(permit('"q"'));
+    const a = join(`nats://u:pw@127.0.0.1:${server.port}`, { deniedRetryMs: 300 });
+    await a.connected();
+    expect(a.publish('p.x', '1')).toBe(true);
+    await a.connected(false);
+    expect(a.statuses.at(-1)?.reason).toContain('publish to "p.x" is not permitted');
+    expect(a.publish('p.x', '2')).toBe(false);
+    const w = join(`nats://w:pw@127.0.0.1:${server.port}`);
+    await w.connected();
+    w.publish('p.y', 'hello');
+    await a.receives('p.y hello');
+    server.configure(permit('"q", "p.*"'));
+    server.reload();
+    await until(
+      () => {
+        a.publish('p.x', '3');
+        return w.received.includes('p.x 3');
+      },
+      { describe: 'publishing again' },
+    );
+  });
+});

@@ -1,0 +1,160 @@
+/**
+ * Looks into a view for tests: its whole state as plain data, and a recount of everything that it keeps in step by
+ * differences (sums, counts, digests) from that state.
+ */
+import type { Add } from '../../src/core/in-flight';
+import type { LoadStats } from '../../src/core/load-stats';
+import type { DeletionTimes } from '../../src/core/deletion-times';
+import { RequestHash, mix32 } from '../../src/core/request-hash';
+import { ADD_ITEM, DELETE_ITEM, PROMPT_DELETE_ITEM, StateDigest } from '../../src/core/state-digest';
+import type { NaiveRow } from './naive-view';
+import { compareText } from './naive-view';
+
+export interface ListedRow {
+  readonly cluster: string;
+  readonly ip: string;
+  readonly queued: number;
+  readonly prompt: number;
+  readonly updatedUs: number;
+}
+
+export function listedRows(view: LoadStats): ListedRow[] {
+  return [...view.engines.clusters]
+    .flatMap((model) =>
+      model.rows.map((row) => ({
+        cluster: model.cluster,
+        ip: row.ip,
+        queued: row.queuedRequests,
+        prompt: row.promptLength,
+        updatedUs: row.updatedUs,
+      })),
+    )
+    .sort((a, b) => compareText(a.cluster, b.cluster) || compareText(a.ip, b.ip));
+}
+
+/** The rows equal the recount; where `updated_time` is uncertain, they lie within its bounds. */
+export function expectRows(rows: readonly ListedRow[], recount: readonly NaiveRow[], expiryUs: number): void {
+  const found = new Map(rows.map((row) => [`${row.cluster} ${row.ip}`, row]));
+  const expected: ListedRow[] = [];
+  for (const { cluster, ip, queued, prompt, updatedLowUs, updatedHighUs } of recount) {
+    const row = found.get(`${cluster} ${ip}`);
+    if (!row && updatedLowUs <= expiryUs) continue;
+    const updatedUs = Math.min(Math.max(row?.updatedUs ?? 0, updatedLowUs), updatedHighUs);
+    expected.push({ cluster, ip, queued, prompt, updatedUs });
+  }
+  expect(rows).toEqual(expected);
+}
+
+interface HeldAdd {
+  readonly hi: number;
+  readonly lo: number;
+  readonly add: Add;
+  readonly first: boolean;
+}
+
+export function heldAdds(view: LoadStats): HeldAdd[] {
+  const held: HeldAdd[] = [];
+  const { inFlight } = view;
+  for (let slot = 0; slot < inFlight.slotLimit; slot++) {
+    const first = inFlight.firstOf(slot);
+    for (let add = first; add; add = add.next) {
+      held.push({ hi: inFlight.hiOf(slot), lo: inFlight.loOf(slot), add, first: add === first });
+    }
+  }
+  return held;
+}
+
+export interface HeldDeletion {
+  readonly hi: number;
+  readonly lo: number;
+  readonly timeUs: number;
+  readonly waiting: boolean;
+  readonly rows: readonly number[];
+}
+
+export function heldDeletions(of: DeletionTimes): HeldDeletion[] {
+  const held: HeldDeletion[] = [];
+  for (let slot = 0; slot < of.slotLimit; slot++) {
+    if (!of.isUsed(slot)) continue;
+    const [hi, lo, timeUs] = [of.hiOf(slot), of.loOf(slot), of.timeOf(slot)];
+    held.push({ hi, lo, timeUs, waiting: of.isWaiting(slot), rows: of.rowsOf(slot) });
+  }
+  return held;
+}
+
+/** Everything that the view holds, as comparable plain data. */
+export function stateOf(view: LoadStats): unknown {
+  return {
+    adds: heldAdds(view).map(({ hi, lo, add, first }) => {
+      const { requestId, timeUs, promptLength, timestampNs, countedPrompt } = add;
+      const { model, ip } = add.row;
+      const place = [hi, lo, first, add.origin.name, model.cluster, ip];
+      return [...place, requestId, timeUs, promptLength, String(timestampNs), countedPrompt];
+    }),
+    deletes: heldDeletions(view.deletes),
+    promptDeletes: heldDeletions(view.promptDeletes),
+    rows: [...view.engines.all()].map((row) => {
+      const { model, ip, queuedRequests, promptLength, updatedUs, listed, liveAdds, number } = row;
+      return [model.cluster, ip, queuedRequests, promptLength, updatedUs, listed, liveAdds, number];
+    }),
+    sizes: [view.inFlight.size, view.deletes.size, view.promptDeletes.size, view.engines.size],
+    expired: view.expiredRequests,
+    digests: [sortedDigest(view.addDigest), sortedDigest(view.deletionDigest)],
+  };
+}
+
+/** Recounts what the view keeps in step by differences. */
+export function expectConsistent(view: LoadStats): void {
+  const adds = heldAdds(view);
+  expect(view.inFlight.size).toBe(adds.filter(({ first }) => first).length);
+  for (const of of [view.deletes, view.promptDeletes]) {
+    const held = heldDeletions(of);
+    expect(of.size).toBe(held.length);
+    expect(of.waiting).toBe(held.filter(({ waiting }) => waiting).length);
+  }
+  const rows = [...view.engines.all()];
+  expect(view.engines.size).toBe(rows.length);
+  for (const row of rows) {
+    const onRow = adds.filter(({ add }) => add.row === row);
+    const counted = onRow.filter(({ first }) => first);
+    expect(row.liveAdds).toBe(onRow.length);
+    expect(row.queuedRequests).toBe(counted.length);
+    expect(row.promptLength).toBe(counted.reduce((sum, { add }) => sum + add.countedPrompt, 0));
+    expect(view.engines.find(row.model.cluster, row.ip)).toBe(row);
+    expect(view.engines.byNumberOf(row.number)).toBe(row);
+  }
+  for (const { add } of adds) expect(rows).toContain(add.row);
+  for (const { rows: numbers } of heldDeletions(view.deletes)) {
+    for (const number of numbers) expect(rows.map((row) => row.number)).toContain(number);
+  }
+  for (const model of view.engines.clusters) {
+    const addresses = model.rows.map((row) => row.address);
+    expect(addresses).toEqual([...addresses].sort((a, b) => a - b));
+    expect(model.rows.every((row) => row.listed)).toBe(true);
+    expect([...model.engines.values()].filter((row) => row.listed)).toHaveLength(model.rows.length);
+  }
+  const recounted = recountedDigests(view);
+  expect(sortedDigest(view.addDigest)).toEqual(sortedDigest(recounted.adds));
+  expect(sortedDigest(view.deletionDigest)).toEqual(sortedDigest(recounted.deletions));
+}
+
+/** The digests of the state that the view holds, built anew. */
+function recountedDigests(view: LoadStats): { adds: StateDigest; deletions: StateDigest } {
+  const [adds, deletions] = [new StateDigest(), new StateDigest()];
+  for (const { hi, lo, add } of heldAdds(view)) {
+    const originHash = new RequestHash().of(add.origin.name).lo;
+    const content = mix32(originHash ^ add.row.hash ^ Math.imul(add.promptLength, 0x9e3779b1));
+    adds.change(hi, lo, ADD_ITEM, add.timeUs, content, 1);
+  }
+  for (const { hi, lo, timeUs } of heldDeletions(view.deletes)) {
+    deletions.change(hi, lo, DELETE_ITEM, timeUs, 0, 1);
+  }
+  for (const { hi, lo, timeUs } of heldDeletions(view.promptDeletes)) {
+    deletions.change(hi, lo, PROMPT_DELETE_ITEM, timeUs, 0, 1);
+  }
+  return { adds, deletions };
+}
+
+export function sortedDigest(digest: StateDigest, fromSecond = 0): unknown[] {
+  return digest.since(fromSecond).sort((a, b) => a.second - b.second);
+}

@@ -1,0 +1,136 @@
+/** A real replica as a process of its own: what `npm start` runs, on a port of its own, with its log at hand. */
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { exitOf, killAtExit, type ExitStatus } from './child-processes';
+import { freePort } from './free-port';
+import { until } from './until';
+
+const MAIN = join(__dirname, '../../dist/main.js');
+
+export interface ReplicaOptions {
+  /** Added to the few variables that every process needs; nothing is inherited from the test's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A loopback address: several replicas can share one port on different ones. */
+  readonly host?: string;
+  readonly port?: number;
+}
+
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export class ReplicaProcess {
+  /** Lines of stdout that are not JSON: there should be none. */
+  readonly otherOutput: string[] = [];
+  readonly log: LogLine[] = [];
+  private errors = '';
+  private partial = '';
+
+  private constructor(
+    private readonly child: ChildProcessByStdio<null, Readable, Readable>,
+    readonly host: string,
+    readonly port: number,
+  ) {
+    killAtExit(child);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => this.read(text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors += text));
+  }
+
+  /** Resolves when the replica is ready. */
+  static async start(options: ReplicaOptions = {}): Promise<ReplicaProcess> {
+    const replica = await ReplicaProcess.launch(options);
+    await replica.ready();
+    return replica;
+  }
+
+  /** Resolves when the process runs; it may not listen yet, or never will. */
+  static async launch({ env = {}, host = '127.0.0.1', port }: ReplicaOptions = {}): Promise<ReplicaProcess> {
+    const chosen = port ?? (await freePort(host));
+    const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], HTTP_HOST: host, HTTP_PORT: String(chosen), ...env },
+    });
+    return new ReplicaProcess(child, host, chosen);
+  }
+
+  get url(): string {
+    return `http://${this.host}:${this.port}`;
+  }
+
+  get pid(): number {
+    const { pid } = this.child;
+    if (pid === undefined) throw new Error('the replica could not be spawned');
+    return pid;
+  }
+
+  get stderr(): string {
+    return this.errors;
+  }
+
+  /** The log line with this message, the last one if there are several. */
+  logged(message: string | RegExp): LogLine | undefined {
+    return this.log.findLast(({ msg }) =>
+      typeof message === 'string' ? msg === message : message.test(String(msg)),
+    );
+  }
+
+  async ready(timeoutMs = 15_000): Promise<void> {
+    await this.answers('/readyz', timeoutMs);
+  }
+
+  async healthy(timeoutMs = 15_000): Promise<void> {
+    await this.answers('/healthz', timeoutMs);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Settles when the process has ended by itself or by a signal sent before. */
+  exited(): Promise<ExitStatus> {
+    return exitOf(this.child);
+  }
+
+  /** The orderly way. */
+  async stop(): Promise<ExitStatus> {
+    this.signal('SIGTERM');
+    return this.exited();
+  }
+
+  /** The hard way; also ends a process that is stopped by SIGSTOP. */
+  async kill(): Promise<ExitStatus> {
+    this.signal('SIGKILL');
+    return this.exited();
+  }
+
+  private async answers(path: string, timeoutMs: number): Promise<void> {
+    await until(
+      async () => {
+        if (this.child.exitCode !== null || this.child.signalCode !== null) return 'ended';
+        const response = await fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(1_000) });
+        await response.arrayBuffer();
+        return response.ok;
+      },
+      { timeoutMs, describe: () => `${path} of ${this.url} answers 200; ${this.report()}` },
+    );
+    if (this.child.exitCode !== null || this.child.signalCode !== null) {
+      throw new Error(`the replica has ended; ${this.report()}`);
+    }
+  }
+
+  private report(): string {
+    const last = this.log.slice(-10).map((line) => JSON.stringify(line));
+    return `last log lines:\n${[...last, ...this.otherOutput.slice(-10)].join('\n')}\n${this.errors}`;
+  }
+
+  private read(text: string): void {
+    const lines = (this.partial + text).split('\n');
+    this.partial = lines.pop() ?? '';
+    for (const line of lines) {
+      try {
+        this.log.push(JSON.parse(line) as LogLine);
+      } catch {
+        this.otherOutput.push(line);
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** A TCP link that can die in silence: it goes on accepting, but reads and forwards nothing, and resets nothing. */
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from './free-port';
+
+export class SwallowingProxy {
+  private readonly sockets = new Set<Socket>();
+  private swallowing = false;
+
+  private constructor(
+    private readonly server: Server,
+    readonly port: number,
+    targetPort: number,
+  ) {
+    server.on('connection', (near) => {
+      const far = createConnection(targetPort, '127.0.0.1');
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.sockets.add(from);
+        from.on('error', () => undefined);
+        from.on('data', (data) => to.write(data));
+        from.on('close', () => {
+          this.sockets.delete(from);
+          if (!this.swallowing) to.destroy();
+        });
+        if (this.swallowing) from.pause();
+      }
+    });
+  }
+
+  static async start(targetPort: number): Promise<SwallowingProxy> {
+    const port = await freePort();
+    const proxy = new SwallowingProxy(createServer(), port, targetPort);
+    await new Promise<void>((resolve) => proxy.server.listen(port, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  /** Healing ends the connections that went through the silence, as a network that comes back late does. */
+  swallow(on: boolean): void {
+    this.swallowing = on;
+    for (const socket of this.sockets) {
+      if (on) socket.pause();
+      else socket.destroy();
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
