@@ -231,7 +231,7 @@ describe('stop', () => {
   });
 
   it('cuts what does not end in time', async () => {
-    const stopping = await startReplica();
+    const stopping = await startServer();
     const busy = (await RawConnection.open(stopping.port)).send(head(100));
     await callJson(stopping.port, 'GET', '/healthz');
     await stopping.stop(50);
