@@ -22,7 +22,7 @@ const shapes: [string, (i: number) => string][] = [
     (i) => `7d9f2c1e-${i.toString(16).padStart(8, '0')}-4b1c-8a5d-000000000000`,
   ],
   ['bits as letters', (i) => i.toString(2).padStart(20, '0').replaceAll('0', 'a').replaceAll('1', 'b')],
-  ['runs of one letter and a counter', (i) => 'x'.repeat(i % 200) + Math.floor(i / 200)],
+  ['runs of one letter and a counter', (i) => `${'x'.repeat(i % 200)}${Math.floor(i / 200)}`],
 ];
 
 describe('RequestHash', () => {
