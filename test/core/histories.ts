@@ -143,7 +143,10 @@ export function perform(view: LoadStats, step: Step): Outcome | undefined {
   }
 }
 
-/** The latest time of the steps. */
+/** A time after all steps and all events in them. */
 export function endOf(...lives: readonly Step[][]): number {
-  return Math.max(START, ...lives.flat().map((step) => step.atUs));
+  const times = lives
+    .flat()
+    .map((step) => (step.kind === 'deliver' ? Math.max(step.atUs, step.event.timeUs) : step.atUs));
+  return Math.max(START, ...times);
 }
