@@ -203,6 +203,7 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
       const b = await join('p');
       for (let i = 0; i < 500; i++) b.publish('p', `${i}`.padEnd(10_000));
       await new Promise((resolve) => setImmediate(resolve));
+      b.publish('p', 'at the last moment');
       const stopped = a.bus.stop();
       const receivedAtStop = a.received.length;
       await stopped;
