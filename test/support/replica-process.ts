@@ -2,7 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { exitOf, killAtExit, type ExitStatus } from './child-processes';
+import { exitOf, killWithParent, type ExitStatus } from './child-processes';
 import { freePort } from './free-port';
 import { until } from './until';
 
@@ -32,7 +32,7 @@ export class ReplicaProcess {
     readonly host: string,
     readonly port: number,
   ) {
-    killAtExit(child);
+    killWithParent(child);
     child.stdout.setEncoding('utf8').on('data', (text: string) => this.read(text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors += text));
   }
