@@ -65,7 +65,10 @@ export class Replicator {
     private readonly nowUs: () => number,
     private readonly observeLatency: (ms: number) => void,
     private readonly options: ReplicatorOptions,
-  ) {}
+  ) {
+    // Before any other origin can take the last place.
+    context.announce(options.origin, 0, nowUs(), nowUs());
+  }
 
   get origin(): string {
     return this.options.origin;
@@ -86,8 +89,7 @@ export class Replicator {
       }
       return 'duplicate';
     }
-    const finishedUntilUs = (status.deletedUs ?? -Infinity) + loadStats.options.finishedRetentionUs;
-    if (!status.deleteWaits && now <= finishedUntilUs) return 'duplicate';
+    if (!status.deleteWaits && this.isLateCopy(status.deletedUs, now)) return 'duplicate';
     if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
     if (loadStats.engines.size >= options.maxEngines && !loadStats.engines.find(report.cluster, report.ip)) {
       return 'too-many-engines';
@@ -106,7 +108,7 @@ export class Replicator {
     const { finishedRetentionUs } = this.loadStats.options;
     const already = add
       ? promptDeletedUs !== undefined && add.timeUs <= promptDeletedUs + finishedRetentionUs
-      : deletedUs !== undefined || promptDeletedUs !== undefined;
+      : this.isLateCopy(deletedUs, now) || this.isLateCopy(promptDeletedUs, now);
     if (already) return 'already-deleted';
     return this.commitDeletion('prompt-delete', requestId, add, now);
   }
@@ -114,7 +116,7 @@ export class Replicator {
   delete(requestId: string): DeleteResult {
     const now = this.now();
     const { add, deletedUs } = this.loadStats.statusOf(requestId, now);
-    if (!add && deletedUs !== undefined) return 'already-deleted';
+    if (!add && this.isLateCopy(deletedUs, now)) return 'already-deleted';
     return this.commitDeletion('delete', requestId, add, now);
   }
 
@@ -126,6 +128,13 @@ export class Replicator {
   /** The JSON array of all clusters with their sums. */
   clustersJson(): string {
     return `[${this.loadStats.engines.listedClusters.map((model) => model.toSummaryJson()).join()}]`;
+  }
+
+  /** Drops what is kept of origins that the context has forgotten. */
+  forgetGone(): void {
+    for (const origin of this.clockDifferencesUs.keys()) {
+      if (!this.context.knows(origin)) this.clockDifferencesUs.delete(origin);
+    }
   }
 
   /** Takes a message of the load subjects; whatever it holds, it never throws. */
@@ -158,6 +167,14 @@ export class Replicator {
     const differenceUs = now - event.timeUs;
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
+  }
+
+  /**
+   * Whether a report of an id in flight nowhere is about the request that was deleted then. Later it is about another
+   * one that uses the id again, whose add may still be on its way.
+   */
+  private isLateCopy(deletedUs: number | undefined, now: number): boolean {
+    return deletedUs !== undefined && now <= deletedUs + this.loadStats.options.finishedRetentionUs;
   }
 
   private commitDeletion(

@@ -65,7 +65,7 @@ export function call(port: number, method: string, path: string, options: CallOp
           try {
             assertConforms(method, path, status, String(res.headers['content-type']), text);
           } catch (error) {
-            reject(error);
+            reject(error instanceof Error ? error : new Error(String(error)));
             return;
           }
           resolve({ status, headers: res.headers, text });

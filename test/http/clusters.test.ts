@@ -1,18 +1,13 @@
-import { call, callJson, closeConnections, del, post } from './client';
-import { type Replica, startReplica } from './replica';
+import { call, callJson, del, post } from './client';
+import { startReplica, stopReplicas } from './replica';
 
-let replica: Replica;
 let port: number;
 
 beforeEach(async () => {
-  replica = await startReplica();
-  port = replica.port;
+  ({ port } = await startReplica());
 });
 
-afterEach(async () => {
-  closeConnections();
-  await replica.stop();
-});
+afterEach(stopReplicas);
 
 const clusters = async (): Promise<unknown> => (await callJson(port, 'GET', '/v1/clusters')).envelope.data;
 

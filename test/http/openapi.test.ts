@@ -1,21 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { addLoadRoutes } from '../../src/http/routes/load';
-import { call, closeConnections, post } from './client';
+import { call, post } from './client';
 import { assertConforms } from './conformance';
-import { type Replica, startReplica } from './replica';
+import { startReplica, stopReplicas } from './replica';
 
-let replica: Replica;
 let port: number;
 
 beforeAll(async () => {
-  replica = await startReplica();
-  port = replica.port;
+  ({ port } = await startReplica());
 });
 
-afterAll(async () => {
-  closeConnections();
-  await replica.stop();
-});
+afterAll(stopReplicas);
 
 interface ApiDocument {
   readonly openapi: string;

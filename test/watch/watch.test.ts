@@ -1,25 +1,26 @@
 /** The stream of one cluster's rows, over real sockets. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { EventSource } from 'eventsource';
 import { call, callJson, closeConnections, del, post, rows } from '../http/client';
-import { type Replica, type ReplicaOptions, startReplica } from '../http/replica';
-import { killAtExit } from '../support/child-processes';
+import { type Replica, startReplica, stopReplicas } from '../http/replica';
+import { startServer } from '../http/server-fixture';
 import { until } from '../support/until';
 import { EventReader } from './event-reader';
 
 let replica: Replica;
 let port: number;
 const readers: EventReader[] = [];
+const started: ChildProcess[] = [];
 
-async function start(options: ReplicaOptions = {}): Promise<void> {
-  replica = await startReplica(options);
+async function start(env: Record<string, string> = {}): Promise<void> {
+  replica = await startReplica(env);
   port = replica.port;
 }
 
 afterEach(async () => {
   for (const reader of readers.splice(0)) reader.close();
-  closeConnections();
-  await replica.stop();
+  for (const child of started.splice(0)) child.kill();
+  await stopReplicas();
 });
 
 async function watch(query = 'cluster=c&interval_ms=20'): Promise<EventReader> {
@@ -80,14 +81,11 @@ describe('GET /v1/load/watch', () => {
   });
 
   it('tells which rows left', async () => {
-    await start({ expireAfterMs: 300 });
+    await start({ METADATA_CENTER_LOAD_REQ_EXPIRE: '500ms', METADATA_CENTER_LOAD_GC_INTERVAL: '50ms' });
     await report('10.0.0.1');
     const reader = await watch();
     await until(
-      () => {
-        replica.expire();
-        return reader.events.some(({ data }) => (data as { removed: string[] }).removed.includes('10.0.0.1'));
-      },
+      () => reader.events.some(({ data }) => (data as { removed: string[] }).removed.includes('10.0.0.1')),
       { describe: 'the removal is sent' },
     );
     expect(reader.rows.size).toBe(0);
@@ -115,7 +113,7 @@ describe('GET /v1/load/watch', () => {
     await untilEvents(first, 1);
     await report('10.0.0.1');
     await untilEvents(first, 2);
-    const numbers = first.events.map(({ id }) => Number(/^origin-under-test:(\d+)$/.exec(id)![1]));
+    const numbers = first.events.map(({ id }) => Number(/^\S+:(\d+)$/.exec(id)![1]));
     expect(numbers[1]).toBeGreaterThan(numbers[0]!);
     first.close();
     await report('10.0.0.2');
@@ -129,7 +127,8 @@ describe('GET /v1/load/watch', () => {
   });
 
   it('sends a comment as a heartbeat where there is nothing else to say', async () => {
-    await start({ heartbeatMs: 50 });
+    replica = await startServer({ heartbeatMs: 50 });
+    port = replica.port;
     const reader = await watch();
     await until(() => reader.comments.length >= 3, { describe: 'three heartbeats' });
     expect(reader.events).toHaveLength(1);
@@ -162,7 +161,7 @@ describe('GET /v1/load/watch', () => {
 
 describe('many watchers (I7)', () => {
   it('beyond the limit are answered 503 and counted, and let in again when one has left', async () => {
-    await start({ maxWatchers: 2 });
+    await start({ METADATA_CENTER_MAX_WATCHERS: '2' });
     const first = await watch();
     await watch();
     const refused = await callJson(port, 'GET', '/v1/load/watch?cluster=c');
@@ -242,7 +241,7 @@ describe('ordinary clients', () => {
       expect(names).toEqual(['rows', 'changes']);
       await replica.stop();
       closeConnections();
-      await start({ port });
+      await start({ HTTP_PORT: String(port) });
       await until(() => names.length === 3, { describe: 'the rows again' });
       expect(names[2]).toBe('rows');
     } finally {
@@ -253,14 +252,13 @@ describe('ordinary clients', () => {
   it('curl prints the events as they come', async () => {
     await start();
     const curl = spawn('curl', ['-sN', `http://127.0.0.1:${port}/v1/load/watch?cluster=c&interval_ms=20`]);
-    killAtExit(curl);
+    started.push(curl);
     let output = '';
     curl.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     await until(() => output.includes('event: rows'), { describe: () => output });
     await report('10.0.0.1');
     await until(() => output.includes('event: changes'), { describe: () => output });
-    expect(output).toContain('retry: 1000\n\nevent: rows\nid: origin-under-test:');
-    curl.kill();
+    expect(output).toContain('retry: 1000\n\nevent: rows\nid: ');
   });
 });
 
@@ -271,7 +269,10 @@ describe('GET /v1/overview/watch', () => {
     const reader = await EventReader.open(port, '/v1/overview/watch?interval_ms=20');
     readers.push(reader);
     await untilEvents(reader, 2);
-    expect(reader.events[0]).toMatchObject({ name: 'replica', data: { replica: 'origin-under-test' } });
+    expect(reader.events[0]).toMatchObject({
+      name: 'replica',
+      data: { missing_events: 0, totals: { events_own: 1 } },
+    });
     expect(reader.events[1]).toMatchObject({ name: 'rows' });
     const sums = async (): Promise<unknown> => (await callJson(port, 'GET', '/v1/clusters')).envelope.data;
     expect((reader.events[1]!.data as { rows: unknown }).rows).toEqual(await sums());
