@@ -15,7 +15,7 @@ export class KeyedRows {
     this.rows = new Map();
     this.views = new Map();
     this.dirty = new Set();
-    this.orderedAt = 0;
+    this.orderedAt = -Infinity;
     body.addEventListener('keydown', (event) => this.move(event));
   }
 
@@ -28,7 +28,7 @@ export class KeyedRows {
     for (const key of removed) this.remove(key);
     for (const row of rows) {
       const key = keyOf(row);
-      if (!this.rows.has(key)) this.orderedAt = 0;
+      if (!this.rows.has(key)) this.orderedAt = -Infinity;
       this.rows.set(key, row);
       this.dirty.add(key);
     }
@@ -41,7 +41,7 @@ export class KeyedRows {
 
   /** After a change of filter or order. */
   reorder() {
-    this.orderedAt = 0;
+    this.orderedAt = -Infinity;
     this.schedule();
   }
 
