@@ -3,6 +3,8 @@
  * order follows slowly and never under the reader's hand, so that a busy table stays calm.
  */
 const REORDER_MS = 2_000;
+/** Of the rows out of sight, so many are brought up to date with each frame that has something to draw. */
+const LAZY_ROWS = 50;
 
 export class KeyedRows {
   /** `create` makes `{ tr, focus, update(row) }` for a key, where `focus` is what the arrow keys move between. */
@@ -16,6 +18,7 @@ export class KeyedRows {
     this.views = new Map();
     this.dirty = new Set();
     this.orderedAt = -Infinity;
+    this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: '300px' });
     body.addEventListener('keydown', (event) => this.move(event));
   }
 
@@ -48,8 +51,12 @@ export class KeyedRows {
   remove(key) {
     this.rows.delete(key);
     this.dirty.delete(key);
-    this.views.get(key)?.tr.remove();
-    this.views.delete(key);
+    const view = this.views.get(key);
+    if (view) {
+      this.sight.unobserve(view.tr);
+      view.tr.remove();
+      this.views.delete(key);
+    }
     this.schedule();
   }
 
@@ -67,22 +74,34 @@ export class KeyedRows {
 
   render() {
     this.onRender();
+    let lazy = LAZY_ROWS;
     for (const key of this.dirty) {
       let view = this.views.get(key);
       if (!view) {
         view = this.create(key);
         view.tr.dataset.key = key;
         this.views.set(key, view);
+        this.sight.observe(view.tr);
+      } else if (!view.visible && lazy-- <= 0) {
+        continue;
       }
       view.update(this.rows.get(key));
+      this.dirty.delete(key);
     }
-    this.dirty.clear();
     const now = performance.now();
     const held =
       this.orderedAt > 0 && (this.body.matches(':hover') || this.body.contains(document.activeElement));
     if (held || now - this.orderedAt < REORDER_MS) return;
     this.orderedAt = now;
     this.arrange();
+  }
+
+  seen(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const view = this.views.get(target.dataset.key);
+      if (view) view.visible = isIntersecting;
+    }
+    this.schedule();
   }
 
   arrange() {
