@@ -113,9 +113,8 @@ describe('with tokens set', () => {
     const raw = await RawConnection.open(port);
     raw.send(`GET ${url} HTTP/1.1\r\nHost: replica\r\n\r\n`);
     const { status, envelope } = await raw.answer();
-    expect([200, 400, 401, 404]).toContain(status);
+    expect(url.startsWith('/healthz?') ? [200] : [400, 401, 404]).toContain(status);
     expect(envelope.data).toBeNull();
-    if (status === 200) expect(url).toMatch(/^\/healthz\?/);
     raw.close();
   });
 
