@@ -103,7 +103,9 @@ it('a replica whose list has nothing in common with the others says so, and goes
   const [alone, ...others] = fleet.members;
   await rotate(alone!, 'token-of-nobody-else');
   await until(() => refusalsSeenBy(alone!.replica).length === 2, { describe: 'it is logged for both peers' });
-  expect(await metric(others[0]!, 'metacenter_peers{state="unreachable"}')).toBe(1);
+  await until(async () => (await metric(others[0]!, 'metacenter_peers{state="unreachable"}')) === 1, {
+    describe: 'the others miss it',
+  });
   expect((await fetch(`${alone!.replica.url}/readyz`)).status).toBe(200);
   const reached = (): number => alone!.replica.log.filter(({ msg }) => msg === 'peer reachable again').length;
   const before = reached();
