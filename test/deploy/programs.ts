@@ -7,29 +7,33 @@ export interface ProgramResult {
 }
 
 export class Program {
-  readonly found: boolean;
-
+  /** `recognize` looks at what `probe` prints. */
   constructor(
     private readonly command: string,
     private readonly leadingArgs: readonly string[],
-    probeArgs: readonly string[],
+    probe: readonly string[],
+    recognize = /./,
   ) {
-    this.found = spawnSync(command, probeArgs, { stdio: 'ignore' }).status === 0;
+    const { status, output } = this.spawn(probe, '');
+    this.found = status === 0 && recognize.test(output);
   }
 
+  readonly found: boolean;
+
   run(args: readonly string[], input = ''): ProgramResult {
-    const { status, stdout, stderr } = spawnSync(this.command, [...this.leadingArgs, ...args], {
-      input,
-      encoding: 'utf8',
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    return { status, output: stdout + stderr };
+    return this.spawn([...this.leadingArgs, ...args], input);
+  }
+
+  private spawn(args: readonly string[], input: string): ProgramResult {
+    const options = { input, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 } as const;
+    const { status, stdout, stderr, error } = spawnSync(this.command, args, options);
+    return { status, output: error ? String(error) : stdout + stderr };
   }
 }
 
 /** `describe`, or `describe.skip` and a word on stderr about what is missing. */
-export function describeWith(found: boolean, missing: string): jest.Describe {
-  if (found) return describe;
+export function describeWith(program: Program | undefined, missing: string): jest.Describe {
+  if (program?.found) return describe;
   process.stderr.write(`\n*** SKIPPED, since there is no ${missing}. ***\n`);
   return describe.skip;
 }

@@ -18,7 +18,7 @@ const KEPT_NAMES = new Set([
   'nodejs_active_resources_total',
 ]);
 
-describeWith(promtool.found, 'promtool (Debian package "prometheus")')('promtool', () => {
+describeWith(promtool, 'promtool (Debian package "prometheus")')('promtool', () => {
   it('accepts the alerts', () => {
     const { status, output } = promtool.run(['check', 'rules', projectPath('deploy/prometheus/alerts.yaml')]);
     expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') as string });
