@@ -95,6 +95,7 @@ export class App {
     const client = new PeerClient(
       { port: peers.port, timeoutMs: peers.requestTimeoutMs, context: contextOptions },
       this.peerAgent,
+      () => performance.now(),
     );
     this.exchange = new PeerExchange(
       this.stats,

@@ -46,11 +46,11 @@ export class EnvReader {
     return undefined;
   }
 
-  /** Visible characters only: a stray line break in a mounted secret is better found here than at the server. */
+  /** A stray line break in a mounted secret is better found here than at the server. */
   secret(variable: string): string | undefined {
     const value = this.raw(variable);
-    if (value === undefined || /^[^\s\p{Cc}]+$/u.test(value)) return value;
-    this.reject(variable, 'must not contain spaces, line breaks or control characters');
+    if (value === undefined || /^(?!\s)\P{Cc}+(?<!\s)$/u.test(value)) return value;
+    this.reject(variable, 'must not begin or end with a space, or contain line breaks or control characters');
     return undefined;
   }
 

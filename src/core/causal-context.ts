@@ -124,7 +124,7 @@ export class CausalContext {
     for (const [origin, { newestUs }] of this.origins) {
       if (newestUs + this.options.forgetAfterUs > nowUs) continue;
       this.origins.delete(origin);
-      this.lastOrigin = '';
+      this.lastContext = undefined;
     }
   }
 
@@ -158,19 +158,20 @@ export class CausalContext {
     return true;
   }
 
-  /** The origin's entry, made when it is new; undefined when it is too old or there are too many. */
+  /**
+   * The origin's entry, made when it is new; undefined when it is too old or there are too many. A time that is ahead
+   * counts as now: else one event from the far future would keep its origin for ever.
+   */
   private of(origin: string, timeUs: number, nowUs: number): OriginContext | undefined {
-    if (origin === this.lastOrigin && this.lastContext) {
-      if (timeUs > this.lastContext.newestUs) this.lastContext.newestUs = timeUs;
-      return this.lastContext;
-    }
-    let context = this.origins.get(origin);
+    const newestUs = Math.min(timeUs, nowUs);
+    let context = (origin === this.lastOrigin ? this.lastContext : undefined) ?? this.origins.get(origin);
     if (!context) {
-      if (timeUs + this.options.forgetAfterUs <= nowUs || this.origins.size >= this.options.maxOrigins)
-        return undefined;
-      context = { seen: new SeqSet(), givenUp: new SeqSet(), highest: 0, newestUs: timeUs };
+      const tooOld = newestUs + this.options.forgetAfterUs <= nowUs;
+      if (tooOld || this.origins.size >= this.options.maxOrigins) return undefined;
+      context = { seen: new SeqSet(), givenUp: new SeqSet(), highest: 0, newestUs };
       this.origins.set(origin, context);
-    } else if (timeUs > context.newestUs) context.newestUs = timeUs;
+    }
+    if (newestUs > context.newestUs) context.newestUs = newestUs;
     this.lastOrigin = origin;
     this.lastContext = context;
     return context;

@@ -31,7 +31,8 @@ export class RequestHash {
       b = (b << 17) | (b >>> 15);
     }
     this.hi = mix32(a ^ Math.imul(b, 0x165667b1));
-    this.lo = mix32(b ^ Math.imul(a, 0x9e3779b1));
+    // From the other half, not from `a`: so that the lanes can be told from the halves, and no bit of them is lost.
+    this.lo = mix32(b ^ Math.imul(this.hi, 0x9e3779b1));
     return this;
   }
 }

@@ -97,7 +97,7 @@ export class HttpMetrics {
         add('bucket', cumulated, bound);
       }
       add('bucket', cell.count, '+Inf');
-      add('sum', cell.sumUs);
+      add('sum', Math.round(cell.sumUs));
       add('count', cell.count);
     });
     return samples;

@@ -1,6 +1,6 @@
 /**
  * Asks other replicas, over HTTP: for their status, and for a snapshot line by line. Everything is bounded: sizes, the
- * time to an answer, the time between two pieces of it, and the whole.
+ * time to an answer, the pace of a snapshot, and its whole time.
  */
 import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
 import { request } from 'node:http';
@@ -19,8 +19,9 @@ export interface PeerClientOptions {
   readonly context: ContextOptions;
 }
 
-/** Between two pieces of a snapshot, and for the whole of it. */
-const SNAPSHOT_IDLE_MS = 5_000;
+/** A snapshot that comes slower than this after its first seconds is given up: another peer may be faster. */
+const SNAPSHOT_PACE_BYTES_PER_MS = 64;
+const SNAPSHOT_HEAD_START_MS = 2_000;
 const SNAPSHOT_MS = 120_000;
 const LARGEST_STATUS_BYTES = 32 * 1024 * 1024;
 const LARGEST_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
@@ -33,6 +34,7 @@ export class PeerClient {
   constructor(
     private readonly options: PeerClientOptions,
     private readonly agent: Agent,
+    private readonly monotonicMs: () => number,
   ) {}
 
   /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
@@ -59,9 +61,14 @@ export class PeerClient {
       : '';
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
     const response = await this.get(address, `/v1/replica/snapshot${query}`, whole, this.options.timeoutMs);
-    response.socket.setTimeout(SNAPSHOT_IDLE_MS, () =>
-      response.destroy(new PeerFault('the snapshot stalled')),
-    );
+    const started = this.monotonicMs();
+    const pace = setInterval(() => {
+      const elapsedMs = this.monotonicMs() - started - SNAPSHOT_HEAD_START_MS;
+      if (elapsedMs * SNAPSHOT_PACE_BYTES_PER_MS > bytes) {
+        response.destroy(new PeerFault('the snapshot comes too slowly'));
+      }
+    }, SNAPSHOT_HEAD_START_MS / 4);
+    response.once('close', () => clearInterval(pace));
     let bytes = 0;
     let rest = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {

@@ -86,8 +86,7 @@ export class Replicator {
       }
       return 'duplicate';
     }
-    const finishedUntilUs = (status.deletedUs ?? -Infinity) + loadStats.options.finishedRetentionUs;
-    if (!status.deleteWaits && now <= finishedUntilUs) return 'duplicate';
+    if (!status.deleteWaits && this.isLateCopy(status.deletedUs, now)) return 'duplicate';
     if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
     if (loadStats.engines.size >= options.maxEngines && !loadStats.engines.find(report.cluster, report.ip)) {
       return 'too-many-engines';
@@ -106,7 +105,7 @@ export class Replicator {
     const { finishedRetentionUs } = this.loadStats.options;
     const already = add
       ? promptDeletedUs !== undefined && add.timeUs <= promptDeletedUs + finishedRetentionUs
-      : deletedUs !== undefined || promptDeletedUs !== undefined;
+      : this.isLateCopy(deletedUs, now) || this.isLateCopy(promptDeletedUs, now);
     if (already) return 'already-deleted';
     return this.commitDeletion('prompt-delete', requestId, add, now);
   }
@@ -114,7 +113,7 @@ export class Replicator {
   delete(requestId: string): DeleteResult {
     const now = this.now();
     const { add, deletedUs } = this.loadStats.statusOf(requestId, now);
-    if (!add && deletedUs !== undefined) return 'already-deleted';
+    if (!add && this.isLateCopy(deletedUs, now)) return 'already-deleted';
     return this.commitDeletion('delete', requestId, add, now);
   }
 
@@ -153,6 +152,14 @@ export class Replicator {
     const differenceUs = now - event.timeUs;
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
+  }
+
+  /**
+   * Whether a report of an id in flight nowhere is about the request that was deleted then. Later it is about another
+   * one that uses the id again, whose add may still be on its way.
+   */
+  private isLateCopy(deletedUs: number | undefined, now: number): boolean {
+    return deletedUs !== undefined && now <= deletedUs + this.loadStats.options.finishedRetentionUs;
   }
 
   private commitDeletion(

@@ -1,6 +1,7 @@
 /** What connections may do to a replica, and what it does about it: bytes that no HTTP client would send, and the stop. */
-import { callJson, closeConnections, post, RawConnection, rows } from './client';
-import { type Replica, startReplica } from './replica';
+import { call, callJson, post, RawConnection, rows } from './client';
+import { type Replica, startReplica, stopReplicas } from './replica';
+import { startServer } from './server-fixture';
 
 let replica: Replica;
 let port: number;
@@ -17,10 +18,7 @@ beforeEach(async () => {
 
 afterEach(() => raw.close());
 
-afterAll(async () => {
-  closeConnections();
-  await replica.stop();
-});
+afterAll(stopReplicas);
 
 const body = (id: string): string => `{"cluster":"conn","request_id":"${id}","ip":"10.0.0.1"}`;
 const head = (length: number | string, more = ''): string =>
@@ -40,7 +38,7 @@ describe('bodies that come slowly', () => {
   });
 
   it('are given up after the time limit with 408, and apply nothing (I7, I8)', async () => {
-    const impatient = await startReplica({
+    const impatient = await startServer({
       limits: { headersTimeout: 50, requestTimeout: 100, connectionsCheckingInterval: 20 },
     });
     const silent = await RawConnection.open(impatient.port);
@@ -56,8 +54,7 @@ describe('bodies that come slowly', () => {
       });
       await slow.untilClosed();
     }
-    expect(impatient.events()).toBe(0);
-    await impatient.stop();
+    expect(impatient.replicator.highestSeq).toBe(0);
   });
 });
 
@@ -69,7 +66,7 @@ describe('uploads that break off', () => {
       `POST /v1/load/stats HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n30\r\n${body('broken')}`,
     ],
   ])('apply nothing, %s (I8)', async (_what, bytes) => {
-    const before = replica.events();
+    const before = replica.replicator.highestSeq;
     for (let upload = 0; upload < 10; upload++) {
       const broken = (await RawConnection.open(port)).send(bytes);
       await new Promise(setImmediate);
@@ -78,7 +75,7 @@ describe('uploads that break off', () => {
       await broken.untilClosed();
     }
     expect((await callJson(port, 'GET', '/healthz')).status).toBe(200);
-    expect(replica.events()).toBe(before);
+    expect(replica.replicator.highestSeq).toBe(before);
   });
 });
 
@@ -165,6 +162,17 @@ describe('what is no request', () => {
     expect(raw.received).toBe('');
   });
 
+  it('is answered once, however much more of it comes', async () => {
+    const fresh = await startServer();
+    const rubbish = (await RawConnection.open(fresh.port)).send('rubbish\r\n\r\n');
+    await rubbish.answer();
+    rubbish.send('more rubbish\r\n\r\n');
+    await rubbish.untilClosed();
+    expect(rubbish.received).toBe('');
+    const metrics = await call(fresh.port, 'GET', '/metrics');
+    expect(metrics.text).toContain('{url="unmatched",method="other",status_code="400"} 1\n');
+  });
+
   it('is refused without a Host header, which HTTP/1.0 does not need', async () => {
     raw.send('GET /healthz HTTP/1.1\r\n\r\n');
     expect(await raw.answer()).toMatchObject({ status: 400, reason: 'the Host header is required' });
@@ -190,14 +198,13 @@ describe('one connection', () => {
   });
 
   it('is refused beyond the limit of connections (I7)', async () => {
-    const small = await startReplica({ limits: { maxConnections: 2 } });
+    const small = await startServer({ limits: { maxConnections: 2 } });
     const open = [await RawConnection.open(small.port), await RawConnection.open(small.port)];
     await (await RawConnection.open(small.port)).untilClosed();
     for (const connection of open) {
       connection.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
       expect((await connection.answer()).status).toBe(200);
     }
-    await small.stop();
   });
 });
 
@@ -224,7 +231,7 @@ describe('stop', () => {
   });
 
   it('cuts what does not end in time', async () => {
-    const stopping = await startReplica();
+    const stopping = await startServer();
     const busy = (await RawConnection.open(stopping.port)).send(head(100));
     await callJson(stopping.port, 'GET', '/healthz');
     await stopping.stop(50);
@@ -233,6 +240,6 @@ describe('stop', () => {
   });
 
   it('is told when the port is taken', async () => {
-    await expect(startReplica({ port })).rejects.toThrow('EADDRINUSE');
+    await expect(startServer({ port })).rejects.toThrow('EADDRINUSE');
   });
 });

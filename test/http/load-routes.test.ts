@@ -1,5 +1,5 @@
-import { closeConnections, del, delPrompt, post, RawConnection, rows } from './client';
-import { type Replica, startReplica } from './replica';
+import { del, delPrompt, post, RawConnection, rows } from './client';
+import { type Replica, startReplica, stopReplicas } from './replica';
 
 let replica: Replica;
 let port: number;
@@ -9,10 +9,7 @@ beforeAll(async () => {
   port = replica.port;
 });
 
-afterAll(async () => {
-  closeConnections();
-  await replica.stop();
-});
+afterAll(stopReplicas);
 
 const add = { cluster: 'c', request_id: 'r', ip: '10.0.0.1' };
 

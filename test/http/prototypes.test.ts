@@ -1,6 +1,8 @@
 /** Guards the one thing that makes express fast enough; it costs a factor of three when lost, and nothing fails. */
-import { callJson, closeConnections, post } from './client';
-import { startReplica } from './replica';
+import { callJson, post } from './client';
+import { startReplica, stopReplicas } from './replica';
+
+afterAll(stopReplicas);
 
 it('no request and no response has its prototype changed on its way through express', async () => {
   const replica = await startReplica();
@@ -18,6 +20,4 @@ it('no request and no response has its prototype changed on its way through expr
   expect(calls).toHaveBeenCalled();
   calls.mockRestore();
   expect(changes).toEqual([]);
-  closeConnections();
-  await replica.stop();
 });

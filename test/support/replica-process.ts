@@ -2,7 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { exitOf, killAtExit, type ExitStatus } from './child-processes';
+import { exitOf, killWithParent, type ExitStatus } from './child-processes';
 import { freePort } from './free-port';
 import { until } from './until';
 
@@ -14,6 +14,8 @@ export interface ReplicaOptions {
   /** A loopback address: several replicas can share one port on different ones. */
   readonly host?: string;
   readonly port?: number;
+  /** A hosts file that only this process sees in the place of the machine's, so that DNS names can be given answers. */
+  readonly hostsFile?: string;
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -30,7 +32,7 @@ export class ReplicaProcess {
     readonly host: string,
     readonly port: number,
   ) {
-    killAtExit(child);
+    killWithParent(child);
     child.stdout.setEncoding('utf8').on('data', (text: string) => this.read(text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors += text));
   }
@@ -43,9 +45,16 @@ export class ReplicaProcess {
   }
 
   /** Resolves when the process runs; it may not listen yet, or never will. */
-  static async launch({ env = {}, host = '127.0.0.1', port }: ReplicaOptions = {}): Promise<ReplicaProcess> {
+  static async launch({
+    env = {},
+    host = '127.0.0.1',
+    port,
+    hostsFile,
+  }: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const chosen = port ?? (await freePort(host));
-    const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+    const command = [process.execPath, '--enable-source-maps', MAIN];
+    const [program = '', ...args] = hostsFile === undefined ? command : withHostsFile(hostsFile, command);
+    const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], HTTP_HOST: host, HTTP_PORT: String(chosen), ...env },
     });
@@ -133,4 +142,11 @@ export class ReplicaProcess {
       }
     }
   }
+}
+
+/** Runs `command` in a mount namespace of its own, under the same pid; without root in a user namespace too. */
+function withHostsFile(hostsFile: string, command: readonly string[]): string[] {
+  const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+  const script = 'mount --bind "$1" /etc/hosts && shift && exec "$@"';
+  return ['unshare', ...asRoot, '--mount', 'sh', '-c', script, 'sh', hostsFile, ...command];
 }

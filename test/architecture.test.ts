@@ -1,0 +1,140 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import ts from 'typescript';
+
+const SRC = join(__dirname, '..', 'src');
+
+interface SourceFile {
+  readonly path: string;
+  readonly imports: readonly string[];
+  /** Identifiers that are not member names: `Date` in `Date.now()`, not in `x.Date`. */
+  readonly names: ReadonlySet<string>;
+}
+
+const files: SourceFile[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => read(join(SRC, path)));
+
+function read(path: string): SourceFile {
+  return inspect(relative(SRC, path), readFileSync(path, 'utf8'));
+}
+
+function inspect(path: string, text: string): SourceFile {
+  const imports: string[] = [];
+  const names = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier) {
+      imports.push((node.moduleSpecifier as ts.StringLiteral).text);
+    } else if (ts.isExternalModuleReference(node) && ts.isStringLiteral(node.expression)) {
+      imports.push(node.expression.text);
+    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+      imports.push((node.argument.literal as ts.StringLiteral).text);
+    } else if (ts.isCallExpression(node) && isImportCall(node.expression)) {
+      const [argument] = node.arguments;
+      imports.push(argument && ts.isStringLiteral(argument) ? argument.text : '(computed)');
+    } else if (ts.isIdentifier(node) && !isMemberName(node)) {
+      names.add(node.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
+  return { path, imports, names };
+}
+
+function isImportCall(callee: ts.Expression): boolean {
+  return (
+    callee.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(callee) && callee.text === 'require')
+  );
+}
+
+function isMemberName(node: ts.Identifier): boolean {
+  const { parent } = node;
+  return (
+    (ts.isPropertyAccessExpression(parent) && parent.name === node) ||
+    (ts.isPropertyAssignment(parent) && parent.name === node) ||
+    ((ts.isPropertySignature(parent) || ts.isPropertyDeclaration(parent)) && parent.name === node)
+  );
+}
+
+function importersOf(...modules: string[]): string[] {
+  return files
+    .filter(({ imports }) => imports.some((name) => modules.includes(name)))
+    .map(({ path }) => path);
+}
+
+/** What a pure file must not name: clocks, randomness, timers, output, the process and other ways out of the language. */
+const IMPURE = [
+  'Date',
+  'performance',
+  'process',
+  'console',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'crypto',
+  'fetch',
+  'Buffer',
+  'globalThis',
+  'global',
+  'eval',
+  'Function',
+];
+
+function faultsOfPureFile({ path, imports, names }: SourceFile, text: string): string[] {
+  const faults = imports
+    .filter((name) => !/^\.\/[a-z0-9-]+$/.test(name))
+    .map((name) => `${path} imports ${name}`);
+  for (const name of IMPURE) if (names.has(name)) faults.push(`${path} names ${name}`);
+  if (/\bMath\s*(\.\s*random|\[)/.test(text)) faults.push(`${path} uses Math.random`);
+  return faults;
+}
+
+describe('Architecture', () => {
+  it('rule 1: the core imports only itself, and names no clock, randomness, timer, log or process', () => {
+    const core = files.filter(({ path }) => path.startsWith('core/'));
+    expect(core.length).toBeGreaterThan(0);
+    const faults = core.flatMap((file) => faultsOfPureFile(file, readFileSync(join(SRC, file.path), 'utf8')));
+    expect(faults).toEqual([]);
+  });
+
+  it.each([
+    ["import { x } from 'node:fs';", 'core/a.ts imports node:fs'],
+    ["import type { x } from '../bus/bus';", 'core/a.ts imports ../bus/bus'],
+    ["export * from 'pino';", 'core/a.ts imports pino'],
+    ["import x = require('pino');", 'core/a.ts imports pino'],
+    ["const x = require('./' + name);", 'core/a.ts imports (computed)'],
+    ["const x = await import('pino');", 'core/a.ts imports pino'],
+    ["type X = import('pino').Logger;", 'core/a.ts imports pino'],
+    ['const now = Date.now();', 'core/a.ts names Date'],
+    ['const x = Math.random();', 'core/a.ts uses Math.random'],
+    ['setTimeout(x, 5);', 'core/a.ts names setTimeout'],
+  ])('rule 1 is seen to be broken by %s', (text, fault) => {
+    expect(faultsOfPureFile(inspect('core/a.ts', text), text)).toContain(fault);
+  });
+
+  it('rule 2: one file imports the NATS client, and one resolves DNS', () => {
+    expect(importersOf('nats').filter((path) => !path.startsWith('bus/'))).toEqual([]);
+    expect(importersOf('nats').length).toBeLessThanOrEqual(1);
+    expect(importersOf('dns', 'dns/promises', 'node:dns', 'node:dns/promises').length).toBeLessThanOrEqual(1);
+  });
+
+  it('rule 2: only the entry and the config name the process', () => {
+    const allowed = (path: string): boolean => path === 'main.ts' || path.startsWith('config/');
+    const users = files.filter(
+      ({ names, imports }) => names.has('process') || imports.some((name) => /^(node:)?process$/.test(name)),
+    );
+    expect(users.map(({ path }) => path).filter((path) => !allowed(path))).toEqual([]);
+  });
+
+  it('rule 7: no folder or file is named utils, helpers or common', () => {
+    const vague = /(^|[/.-])(utils?|helpers?|commons?|misc|shared)([/.-]|$)/;
+    expect(files.map(({ path }) => path).filter((path) => vague.test(path))).toEqual([]);
+  });
+
+  it('rule 9: files are named in kebab-case', () => {
+    expect(
+      files.map(({ path }) => path).filter((path) => !/^([a-z0-9-]+\/)*[a-z0-9-]+\.ts$/.test(path)),
+    ).toEqual([]);
+  });
+});

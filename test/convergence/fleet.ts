@@ -1,0 +1,108 @@
+/**
+ * Several replicas as processes, with a real nats-server, links that can be cut, and DNS answers from hosts files that
+ * only they see. Each replica has a loopback address of its own, so that they share one port as pods do.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../support/free-port';
+import { NatsServerProcess } from '../support/nats-server';
+import { ReplicaProcess } from '../support/replica-process';
+import { SwallowingProxy } from '../support/swallowing-proxy';
+
+const NAME = 'replicas.metadata-center.test';
+
+export interface FleetOptions {
+  readonly size: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly natsConfig?: string;
+}
+
+export interface Member {
+  readonly host: string;
+  readonly hostsFile: string;
+  readonly link: SwallowingProxy;
+  replica: ReplicaProcess;
+}
+
+export class Fleet {
+  readonly members: Member[] = [];
+
+  private constructor(
+    readonly nats: NatsServerProcess,
+    readonly port: number,
+    private readonly folder: string,
+    private readonly env: Readonly<Record<string, string>>,
+  ) {}
+
+  /** Resolves when every replica is ready. */
+  static async start({ size, env = {}, natsConfig = '' }: FleetOptions): Promise<Fleet> {
+    const nats = await NatsServerProcess.start({ config: natsConfig });
+    const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
+    const net = `127.${1 + Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
+    const fleet = new Fleet(nats, await freePort(`${net}.1`), folder, env);
+    for (let i = 1; i <= size; i++) {
+      const link = await SwallowingProxy.start(nats.port);
+      const member = { host: `${net}.${i}`, hostsFile: join(folder, `hosts-${i}`), link };
+      fleet.members.push(member as Member);
+    }
+    fleet.resolveAll();
+    await Promise.all(fleet.members.map((member) => fleet.launch(member)));
+    await Promise.all(fleet.members.map(({ replica }) => replica.ready()));
+    return fleet;
+  }
+
+  get urls(): string[] {
+    return this.members.map(({ host }) => `http://${host}:${this.port}`);
+  }
+
+  /** Starts the member's process, anew if it had one. */
+  async launch(member: Member): Promise<void> {
+    member.replica = await ReplicaProcess.launch({
+      host: member.host,
+      port: this.port,
+      hostsFile: member.hostsFile,
+      env: {
+        NATS_URL: `nats://127.0.0.1:${member.link.port}`,
+        META_DATA_CENTER_SVC_DISC_HOST: NAME,
+        REPLICA_DNS_LOOKUP_INTERVAL: '500ms',
+        POD_IP: member.host,
+        NATS_HISTORY: 'off',
+        LOG_LEVEL: 'debug',
+        ...this.env,
+      },
+    });
+  }
+
+  /** What each member's lookup of the name answers. */
+  resolve(member: Member, hosts: readonly string[]): void {
+    writeFileSync(
+      member.hostsFile,
+      ['127.0.0.1 localhost', ...hosts.map((host) => `${host} ${NAME}`), ''].join('\n'),
+    );
+  }
+
+  resolveAll(): void {
+    const hosts = this.members.map(({ host }) => host);
+    for (const member of this.members) this.resolve(member, hosts);
+  }
+
+  /** Takes the bus and the peers from one member, in silence; clients still reach it. */
+  cutOff(cut: Member): void {
+    cut.link.swallow(true);
+    const others = this.members.filter((member) => member !== cut).map(({ host }) => host);
+    for (const member of this.members) this.resolve(member, member === cut ? [cut.host] : others);
+  }
+
+  heal(cut: Member): void {
+    cut.link.swallow(false);
+    this.resolveAll();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.members.map(({ replica }) => replica.kill()));
+    await Promise.all(this.members.map(({ link }) => link.stop()));
+    await this.nats.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Real processes, a real nats-server, real DNS answers: whatever is broken, every replica equals the recount of what
+ * the clients did within 5 s of healing.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { seededRandom } from '../support/seeded-random';
+import { until } from '../support/until';
+import { Fleet } from './fleet';
+import { Workload } from './workload';
+
+const HEALED_WITHIN_MS = 5_000;
+const LANES = 12;
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+
+let fleet: Fleet;
+let load: Workload;
+
+beforeEach(async () => {
+  fleet = await Fleet.start({ size: 3, env: { METADATA_CENTER_READY_TIMEOUT: '5s' } });
+  load = new Workload(seededRandom(SEED), fleet.urls);
+});
+
+afterEach(async () => {
+  await load.stop();
+  load.close();
+  await fleet.stop();
+});
+
+async function healed(what: string): Promise<void> {
+  await load.stop();
+  const ms = await load.converged(fleet.urls, HEALED_WITHIN_MS);
+  process.stdout.write(
+    `${what}: ${load.reports} reports, equal ${ms} ms after the last one (seed ${SEED})\n`,
+  );
+  expect(load.refused).toEqual([]);
+}
+
+async function busState(index: number, connected: boolean): Promise<void> {
+  await until(
+    async () => {
+      const response = await fetch(`${fleet.urls[index]!}/readyz`);
+      const { data } = (await response.json()) as { data: { bus: { connected: boolean } } };
+      return data.bus.connected === connected;
+    },
+    {
+      timeoutMs: 20_000,
+      describe: `replica ${index} says that its bus is ${connected ? 'connected' : 'lost'}`,
+    },
+  );
+}
+
+test('I1 I2 I4: a replica that is killed and started anew under load is right when it is ready', async () => {
+  load.start(LANES);
+  await until(() => load.reports > 500, { describe: 'load runs' });
+  const [, , victim] = fleet.members;
+  await victim!.replica.kill();
+  const killedAt = load.reports;
+  await until(() => load.reports > killedAt + 500, { describe: 'load goes on' });
+  await fleet.launch(victim!);
+  await victim!.replica.ready();
+  await healed('kill -9 and restart of a replica');
+});
+
+test('I4 I6: while nats-server is dead for seconds every replica takes reports, and all agree when it is back', async () => {
+  load.start(LANES);
+  await until(() => load.reports > 300, { describe: 'load runs' });
+  await fleet.nats.kill();
+  await busState(0, false);
+  const deadAt = load.reports;
+  await until(() => load.reports > deadAt + 1000, { describe: 'load goes on without the bus' });
+  await fleet.nats.run();
+  await Promise.all([0, 1, 2].map((index) => busState(index, true)));
+  await healed('nats-server killed and restarted');
+});
+
+test('I4 I6: a link that swallows everything in silence is noticed, and what was lost is repaired both ways', async () => {
+  load.start(LANES);
+  await until(() => load.reports > 300, { describe: 'load runs' });
+  const [, member] = fleet.members;
+  member!.link.swallow(true);
+  await busState(1, false);
+  member!.link.swallow(false);
+  await busState(1, true);
+  await healed('a link silent beyond the ping interval');
+});
+
+test('I1 I4: a replica whose link flaps under load ends with the same rows as the others', async () => {
+  load.start(LANES);
+  for (let i = 0; i < 8; i++) {
+    const { link } = fleet.members[i % 3]!;
+    link.swallow(true);
+    await delay(200);
+    link.swallow(false);
+    await delay(300);
+  }
+  await Promise.all([0, 1, 2].map((index) => busState(index, true)));
+  await healed('flapping links');
+});
+
+test('I1 I4: a replica that is paused for seconds catches up when it goes on', async () => {
+  load.start(LANES);
+  await until(() => load.reports > 300, { describe: 'load runs' });
+  const [paused, ...others] = fleet.members;
+  load.targets = others.map(({ host }) => `http://${host}:${fleet.port}`);
+  paused!.replica.signal('SIGSTOP');
+  await delay(4_000);
+  paused!.replica.signal('SIGCONT');
+  await healed('a replica paused for 4 s');
+});

@@ -1,0 +1,85 @@
+/**
+ * The HTTP side alone on a real port, over a real view and replicator: for what the environment cannot set, such as the
+ * server's limits and a replica that is not ready. Everything else is tested on a whole replica.
+ */
+import { randomBytes } from 'node:crypto';
+import { Registry } from 'prom-client';
+import type { Bus } from '../../src/bus/bus';
+import { CausalContext } from '../../src/core/causal-context';
+import { LoadStats } from '../../src/core/load-stats';
+import type { Readiness } from '../../src/http/dependencies';
+import { type HttpLimits, httpLimits } from '../../src/http/limits';
+import { HttpServer } from '../../src/http/server';
+import { createLogger } from '../../src/observability/logger';
+import { wallClock } from '../../src/replication/clock';
+import { Replicator } from '../../src/replication/replicator';
+import { type LogLine, type Replica, running } from './replica';
+
+export interface ServerOptions {
+  readonly limits?: Partial<HttpLimits>;
+  readonly readiness?: () => Readiness;
+  readonly finishedCeiling?: number;
+  readonly port?: number;
+}
+
+const MINUTE_US = 60_000_000;
+
+export async function startServer(options: ServerOptions = {}): Promise<Replica> {
+  const { finishedCeiling = 1_000 } = options;
+  const loadStats = new LoadStats({
+    expireAfterUs: 10 * MINUTE_US,
+    finishedRetentionUs: MINUTE_US,
+    inFlightCeiling: 1_000,
+    engineCeiling: 1_000,
+    finishedCeiling,
+    waitingCeiling: finishedCeiling,
+  });
+  const context = new CausalContext({ forgetAfterUs: 30 * MINUTE_US, maxOrigins: 10, maxIntervals: 100 });
+  const replicator = new Replicator(loadStats, context, busThatIsDown, wallClock(), () => undefined, {
+    origin: 'origin-under-test',
+    subjectPrefix: 'test',
+    maxInFlight: 1_000,
+    maxEngines: 1_000,
+  });
+  const log: LogLine[] = [];
+  const registry = new Registry();
+  const server = new HttpServer(
+    {
+      replicator,
+      replica: {
+        status: () => {
+          throw new Error('not under test');
+        },
+        snapshot: () => [],
+        nudged: () => undefined,
+      },
+      replayPolicy: 'reject',
+      readiness: options.readiness ?? (() => ({ ready: true, body: { why: [] } })),
+      logger: createLogger('info', { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
+      registry,
+      monotonicMs: () => performance.now(),
+      randomBytes,
+    },
+    { ...httpLimits, ...options.limits },
+  );
+  const port = await server.listen('127.0.0.1', options.port ?? 0);
+  const replica: Replica = {
+    port,
+    replicator,
+    log,
+    stop: (withinMs = 1_000) => {
+      running.delete(replica);
+      return server.stop(withinMs);
+    },
+  };
+  running.add(replica);
+  return replica;
+}
+
+const busThatIsDown: Bus = {
+  connected: false,
+  reason: 'down',
+  start: () => undefined,
+  publish: () => false,
+  stop: () => Promise.resolve(),
+};
