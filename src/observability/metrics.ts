@@ -102,7 +102,7 @@ export function registerViewMetrics(registry: Registry, replicator: Replicator):
   );
 }
 
-function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+export function gauge(registry: Registry, name: string, help: string, value: () => number): void {
   new Gauge({
     name,
     help,
@@ -116,7 +116,7 @@ function gauge(registry: Registry, name: string, help: string, value: () => numb
 type SetLabelled = (labels: Record<string, string>, value: number) => void;
 
 /** A gauge whose series are exactly those that `fill` sets: what is gone loses its series. */
-function labelled(
+export function labelled(
   registry: Registry,
   name: string,
   help: string,
@@ -136,7 +136,7 @@ function labelled(
 }
 
 /** A counter that is counted elsewhere, by one label or none. */
-function counter(
+export function counter(
   registry: Registry,
   name: string,
   help: string,
