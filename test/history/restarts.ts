@@ -33,11 +33,9 @@ export async function startAllAndCompare(fleet: Fleet, load: Workload): Promise<
       });
       const ms = Date.now() - started;
       const difference = await load.differenceAt(url);
-      expect([difference, last!.degraded, last!.reason]).toEqual([
-        '',
-        false,
-        expect.stringMatching(/history/),
-      ]);
+      expect([difference, last!.degraded]).toEqual(['', false]);
+      // The first one has nobody to ask; another one may find it ready.
+      expect(last!.reason).toMatch(/history replayed|caught up with its peers/);
       return ms;
     }),
   );
