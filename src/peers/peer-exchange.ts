@@ -45,6 +45,7 @@ export class PeerExchange implements AntiEntropyPort {
     ownContext: CausalContext,
     private readonly client: PeerClient,
     private readonly surroundings: () => JoiningSurroundings,
+    private readonly replayHistory: (sinceUs: number) => boolean,
     private readonly nowUs: () => number,
     random: () => number,
     private readonly logger: Logger,
@@ -111,6 +112,10 @@ export class PeerExchange implements AntiEntropyPort {
       );
   }
 
+  replay(sinceUs: number): boolean {
+    return this.replayHistory(sinceUs);
+  }
+
   nudge(address: string): void {
     this.client.status(address, undefined, this.options.antiEntropy.origin).catch(() => undefined);
   }
@@ -139,9 +144,10 @@ export class PeerExchange implements AntiEntropyPort {
 
   private tick(): void {
     const now = this.nowUs();
-    this.antiEntropy.tick(now);
+    const surroundings = this.surroundings();
+    this.antiEntropy.tick(now, surroundings.history === 'replaying');
     const before = this.joining.current;
-    const state = this.joining.poll(this.surroundings(), now);
+    const state = this.joining.poll(surroundings, now);
     if (state.ready !== before.ready) this.logReady(state);
   }
 
