@@ -103,6 +103,24 @@ describe('The docs', () => {
     expect(metrics.filter((name) => !guide.includes(name))).toEqual([]);
   });
 
+  it('list in the API reference exactly the error codes that are answered, and every route', () => {
+    const api = textOf(join(ROOT, 'docs/en/api.md'));
+    const table = /^### Errors$(.*?)^Any route /ms.exec(api)?.[1] ?? '';
+    const documented = Array.from(table.matchAll(/^\| (\d{8}) /gm), ([, code]) => code!);
+    const answered = Array.from(
+      textOf(join(ROOT, 'src/http/errors.ts')).matchAll(/code: (\d{8})/g),
+      ([, c]) => c!,
+    );
+    expect(documented.sort()).toEqual(answered.sort());
+    const routes = filesIn('src/http/routes', '.ts').flatMap((path) =>
+      Array.from(textOf(path).matchAll(/\b(?:json|add|serve)\('(\/[^']*)'/g), ([, route]) => route!),
+    );
+    expect(routes).toContain('/v1/load/stats');
+    expect(routes.filter((route) => !api.includes(` ${route}\``) && !api.includes(`\`${route}\``))).toEqual(
+      [],
+    );
+  });
+
   it.each(['[x](no-such-file.md)', '[x](README.md#no-such-heading)', '[x](#no-such-heading)'])(
     'are seen to be wrong by %s',
     (text) => {
