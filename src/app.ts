@@ -2,7 +2,6 @@
  * The composition root: builds every part by constructor, wires them, starts and stops them in order.
  */
 import { randomBytes } from 'node:crypto';
-import { Agent } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -13,7 +12,8 @@ import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
-import type { Readiness } from './http/dependencies';
+import type { HttpDependencies, Readiness } from './http/dependencies';
+import { httpLimits } from './http/limits';
 import { HttpServer } from './http/server';
 import {
   BusTroubles,
@@ -25,6 +25,7 @@ import {
 } from './observability/metrics';
 import { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
+import { PeerTransport, checkedAuthorities } from './peers/peer-transport';
 import { PeerExchange } from './peers/peer-exchange';
 import type { StatusJson } from './peers/status';
 import { digestsJson } from './peers/status';
@@ -35,6 +36,9 @@ import { Replicator } from './replication/replicator';
 import type { DigestWindow } from './replication/state-comparison';
 import { digestsOf } from './replication/state-comparison';
 import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replication/limits';
+import { AccessTokens } from './security/access-tokens';
+import { LiveFiles } from './security/live-files';
+import { parseTokenFile } from './security/token-list';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
@@ -52,7 +56,8 @@ export class App {
   private readonly exchange: PeerExchange;
   private readonly discovery: DnsDiscovery | undefined;
   private readonly http: HttpServer;
-  private readonly peerAgent = new Agent({ keepAlive: true, maxSockets: 4 });
+  private readonly peerTransport: PeerTransport;
+  private readonly files: LiveFiles;
   private stopping = false;
 
   constructor(
@@ -61,6 +66,9 @@ export class App {
     private readonly version: string,
   ) {
     const { load, peers } = config;
+    this.files = new LiveFiles(logger);
+    const accessTokens = this.createAccessTokens();
+    this.peerTransport = this.createPeerTransport();
     const registry = new Registry();
     const troubles = new BusTroubles(registry, logger);
     const options = loadStatsOptions(load);
@@ -94,7 +102,8 @@ export class App {
     );
     const client = new PeerClient(
       { port: peers.port, timeoutMs: peers.requestTimeoutMs, context: contextOptions },
-      this.peerAgent,
+      this.peerTransport,
+      () => accessTokens.forPeers,
       () => performance.now(),
     );
     this.exchange = new PeerExchange(
@@ -117,7 +126,9 @@ export class App {
       },
     );
     this.discovery = peers.dnsName === undefined ? undefined : this.createDiscovery(peers.dnsName);
-    this.http = new HttpServer({
+    const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
+    this.http = this.createHttpServer({
+      accessTokens: asksForTokens ? accessTokens : undefined,
       replicator: this.replicator,
       replica: {
         status: (window) => this.status(window),
@@ -148,6 +159,7 @@ export class App {
   async start(): Promise<number> {
     const { http, subjectPrefix } = this.config;
     const port = await this.http.listen(http.host, http.port);
+    this.files.start();
     this.bus.start([loadWildcard(subjectPrefix), replicaWildcard(subjectPrefix)], {
       onMessage: (subject, payload) => {
         if (!this.heartbeats.receive(subject, payload)) this.replicator.receive(payload);
@@ -169,8 +181,42 @@ export class App {
     this.exchange.stop();
     this.expiry.stop();
     this.heartbeats.stop();
-    this.peerAgent.destroy();
+    this.peerTransport.close();
+    this.files.stop();
     await this.bus.stop();
+  }
+
+  private createAccessTokens(): AccessTokens {
+    const { tokens, tokensFile, peerToken } = this.config.auth;
+    const accessTokens = new AccessTokens(tokens, peerToken);
+    if (tokensFile !== undefined) {
+      this.files.follow('METADATA_CENTER_AUTH_TOKENS_FILE', [tokensFile], ([text]) =>
+        accessTokens.replace(parseTokenFile(text!.toString())),
+      );
+    }
+    return accessTokens;
+  }
+
+  private createPeerTransport(): PeerTransport {
+    const { tls } = this.config.peers;
+    let ca: Buffer | undefined;
+    if (tls?.caFile !== undefined) {
+      this.files.follow('REPLICA_CLIENT_TLS_CA_FILE', [tls.caFile], ([pem]) => {
+        ca = checkedAuthorities(pem!);
+      });
+    }
+    return new PeerTransport(tls && { serverName: tls.serverName, ca: () => ca });
+  }
+
+  private createHttpServer(dependencies: HttpDependencies): HttpServer {
+    const { tls } = this.config.http;
+    if (!tls) return new HttpServer(dependencies);
+    const server = new HttpServer(dependencies, httpLimits, 'https');
+    const files = [tls.certFile, tls.keyFile];
+    this.files.follow('HTTP_TLS_CERT_FILE and HTTP_TLS_KEY_FILE', files, ([cert, key]) =>
+      server.useKeyPair(cert!, key!),
+    );
+    return server;
   }
 
   private createBus(troubles: BusTroubles): Bus {

@@ -3,7 +3,6 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import type { HttpDependencies } from './dependencies';
-import { ApiError } from './errors';
 import { Routes } from './routes';
 import { addHealthRoutes } from './routes/health';
 import { addLoadRoutes } from './routes/load';
@@ -18,17 +17,15 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   app.disable('query parser');
   app.enable('case sensitive routing');
 
-  const routes = new Routes(app, answers);
+  const routes = new Routes(app, answers, dependencies.accessTokens);
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(routes, dependencies);
   addHealthRoutes(routes, answers, dependencies);
   addMetricsRoute(routes, answers, dependencies);
   addLogLevelRoute(routes, dependencies);
   addReplicaRoutes(routes, answers, dependencies.replica);
+  routes.addRest();
 
-  app.use((req, res) => {
-    answers.error(req as ApiRequest, res, new ApiError('routeNotFound', 'no such route'));
-  });
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- express knows error handlers by their four parameters
   const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {
     answers.error(req as ApiRequest, res, error);
