@@ -14,6 +14,7 @@ import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
 import type { HttpDependencies, Readiness } from './http/dependencies';
 import { httpLimits } from './http/limits';
+import { readPages } from './dashboard/pages';
 import { HttpServer } from './http/server';
 import {
   BusTroubles,
@@ -21,8 +22,11 @@ import {
   registerPeerMetrics,
   registerProcessMetrics,
   registerViewMetrics,
+  registerWatchMetrics,
   replicationLatency,
 } from './observability/metrics';
+import { LatencyCounts } from './observability/latency-counts';
+import { replicaOverview } from './observability/replica-overview';
 import { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
 import { PeerTransport, checkedAuthorities } from './peers/peer-transport';
@@ -39,6 +43,7 @@ import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replicat
 import { AccessTokens } from './security/access-tokens';
 import { LiveFiles } from './security/live-files';
 import { parseTokenFile } from './security/token-list';
+import { WATCH_TIMES, Watchers } from './watch/watchers';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
@@ -55,6 +60,7 @@ export class App {
   private readonly heartbeats: HeartbeatExchange;
   private readonly exchange: PeerExchange;
   private readonly discovery: DnsDiscovery | undefined;
+  private readonly watchers: Watchers;
   private readonly http: HttpServer;
   private readonly peerTransport: PeerTransport;
   private readonly files: LiveFiles;
@@ -79,12 +85,17 @@ export class App {
     this.stats = new LoadStats(options);
     this.context = new CausalContext(contextOptions);
     this.bus = this.createBus(troubles);
+    const observeLatency = replicationLatency(registry);
+    const latency = new LatencyCounts();
     this.replicator = new Replicator(
       this.stats,
       this.context,
       this.bus,
       this.nowUs,
-      replicationLatency(registry),
+      (ms) => {
+        observeLatency(ms);
+        latency.observe(ms);
+      },
       {
         origin: this.origin,
         subjectPrefix: config.subjectPrefix,
@@ -126,6 +137,20 @@ export class App {
       },
     );
     this.discovery = peers.dnsName === undefined ? undefined : this.createDiscovery(peers.dnsName);
+    const overview = {
+      version,
+      readiness: () => this.readiness(),
+      replicator: this.replicator,
+      antiEntropy: this.exchange.antiEntropy,
+      latency,
+      watchers: () => this.watchers.count,
+      nowUs: this.nowUs,
+    };
+    this.watchers = new Watchers(this.stats.engines, () => replicaOverview(overview), {
+      ...WATCH_TIMES,
+      origin: this.origin,
+      maxWatchers: config.http.maxWatchers,
+    });
     const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
     this.http = this.createHttpServer({
       accessTokens: asksForTokens ? accessTokens : undefined,
@@ -142,15 +167,19 @@ export class App {
           ),
         nudged: (replica) => this.exchange.antiEntropy.nudged(replica),
       },
+      watchers: this.watchers,
       replayPolicy: config.replayPolicy,
       readiness: () => this.readiness(),
       logger,
       registry,
+      version,
+      pages: readPages(),
       monotonicMs: () => performance.now(),
       randomBytes,
     });
     registerProcessMetrics(registry, version);
     registerViewMetrics(registry, this.replicator);
+    registerWatchMetrics(registry, this.watchers);
     registerBusMetrics(registry, this.bus, this.replicator);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
   }
@@ -176,6 +205,7 @@ export class App {
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.watchers.stop();
     await this.http.stop(HTTP_STOP_MS);
     this.discovery?.stop();
     this.exchange.stop();

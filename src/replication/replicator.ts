@@ -125,6 +125,11 @@ export class Replicator {
     return this.loadStats.engines.model(cluster)?.toJson() ?? '[]';
   }
 
+  /** The JSON array of all clusters with their sums. */
+  clustersJson(): string {
+    return `[${this.loadStats.engines.listedClusters.map((model) => model.toSummaryJson()).join()}]`;
+  }
+
   /** Drops what is kept of origins that the context has forgotten. */
   forgetGone(): void {
     for (const origin of this.clockDifferencesUs.keys()) {
