@@ -7,12 +7,16 @@ import type { CausalContext, ContextOptions } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { SnapshotSelection } from '../core/snapshot';
 import { SnapshotMerge } from '../core/snapshot-merge';
-import type { AntiEntropyEvent, AntiEntropyOptions, AntiEntropyPort } from '../replication/anti-entropy';
+import type {
+  AntiEntropyEvent,
+  AntiEntropyOptions,
+  AntiEntropyPort,
+  PeerStatus,
+} from '../replication/anti-entropy';
 import { AntiEntropy } from '../replication/anti-entropy';
 import type { JoiningState, JoiningSurroundings } from '../replication/joining';
 import { Joining } from '../replication/joining';
 import type { DigestWindow } from '../replication/state-comparison';
-import type { PeerClient } from './peer-client';
 
 export interface PeerExchangeOptions {
   readonly antiEntropy: AntiEntropyOptions;
@@ -22,7 +26,19 @@ export interface PeerExchangeOptions {
   readonly readyTimeoutMs: number;
 }
 
-const TICK_MS = 100;
+/** How other replicas are asked: over HTTP, or through the network of a simulation. */
+export interface PeerRequests {
+  /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
+  status(address: string, window?: DigestWindow, nudge?: string): PromiseLike<PeerStatus>;
+  /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
+  snapshot(
+    address: string,
+    selection: SnapshotSelection | undefined,
+    onLine: (line: string) => void,
+  ): PromiseLike<void>;
+}
+
+export const TICK_MS = 100;
 /** Between two attempts at the same peer while joining. */
 const JOIN_RETRY_US = 250_000;
 
@@ -36,7 +52,7 @@ export class PeerExchange implements AntiEntropyPort {
   constructor(
     private readonly stats: LoadStats,
     ownContext: CausalContext,
-    private readonly client: PeerClient,
+    private readonly client: PeerRequests,
     private readonly surroundings: () => JoiningSurroundings,
     private readonly nowUs: () => number,
     random: () => number,
@@ -52,7 +68,7 @@ export class PeerExchange implements AntiEntropyPort {
   start(): void {
     this.timers.push(
       setInterval(() => this.tick(), TICK_MS),
-      setInterval(() => this.askHealth(this.antiEntropy.addresses), this.options.healthIntervalMs),
+      setInterval(() => this.askHealth(), this.options.healthIntervalMs),
     );
     this.tick();
   }
@@ -102,7 +118,8 @@ export class PeerExchange implements AntiEntropyPort {
   }
 
   nudge(address: string): void {
-    this.client.status(address, undefined, this.options.antiEntropy.origin).catch(() => undefined);
+    const ignore = (): void => undefined;
+    this.client.status(address, undefined, this.options.antiEntropy.origin).then(ignore, ignore);
   }
 
   report(event: AntiEntropyEvent): void {
@@ -127,7 +144,8 @@ export class PeerExchange implements AntiEntropyPort {
     }
   }
 
-  private tick(): void {
+  /** One step of the decisions, every `TICK_MS`. */
+  tick(): void {
     const now = this.nowUs();
     this.antiEntropy.tick(now);
     const before = this.joining.current;
@@ -140,7 +158,8 @@ export class PeerExchange implements AntiEntropyPort {
     this.logger.info({ reason: state.reason, holes: chased, in_flight: this.stats.inFlight.size }, 'ready');
   }
 
-  private askHealth(addresses: readonly string[]): void {
+  /** Asks peers what they say of themselves. */
+  askHealth(addresses = this.antiEntropy.addresses): void {
     for (const address of addresses) {
       this.client.status(address).then(
         (status) => this.antiEntropy.observe(address, status, this.nowUs()),
