@@ -2,7 +2,6 @@
  * The composition root: builds every part by constructor, wires them, starts and stops them in order.
  */
 import { randomBytes } from 'node:crypto';
-import { Agent } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -13,8 +12,10 @@ import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
+import type { HttpDependencies, Readiness } from './http/dependencies';
+import { httpLimits } from './http/limits';
+import { readPages } from './dashboard/pages';
 import { History } from './history/history';
-import type { Readiness } from './http/dependencies';
 import { HttpServer } from './http/server';
 import { registerHistoryMetrics } from './observability/history-metrics';
 import {
@@ -23,10 +24,14 @@ import {
   registerPeerMetrics,
   registerProcessMetrics,
   registerViewMetrics,
+  registerWatchMetrics,
   replicationLatency,
 } from './observability/metrics';
+import { LatencyCounts } from './observability/latency-counts';
+import { replicaOverview } from './observability/replica-overview';
 import { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
+import { PeerTransport, checkedAuthorities } from './peers/peer-transport';
 import { PeerExchange } from './peers/peer-exchange';
 import type { StatusJson } from './peers/status';
 import { digestsJson } from './peers/status';
@@ -37,6 +42,10 @@ import { Replicator } from './replication/replicator';
 import type { DigestWindow } from './replication/state-comparison';
 import { digestsOf } from './replication/state-comparison';
 import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replication/limits';
+import { AccessTokens } from './security/access-tokens';
+import { LiveFiles } from './security/live-files';
+import { parseTokenFile } from './security/token-list';
+import { WATCH_TIMES, Watchers } from './watch/watchers';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
@@ -57,8 +66,10 @@ export class App {
   private readonly heartbeats: HeartbeatExchange;
   private readonly exchange: PeerExchange;
   private readonly discovery: DnsDiscovery | undefined;
+  private readonly watchers: Watchers;
   private readonly http: HttpServer;
-  private readonly peerAgent = new Agent({ keepAlive: true, maxSockets: 4 });
+  private readonly peerTransport: PeerTransport;
+  private readonly files: LiveFiles;
   private stopping = false;
 
   constructor(
@@ -67,6 +78,9 @@ export class App {
     private readonly version: string,
   ) {
     const { load, peers } = config;
+    this.files = new LiveFiles(logger);
+    const accessTokens = this.createAccessTokens();
+    this.peerTransport = this.createPeerTransport();
     const registry = new Registry();
     const troubles = new BusTroubles(registry, logger);
     const options = loadStatsOptions(load);
@@ -76,6 +90,8 @@ export class App {
     };
     this.stats = new LoadStats(options);
     this.context = new CausalContext(contextOptions);
+    const observeLatency = replicationLatency(registry);
+    const latency = new LatencyCounts();
     const { bus, history } = this.createBus(troubles);
     this.bus = bus;
     this.history = history;
@@ -84,7 +100,10 @@ export class App {
       this.context,
       this.bus,
       this.nowUs,
-      replicationLatency(registry),
+      (ms) => {
+        observeLatency(ms);
+        latency.observe(ms);
+      },
       {
         origin: this.origin,
         subjectPrefix: config.subjectPrefix,
@@ -102,7 +121,9 @@ export class App {
     );
     const client = new PeerClient(
       { port: peers.port, timeoutMs: peers.requestTimeoutMs, context: contextOptions },
-      this.peerAgent,
+      this.peerTransport,
+      () => accessTokens.forPeers,
+      () => performance.now(),
     );
     this.exchange = new PeerExchange(
       this.stats,
@@ -126,7 +147,23 @@ export class App {
       },
     );
     this.discovery = peers.dnsName === undefined ? undefined : this.createDiscovery(peers.dnsName);
-    this.http = new HttpServer({
+    const overview = {
+      version,
+      readiness: () => this.readiness(),
+      replicator: this.replicator,
+      antiEntropy: this.exchange.antiEntropy,
+      latency,
+      watchers: () => this.watchers.count,
+      nowUs: this.nowUs,
+    };
+    this.watchers = new Watchers(this.stats.engines, () => replicaOverview(overview), {
+      ...WATCH_TIMES,
+      origin: this.origin,
+      maxWatchers: config.http.maxWatchers,
+    });
+    const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
+    this.http = this.createHttpServer({
+      accessTokens: asksForTokens ? accessTokens : undefined,
       replicator: this.replicator,
       replica: {
         status: (window) => this.status(window),
@@ -140,15 +177,19 @@ export class App {
           ),
         nudged: (replica) => this.exchange.antiEntropy.nudged(replica),
       },
+      watchers: this.watchers,
       replayPolicy: config.replayPolicy,
       readiness: () => this.readiness(),
       logger,
       registry,
+      version,
+      pages: readPages(),
       monotonicMs: () => performance.now(),
       randomBytes,
     });
     registerProcessMetrics(registry, version);
     registerViewMetrics(registry, this.replicator);
+    registerWatchMetrics(registry, this.watchers);
     registerBusMetrics(registry, this.bus, this.replicator);
     registerHistoryMetrics(registry, this.history);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
@@ -158,6 +199,7 @@ export class App {
   async start(): Promise<number> {
     const { http, subjectPrefix } = this.config;
     const port = await this.http.listen(http.host, http.port);
+    this.files.start();
     this.bus.start([loadWildcard(subjectPrefix), replicaWildcard(subjectPrefix)], {
       onMessage: (subject, payload) => {
         if (!this.heartbeats.receive(subject, payload)) this.replicator.receive(payload);
@@ -175,14 +217,49 @@ export class App {
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.watchers.stop();
     await this.http.stop(HTTP_STOP_MS);
     this.discovery?.stop();
     this.exchange.stop();
     this.expiry.stop();
     this.heartbeats.stop();
-    this.peerAgent.destroy();
+    this.peerTransport.close();
+    this.files.stop();
     await this.history?.stop();
     await this.bus.stop();
+  }
+
+  private createAccessTokens(): AccessTokens {
+    const { tokens, tokensFile, peerToken } = this.config.auth;
+    const accessTokens = new AccessTokens(tokens, peerToken);
+    if (tokensFile !== undefined) {
+      this.files.follow('METADATA_CENTER_AUTH_TOKENS_FILE', [tokensFile], ([text]) =>
+        accessTokens.replace(parseTokenFile(text!.toString())),
+      );
+    }
+    return accessTokens;
+  }
+
+  private createPeerTransport(): PeerTransport {
+    const { tls } = this.config.peers;
+    let ca: Buffer | undefined;
+    if (tls?.caFile !== undefined) {
+      this.files.follow('REPLICA_CLIENT_TLS_CA_FILE', [tls.caFile], ([pem]) => {
+        ca = checkedAuthorities(pem!);
+      });
+    }
+    return new PeerTransport(tls && { serverName: tls.serverName, ca: () => ca });
+  }
+
+  private createHttpServer(dependencies: HttpDependencies): HttpServer {
+    const { tls } = this.config.http;
+    if (!tls) return new HttpServer(dependencies);
+    const server = new HttpServer(dependencies, httpLimits, 'https');
+    const files = [tls.certFile, tls.keyFile];
+    this.files.follow('HTTP_TLS_CERT_FILE and HTTP_TLS_KEY_FILE', files, ([cert, key]) =>
+      server.useKeyPair(cert!, key!),
+    );
+    return server;
   }
 
   private createBus(troubles: BusTroubles): { bus: Bus; history: History | undefined } {

@@ -79,6 +79,10 @@ export class CausalContext {
     return seen ? seqs.intersect(seen) : new SeqSet();
   }
 
+  knows(origin: string): boolean {
+    return this.origins.has(origin);
+  }
+
   has(origin: string, seq: number): boolean {
     return this.origins.get(origin)?.seen.has(seq) ?? false;
   }

@@ -10,6 +10,7 @@ import type { CausalContext } from '../core/causal-context';
 import type { DnsDiscovery } from '../peers/dns-discovery';
 import type { PeerExchange } from '../peers/peer-exchange';
 import type { Replicator } from '../replication/replicator';
+import type { Watchers } from '../watch/watchers';
 
 /** `replication_latency_ms`: from an event's time at its origin to its application here. */
 export function replicationLatency(registry: Registry): (ms: number) => void {
@@ -100,6 +101,17 @@ export function registerViewMetrics(registry: Registry, replicator: Replicator):
     undefined,
     () => [['', loadStats.expiredRequests]],
   );
+}
+
+export function registerWatchMetrics(registry: Registry, watchers: Watchers): void {
+  const { counts } = watchers;
+  gauge(registry, 'metacenter_watchers', 'Open streams of rows or of the overview', () => watchers.count);
+  counter(registry, 'metacenter_watch_events_total', 'Events sent to watchers', undefined, () => [
+    ['', counts.events],
+  ]);
+  counter(registry, 'metacenter_watchers_refused_total', 'Watchers turned away', undefined, () => [
+    ['', counts.refused],
+  ]);
 }
 
 export function gauge(registry: Registry, name: string, help: string, value: () => number): void {

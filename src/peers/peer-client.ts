@@ -1,14 +1,14 @@
 /**
  * Asks other replicas, over HTTP: for their status, and for a snapshot line by line. Everything is bounded: sizes, the
- * time to an answer, the time between two pieces of it, and the whole.
+ * time to an answer, the pace of a snapshot, and its whole time.
  */
-import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
-import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContextOptions } from '../core/causal-context';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { PeerStatus } from '../replication/anti-entropy';
 import type { DigestWindow } from '../replication/state-comparison';
+import type { PeerTransport } from './peer-transport';
 import { writeRanges } from './second-ranges';
 import { readStatus, windowQuery } from './status';
 
@@ -19,8 +19,9 @@ export interface PeerClientOptions {
   readonly context: ContextOptions;
 }
 
-/** Between two pieces of a snapshot, and for the whole of it. */
-const SNAPSHOT_IDLE_MS = 5_000;
+/** A snapshot that comes slower than this after its first seconds is given up: another peer may be faster. */
+const SNAPSHOT_PACE_BYTES_PER_MS = 64;
+const SNAPSHOT_HEAD_START_MS = 2_000;
 const SNAPSHOT_MS = 120_000;
 const LARGEST_STATUS_BYTES = 32 * 1024 * 1024;
 const LARGEST_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
@@ -32,7 +33,10 @@ export class PeerFault extends Error {}
 export class PeerClient {
   constructor(
     private readonly options: PeerClientOptions,
-    private readonly agent: Agent,
+    private readonly transport: PeerTransport,
+    /** Shown one after the other to a peer that refuses; none: no header is sent. */
+    private readonly tokens: () => readonly string[],
+    private readonly monotonicMs: () => number,
   ) {}
 
   /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
@@ -59,10 +63,15 @@ export class PeerClient {
       : '';
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
     const response = await this.get(address, `/v1/replica/snapshot${query}`, whole, this.options.timeoutMs);
-    response.socket.setTimeout(SNAPSHOT_IDLE_MS, () =>
-      response.destroy(new PeerFault('the snapshot stalled')),
-    );
     let bytes = 0;
+    const started = this.monotonicMs();
+    const pace = setInterval(() => {
+      const elapsedMs = this.monotonicMs() - started - SNAPSHOT_HEAD_START_MS;
+      if (elapsedMs * SNAPSHOT_PACE_BYTES_PER_MS > bytes) {
+        response.destroy(new PeerFault('the snapshot comes too slowly'));
+      }
+    }, SNAPSHOT_HEAD_START_MS / 4);
+    response.once('close', () => clearInterval(pace));
     let rest = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       bytes += chunk.length;
@@ -77,28 +86,47 @@ export class PeerClient {
     if (rest !== '') throw new PeerFault('the snapshot ends within a line');
   }
 
-  private get(
+  private async get(
     address: string,
     path: string,
     signal: AbortSignal,
     answerWithinMs?: number,
   ): Promise<IncomingMessage> {
-    const options: RequestOptions = {
+    const [first, ...others] = this.tokens();
+    let response = await this.attempt(address, path, first, signal, answerWithinMs);
+    // While tokens are rotated the peer may know only the ones that follow.
+    for (const token of others) {
+      if (response.statusCode !== 401) break;
+      response.resume();
+      response = await this.attempt(address, path, token, signal, answerWithinMs);
+    }
+    if (response.statusCode === 200) return response;
+    response.destroy();
+    throw new PeerFault(
+      response.statusCode === 401
+        ? 'the peer accepts none of the tokens of this replica'
+        : `the peer answered ${response.statusCode}`,
+    );
+  }
+
+  private attempt(
+    address: string,
+    path: string,
+    token: string | undefined,
+    signal: AbortSignal,
+    answerWithinMs?: number,
+  ): Promise<IncomingMessage> {
+    const options = {
       host: address,
       port: this.options.port,
       path,
-      agent: this.agent,
       signal,
+      ...(token !== undefined && { headers: { Authorization: `Bearer ${token}` } }),
     };
     return new Promise((resolve, reject) => {
-      const outgoing = request(options, (response) => {
+      const outgoing = this.transport.request(options, (response) => {
         clearTimeout(timer);
-        if (response.statusCode === 200) {
-          resolve(response);
-          return;
-        }
-        response.destroy();
-        reject(new PeerFault(`the peer answered ${response.statusCode}`));
+        resolve(response);
       });
       const timer =
         answerWithinMs &&

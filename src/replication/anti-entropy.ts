@@ -255,8 +255,9 @@ export class AntiEntropy {
   /** A `compare` or `pull` came to nothing. */
   failed(address: string, nowUs: number): void {
     this.busyWith = undefined;
+    // A peer that answers a comparison but not a pull is busy, or broken, but there.
+    if (!this.pulling) this.unreachable(address);
     this.pulling = undefined;
-    this.unreachable(address);
     this.failedAttempt(nowUs);
   }
 

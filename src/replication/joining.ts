@@ -92,11 +92,12 @@ export class Joining {
       status: this.antiEntropy.statusOf(address),
     }));
     const ready = statuses.filter(({ status }) => status?.ready);
-    const unasked = statuses.some(({ address, status }) => !status && !this.tried.has(address));
-    if (ready.length > 0 && !unasked && ready.every(({ address }) => this.merged.has(address))) {
+    // One that failed to show its state, though it says that it is ready, must not hold this replica up.
+    const allAsked = statuses.every(({ address }) => this.merged.has(address) || this.tried.has(address));
+    if (allAsked && ready.some(({ address }) => this.merged.has(address))) {
       return { ready: true, caughtUp: true, reason: 'caught up with its peers' };
     }
-    if (ready.length === 0 && !unasked && history === 'partial') {
+    if (ready.length === 0 && allAsked && history === 'partial') {
       return { ready: true, caughtUp: true, reason: 'history replayed, and no peer is ready' };
     }
     if (ready.length === 0 && history === 'none') {

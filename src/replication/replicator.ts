@@ -65,7 +65,10 @@ export class Replicator {
     private readonly nowUs: () => number,
     private readonly observeLatency: (ms: number) => void,
     private readonly options: ReplicatorOptions,
-  ) {}
+  ) {
+    // Before any other origin can take the last place.
+    context.announce(options.origin, 0, nowUs(), nowUs());
+  }
 
   get origin(): string {
     return this.options.origin;
@@ -120,6 +123,18 @@ export class Replicator {
   /** The JSON array of a cluster's rows, ready to be put into an answer. */
   rowsJson(cluster: string): string {
     return this.loadStats.engines.model(cluster)?.toJson() ?? '[]';
+  }
+
+  /** The JSON array of all clusters with their sums. */
+  clustersJson(): string {
+    return `[${this.loadStats.engines.listedClusters.map((model) => model.toSummaryJson()).join()}]`;
+  }
+
+  /** Drops what is kept of origins that the context has forgotten. */
+  forgetGone(): void {
+    for (const origin of this.clockDifferencesUs.keys()) {
+      if (!this.context.knows(origin)) this.clockDifferencesUs.delete(origin);
+    }
   }
 
   /**

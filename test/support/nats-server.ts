@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exitOf, killAtExit } from './child-processes';
+import { exitOf, killWithParent } from './child-processes';
 import { freePort } from './free-port';
 import { findNatsServer } from './nats-server-binary';
 import { until } from './until';
@@ -82,7 +82,7 @@ export class NatsServerProcess {
     const child = spawn(binary, ['-c', join(this.folder, 'nats.conf')], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    killAtExit(child);
+    killWithParent(child);
     this.child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
