@@ -55,7 +55,7 @@ test('I1 I2 I3: the same on three nats-servers of which one, the leader of the s
   await leader.kill();
   await cluster.settled(STREAM);
   for (const url of fleet.urls) {
-    await until(async () => (await readyz(url)).degraded === false, { describe: `${url} has settled` });
+    await until(async () => !(await readyz(url)).degraded, { describe: `${url} has settled` });
   }
   const more = await fill(load, 2_000);
   await cluster.settled(STREAM, ({ state }) => state.messages === load!.reports);
