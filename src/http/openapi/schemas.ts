@@ -104,7 +104,7 @@ export const schemas: Record<string, Schema> = {
       history: stateOfHistory,
       counts: { type: 'object', additionalProperties: { type: 'integer' } },
       context: described(
-        { type: 'array', items: { type: 'array', items: {} } },
+        { type: 'array', items: { type: 'array', items: { type: ['string', 'integer'] } } },
         'Per origin: its id, the time of its newest event (µs), its highest seq, and the seqs seen as intervals.',
       ),
       digests: { type: 'object' },
