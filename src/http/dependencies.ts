@@ -1,6 +1,7 @@
 /** What the HTTP layer needs from the rest of the replica. The composition root hands it over; nothing is looked up. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
 import type { Replicator } from '../replication/replicator';
@@ -16,6 +17,8 @@ export interface Readiness {
 export type ReplayPolicy = 'reject' | 'accept';
 
 export interface HttpDependencies {
+  /** Undefined: nobody needs a token. */
+  readonly accessTokens: AccessTokens | undefined;
   readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson' | 'clustersJson'>;
   readonly replica: ReplicaDependencies;
   readonly watchers: Watchers;

@@ -64,6 +64,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
   const registry = new Registry();
   const server = new HttpServer(
     {
+      accessTokens: undefined,
       replicator,
       replica: {
         status: () => {
