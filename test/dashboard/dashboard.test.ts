@@ -17,19 +17,21 @@ let browser: TestBrowser;
 let page: Page;
 let foreign: string[];
 let errors: string[];
+const atEnd: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   if (executable === undefined) return;
   nats = await NatsServerProcess.start();
+  atEnd.push(() => nats.stop());
   [shown, other] = await Promise.all([startReplica(), startReplica()]);
+  atEnd.push(() => Promise.all([shown.kill(), other.kill()]));
   browser = await TestBrowser.open(executable, { viewport: { width: 1280, height: 900 } });
+  atEnd.push(() => browser.close());
 });
 
 afterAll(async () => {
   closeConnections();
-  await Promise.all([shown, other].map((replica) => replica?.kill()));
-  await browser?.close();
-  await nats?.stop();
+  for (const end of atEnd.reverse()) await end();
 });
 
 const startReplica = (port?: number): Promise<ReplicaProcess> =>
