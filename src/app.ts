@@ -14,15 +14,21 @@ import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
 import type { HttpDependencies, Readiness } from './http/dependencies';
 import { httpLimits } from './http/limits';
+import { readPages } from './dashboard/pages';
+import { History } from './history/history';
 import { HttpServer } from './http/server';
+import { registerHistoryMetrics } from './observability/history-metrics';
 import {
   BusTroubles,
   registerBusMetrics,
   registerPeerMetrics,
   registerProcessMetrics,
   registerViewMetrics,
+  registerWatchMetrics,
   replicationLatency,
 } from './observability/metrics';
+import { LatencyCounts } from './observability/latency-counts';
+import { replicaOverview } from './observability/replica-overview';
 import { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
 import { PeerTransport, checkedAuthorities } from './peers/peer-transport';
@@ -39,10 +45,13 @@ import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replicat
 import { AccessTokens } from './security/access-tokens';
 import { LiveFiles } from './security/live-files';
 import { parseTokenFile } from './security/token-list';
+import { WATCH_TIMES, Watchers } from './watch/watchers';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
+
+const NO_HISTORY = { state: 'none', available: false, reason: 'switched off, or there is no NATS_URL' };
 
 export class App {
   readonly origin = randomBytes(12).toString('base64url');
@@ -50,11 +59,14 @@ export class App {
   private readonly stats: LoadStats;
   private readonly context: CausalContext;
   private readonly bus: Bus;
+  /** Undefined where nothing is kept: without NATS, or switched off. */
+  private readonly history: History | undefined;
   private readonly replicator: Replicator;
   private readonly expiry: ExpiryRun;
   private readonly heartbeats: HeartbeatExchange;
   private readonly exchange: PeerExchange;
   private readonly discovery: DnsDiscovery | undefined;
+  private readonly watchers: Watchers;
   private readonly http: HttpServer;
   private readonly peerTransport: PeerTransport;
   private readonly files: LiveFiles;
@@ -78,13 +90,20 @@ export class App {
     };
     this.stats = new LoadStats(options);
     this.context = new CausalContext(contextOptions);
-    this.bus = this.createBus(troubles);
+    const observeLatency = replicationLatency(registry);
+    const latency = new LatencyCounts();
+    const { bus, history } = this.createBus(troubles);
+    this.bus = bus;
+    this.history = history;
     this.replicator = new Replicator(
       this.stats,
       this.context,
       this.bus,
       this.nowUs,
-      replicationLatency(registry),
+      (ms) => {
+        observeLatency(ms);
+        latency.observe(ms);
+      },
       {
         origin: this.origin,
         subjectPrefix: config.subjectPrefix,
@@ -104,6 +123,7 @@ export class App {
       { port: peers.port, timeoutMs: peers.requestTimeoutMs, context: contextOptions },
       this.peerTransport,
       () => accessTokens.forPeers,
+      () => performance.now(),
     );
     this.exchange = new PeerExchange(
       this.stats,
@@ -112,8 +132,10 @@ export class App {
       () => ({
         busConnected: this.bus.connected,
         peersKnown: this.discovery?.answered ?? true,
-        history: 'none',
+        history: this.history?.state ?? 'none',
+        historyMissing: this.history?.missing,
       }),
+      (sinceUs) => this.history?.replay(sinceUs) ?? false,
       this.nowUs,
       Math.random,
       logger,
@@ -125,6 +147,20 @@ export class App {
       },
     );
     this.discovery = peers.dnsName === undefined ? undefined : this.createDiscovery(peers.dnsName);
+    const overview = {
+      version,
+      readiness: () => this.readiness(),
+      replicator: this.replicator,
+      antiEntropy: this.exchange.antiEntropy,
+      latency,
+      watchers: () => this.watchers.count,
+      nowUs: this.nowUs,
+    };
+    this.watchers = new Watchers(this.stats.engines, () => replicaOverview(overview), {
+      ...WATCH_TIMES,
+      origin: this.origin,
+      maxWatchers: config.http.maxWatchers,
+    });
     const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
     this.http = this.createHttpServer({
       accessTokens: asksForTokens ? accessTokens : undefined,
@@ -141,16 +177,21 @@ export class App {
           ),
         nudged: (replica) => this.exchange.antiEntropy.nudged(replica),
       },
+      watchers: this.watchers,
       replayPolicy: config.replayPolicy,
       readiness: () => this.readiness(),
       logger,
       registry,
+      version,
+      pages: readPages(),
       monotonicMs: () => performance.now(),
       randomBytes,
     });
     registerProcessMetrics(registry, version);
     registerViewMetrics(registry, this.replicator);
+    registerWatchMetrics(registry, this.watchers);
     registerBusMetrics(registry, this.bus, this.replicator);
+    registerHistoryMetrics(registry, this.history);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
   }
 
@@ -165,6 +206,7 @@ export class App {
       },
       onStatus: (status) => this.busChanged(status),
     });
+    this.history?.start();
     this.discovery?.start();
     this.exchange.start();
     this.expiry.start();
@@ -175,6 +217,7 @@ export class App {
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.watchers.stop();
     await this.http.stop(HTTP_STOP_MS);
     this.discovery?.stop();
     this.exchange.stop();
@@ -182,6 +225,7 @@ export class App {
     this.heartbeats.stop();
     this.peerTransport.close();
     this.files.stop();
+    await this.history?.stop();
     await this.bus.stop();
   }
 
@@ -218,12 +262,32 @@ export class App {
     return server;
   }
 
-  private createBus(troubles: BusTroubles): Bus {
-    const { nats } = this.config;
+  private createBus(troubles: BusTroubles): { bus: Bus; history: History | undefined } {
+    const { nats, history, load, subjectPrefix } = this.config;
     const onTrouble = troubles.count;
-    if (!nats) return new InProcessBus(new InProcessHub(), onTrouble);
-    const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName: `metadata-center ${this.origin}` };
-    return new NatsBus(options, Math.random, onTrouble);
+    if (!nats) return { bus: new InProcessBus(new InProcessHub(), onTrouble), history: undefined };
+    const clientName = `metadata-center ${this.origin}`;
+    const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName };
+    const bus = new NatsBus(options, Math.random, onTrouble);
+    if (history.mode === 'off') return { bus, history: undefined };
+    const { storage, replicas, maxBytes } = history;
+    // A delete has a say for so long after its time; an add for less.
+    const maxAgeMs = load.expireAfterMs + load.finishedRetentionMs;
+    const historyOptions = {
+      required: history.mode === 'required',
+      stream: { subjectPrefix, storage, replicas, maxBytes, maxAgeMs },
+      connection: { ...options, clientName: `${clientName} history` },
+    };
+    const events = {
+      onMessage: (payload: Uint8Array) => this.replicator.receive(payload, 'replay'),
+      onReplayed: (complete: boolean) => {
+        if (complete) this.context.giveUpBeginnings();
+      },
+    };
+    return {
+      bus,
+      history: new History(historyOptions, () => bus.server, events, this.nowUs, this.logger),
+    };
   }
 
   private createDiscovery(host: string): DnsDiscovery {
@@ -253,7 +317,8 @@ export class App {
   private readiness(): Readiness {
     const joining = this.exchange.joining.current;
     const ready = joining.ready && !this.stopping;
-    const degraded = !this.bus.connected || !(joining.ready && joining.caughtUp);
+    const degraded =
+      !this.bus.connected || !(joining.ready && joining.caughtUp) || this.history?.degraded === true;
     const body = {
       ready,
       degraded,
@@ -261,11 +326,13 @@ export class App {
         ? 'shutting down'
         : !this.bus.connected && ready
           ? 'the bus is not connected'
-          : joining.reason,
+          : ready && this.history?.degraded === true
+            ? `history: ${this.history.problem}`
+            : joining.reason,
       replica: this.origin,
       bus: { connected: this.bus.connected, reason: this.bus.reason },
       peers: this.exchange.peerStates(),
-      history: { state: 'none' },
+      history: this.history?.toJSON() ?? NO_HISTORY,
       missing_events: this.exchange.antiEntropy.chased,
     };
     return { ready, body };
@@ -277,7 +344,7 @@ export class App {
       version: this.version,
       ready: this.exchange.joining.current.ready && !this.stopping,
       bus: { connected: this.bus.connected, reason: this.bus.reason },
-      history: { state: 'none' },
+      history: this.history?.toJSON() ?? NO_HISTORY,
       counts: {
         in_flight: this.stats.inFlight.size,
         finished: this.stats.deletes.size,

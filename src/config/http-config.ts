@@ -14,6 +14,8 @@ export interface HttpConfig {
   readonly port: number;
   /** Undefined: plain HTTP. */
   readonly tls: TlsFiles | undefined;
+  /** Open streams beyond which further ones are refused. */
+  readonly maxWatchers: number;
 }
 
 export interface DebugConfig {
@@ -39,7 +41,8 @@ export function readHttp(reader: EnvReader): HttpConfig {
   const keyFile = reader.file('HTTP_TLS_KEY_FILE');
   reader.requireTogether(['HTTP_TLS_CERT_FILE', certFile], ['HTTP_TLS_KEY_FILE', keyFile]);
   const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
-  return { host, port, tls };
+  const maxWatchers = reader.integer('METADATA_CENTER_MAX_WATCHERS', { min: 1, max: 9_000 }, 1_000);
+  return { host, port, maxWatchers, tls };
 }
 
 /** Undefined: no second listener. */

@@ -7,6 +7,7 @@ import type { ContextOptions, OriginJson } from './causal-context';
 import { CausalContext } from './causal-context';
 import { MOST_ROWS_OF_A_DELETE } from './deletion-times';
 import type { LoadStats, Outcome } from './load-stats';
+import { RequestHash } from './request-hash';
 import { SNAPSHOT_VERSION } from './snapshot';
 
 export class SnapshotFault extends Error {}
@@ -31,6 +32,7 @@ export class SnapshotMerge {
   records = 0;
   /** Records that the view had no room for, or that are ahead of its time. */
   refused = 0;
+  private readonly hash = new RequestHash();
   private readonly rows = new Map<number, { cluster: string; ip: string }>();
 
   constructor(
@@ -113,7 +115,12 @@ export class SnapshotMerge {
       promptLength,
       timestampNs: timestamp === null ? undefined : BigInt(timestamp),
     };
-    this.count(this.stats.mergeAdd(text(record[2]), fields, nowUs));
+    const requestId = text(record[2]);
+    if (record[7] !== undefined) {
+      const { hi, lo } = this.hash.of(requestId);
+      this.count(this.stats.mergePromptDelete(hi, lo, time(record[7]), nowUs));
+    }
+    this.count(this.stats.mergeAdd(requestId, fields, nowUs));
   }
 
   private delete(record: readonly unknown[], nowUs: number): void {

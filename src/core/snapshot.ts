@@ -9,6 +9,7 @@
 import type { CausalContext, OriginJson } from './causal-context';
 import type { DeletionTimes } from './deletion-times';
 import type { EngineStats } from './engine-stats';
+import { NO_SLOT } from './hashed-slots';
 import type { Add } from './in-flight';
 import type { LoadStats } from './load-stats';
 
@@ -31,8 +32,11 @@ export interface SnapshotHeader {
 }
 
 export type RowRecord = readonly ['row', number, string, string, number];
-/** Row number, request id, time, origin, prompt length, gateway timestamp (decimal digits). */
-export type AddRecord = readonly ['add', number, string, number, string, number, string | null];
+/**
+ * Row number, request id, time, origin, prompt length, gateway timestamp (decimal digits), prompt-delete time if any: with
+ * its add, so that half a snapshot never shows a prompt that is known to be gone.
+ */
+export type AddRecord = readonly ['add', number, string, number, string, number, string | null, number?];
 export type PromptDeleteRecord = readonly ['prompt-delete', number, number, number];
 /** Hash halves, time, numbers of the rows whose adds it covered. */
 export type DeleteRecord = readonly ['delete', number, number, number, ...number[]];
@@ -57,6 +61,7 @@ export function* snapshotLines(
     yield rowLine(row);
   }
   for (const slot of addSlots(stats, selection)) {
+    const promptDeletedUs = promptDeleteOf(stats, slot);
     for (let add: Add | undefined = stats.inFlight.firstOf(slot); add; add = add.next) {
       if (named[add.row.number] !== add.row) {
         named[add.row.number] = add.row;
@@ -64,7 +69,7 @@ export function* snapshotLines(
         yield rowLine(add.row);
       }
       count++;
-      yield addLine(add);
+      yield addLine(add, promptDeletedUs);
     }
   }
   for (const slot of deletionSlots(stats.promptDeletes, selection)) {
@@ -109,9 +114,16 @@ function rowLine(row: EngineStats): string {
   return `["row",${row.number},${JSON.stringify(row.model.cluster)},"${row.ip}",${row.updatedUs}]`;
 }
 
-function addLine(add: Add): string {
+function promptDeleteOf({ inFlight, promptDeletes }: LoadStats, slot: number): number | undefined {
+  if (inFlight.firstOf(slot) === undefined) return undefined;
+  const promptDelete = promptDeletes.find(inFlight.hiOf(slot), inFlight.loOf(slot), 0);
+  return promptDelete === NO_SLOT ? undefined : promptDeletes.timeOf(promptDelete);
+}
+
+function addLine(add: Add, promptDeletedUs: number | undefined): string {
+  const promptDelete = promptDeletedUs === undefined ? '' : `,${promptDeletedUs}`;
   const timestamp = add.timestampNs === undefined ? 'null' : `"${add.timestampNs}"`;
-  return `["add",${add.row.number},${JSON.stringify(add.requestId)},${add.timeUs},"${add.origin.name}",${add.promptLength},${timestamp}]`;
+  return `["add",${add.row.number},${JSON.stringify(add.requestId)},${add.timeUs},"${add.origin.name}",${add.promptLength},${timestamp}${promptDelete}]`;
 }
 
 function deletionFields(times: DeletionTimes, slot: number): string {

@@ -7,8 +7,10 @@ import { Routes } from './routes';
 import { addHealthRoutes } from './routes/health';
 import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
+import { addPageRoutes } from './routes/pages';
 import { addReplicaRoutes } from './routes/replica';
 import { addMetricsRoute } from './routes/metrics';
+import { addWatchRoutes } from './routes/watch';
 
 export function createApi(dependencies: HttpDependencies, answers: Answers): Express {
   const app = express();
@@ -20,10 +22,12 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   const routes = new Routes(app, answers, dependencies.accessTokens);
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(routes, dependencies);
+  addWatchRoutes(routes, answers, dependencies.watchers);
   addHealthRoutes(routes, answers, dependencies);
   addMetricsRoute(routes, answers, dependencies);
   addLogLevelRoute(routes, dependencies);
   addReplicaRoutes(routes, answers, dependencies.replica);
+  addPageRoutes(routes, answers, dependencies.version, dependencies.pages);
   routes.addRest();
 
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- express knows error handlers by their four parameters

@@ -1,6 +1,6 @@
 /**
  * Asks other replicas, over HTTP: for their status, and for a snapshot line by line. Everything is bounded: sizes, the
- * time to an answer, the time between two pieces of it, and the whole.
+ * time to an answer, the pace of a snapshot, and its whole time.
  */
 import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import type { SnapshotSelection } from '../core/snapshot';
 import type { PeerStatus } from '../replication/anti-entropy';
 import type { DigestWindow } from '../replication/state-comparison';
 import type { PeerTransport } from './peer-transport';
+import type { PeerRequests } from './peer-exchange';
 import { writeRanges } from './second-ranges';
 import { readStatus, windowQuery } from './status';
 
@@ -19,8 +20,9 @@ export interface PeerClientOptions {
   readonly context: ContextOptions;
 }
 
-/** Between two pieces of a snapshot, and for the whole of it. */
-const SNAPSHOT_IDLE_MS = 5_000;
+/** A snapshot that comes slower than this after its first seconds is given up: another peer may be faster. */
+const SNAPSHOT_PACE_BYTES_PER_MS = 64;
+const SNAPSHOT_HEAD_START_MS = 2_000;
 const SNAPSHOT_MS = 120_000;
 const LARGEST_STATUS_BYTES = 32 * 1024 * 1024;
 const LARGEST_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
@@ -29,15 +31,15 @@ const LONGEST_LINE = 16 * 1024 * 1024;
 
 export class PeerFault extends Error {}
 
-export class PeerClient {
+export class PeerClient implements PeerRequests {
   constructor(
     private readonly options: PeerClientOptions,
     private readonly transport: PeerTransport,
     /** Shown one after the other to a peer that refuses; none: no header is sent. */
     private readonly tokens: () => readonly string[],
+    private readonly monotonicMs: () => number,
   ) {}
 
-  /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
   async status(address: string, window?: DigestWindow, nudge?: string): Promise<PeerStatus> {
     const query = [window && windowQuery(window), nudge && `nudge=${nudge}`].filter(Boolean).join('&');
     const signal = AbortSignal.timeout(this.options.timeoutMs);
@@ -50,7 +52,6 @@ export class PeerClient {
     return readStatus((JSON.parse(text) as { data?: unknown }).data, this.options.context);
   }
 
-  /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
   async snapshot(
     address: string,
     selection: SnapshotSelection | undefined,
@@ -61,10 +62,15 @@ export class PeerClient {
       : '';
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
     const response = await this.get(address, `/v1/replica/snapshot${query}`, whole, this.options.timeoutMs);
-    response.socket.setTimeout(SNAPSHOT_IDLE_MS, () =>
-      response.destroy(new PeerFault('the snapshot stalled')),
-    );
     let bytes = 0;
+    const started = this.monotonicMs();
+    const pace = setInterval(() => {
+      const elapsedMs = this.monotonicMs() - started - SNAPSHOT_HEAD_START_MS;
+      if (elapsedMs * SNAPSHOT_PACE_BYTES_PER_MS > bytes) {
+        response.destroy(new PeerFault('the snapshot comes too slowly'));
+      }
+    }, SNAPSHOT_HEAD_START_MS / 4);
+    response.once('close', () => clearInterval(pace));
     let rest = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       bytes += chunk.length;

@@ -123,7 +123,9 @@ const MAX_NAME_LENGTH = 256;
 /** 19 digits. */
 const MAX_TIMESTAMP = 10n ** 19n - 1n;
 const CANONICAL_IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
-const ORIGIN = /^[A-Za-z0-9_-]{1,64}$/;
+/** Visible ASCII that needs no escape in JSON. */
+const ORIGIN = /^[!#-[\]-~]{1,64}$/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 function isInteger(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
@@ -133,9 +135,14 @@ function isOrigin(value: unknown): value is string {
   return typeof value === 'string' && ORIGIN.test(value);
 }
 
-/** Length in UTF-16 units, as the HTTP API counts it. */
+/** Length in UTF-16 units, and no half surrogate pairs, as the HTTP API has it. */
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value.length >= 1 && value.length <= MAX_NAME_LENGTH;
+  return (
+    typeof value === 'string' &&
+    value.length >= 1 &&
+    value.length <= MAX_NAME_LENGTH &&
+    !LONE_SURROGATE.test(value)
+  );
 }
 
 function invalid(reason: InvalidReason): DecodedEvent {

@@ -123,6 +123,19 @@ describe('the NATS bus', () => {
     await a.connected();
   });
 
+  it('says that it is connected only when the server knows its subscriptions, however slow the link', async () => {
+    const server = await startServer();
+    const proxy = await SwallowingProxy.start(server.port, 100);
+    cleanUps.push(() => proxy.stop());
+    const [far, near] = [join(`nats://127.0.0.1:${proxy.port}`), join(server.url)];
+    await near.connected();
+    await far.connected();
+    near.publish('p.x', 'first');
+    near.publish('p.x', 'second');
+    await far.receives('p.x second');
+    expect(far.received).toEqual(['p.x first', 'p.x second']);
+  });
+
   it('bounds what it buffers for a stalled link, which it notices though its socket is full (I7)', async () => {
     const server = await startServer();
     const proxy = await SwallowingProxy.start(server.port);
@@ -148,9 +161,11 @@ describe('the NATS bus', () => {
     const [a, b] = [join(server.url, { windowBytes: 64 * 1024 }), join(server.url)];
     await a.connected();
     await b.connected();
-    for (let sent = 0; sent < 1_000;) {
-      if (a.publish('p.x', 'x'.repeat(1_000))) sent++;
-      else await new Promise((resolve) => setImmediate(resolve));
+    for (let i = 0; i < 1_000; i++) {
+      await until(() => a.publish('p.x', 'x'.repeat(1_000)), {
+        intervalMs: 0,
+        describe: 'room in the window',
+      });
     }
     await until(() => b.received.length === 1_000, { describe: () => `1000, got ${b.received.length}` });
   });
@@ -213,6 +228,7 @@ describe('the NATS bus', () => {
     await a.connected();
     b.publish('p.denied', 'y');
     await a.receives('p.denied y');
+    expect(connections(a)).toEqual([false, true]);
   });
 
   it('says that publishing is denied, refuses to publish, still receives, and recovers when it is permitted', async () => {

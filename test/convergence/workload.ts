@@ -64,6 +64,13 @@ export class Workload {
     this.tlsAgent.destroy();
   }
 
+  /** Adds so many requests, a few hundred at a time. */
+  async addMany(count: number): Promise<void> {
+    for (let left = count; left > 0; left -= 500) {
+      await Promise.all(Array.from({ length: Math.min(left, 500) }, () => this.add()));
+    }
+  }
+
   async add(): Promise<Live> {
     const n = this.count++;
     const live: Live = {
@@ -73,11 +80,16 @@ export class Workload {
       prompt: Math.floor(this.random() * 4000),
       promptDeleted: false,
     };
-    const timestamp = `17322222221234${String(n).padStart(5, '0')}`;
-    const body = `{"cluster":"${live.cluster}","request_id":"${live.id}","prompt_length":${live.prompt},"ip":"${live.ip}","timestamp":${timestamp}}`;
-    await this.report('POST', '/v1/load/stats', body);
+    await this.resend(live);
     this.live.set(live.id, live);
     return live;
+  }
+
+  /** Reports the add of a request, the same each time. */
+  async resend({ id, cluster, ip, prompt }: Live): Promise<void> {
+    const timestamp = `17322222221234${id.replace('request-', '').padStart(5, '0')}`;
+    const body = `{"cluster":"${cluster}","request_id":"${id}","prompt_length":${prompt},"ip":"${ip}","timestamp":${timestamp}}`;
+    await this.report('POST', '/v1/load/stats', body);
   }
 
   async prefill(live: Live): Promise<void> {

@@ -15,6 +15,7 @@ const ROOMY = { inFlightCeiling: 100, engineCeiling: 100, finishedCeiling: 100, 
 /** Keeps what was published until the test hands it on. */
 class HoldingBus implements Bus {
   connected = true;
+  readonly reason = 'under test';
   readonly sent: Uint8Array[] = [];
   start(): void {
     // Nothing to connect to.

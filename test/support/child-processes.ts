@@ -1,15 +1,19 @@
 /** Processes that tests start, and their end: none outlives the process that runs the tests. */
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 
-const running = new Set<ChildProcess>();
-
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
-export function killAtExit(child: ChildProcess): void {
-  running.add(child);
-  child.once('exit', () => running.delete(child));
+/**
+ * A shell waits at a pipe from this process and kills the child when the pipe breaks: so it works however this
+ * process ends, killed included. (Jest gives tests a copy of `process` whose exit event never comes.)
+ */
+export function killWithParent(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  const guard = spawn('/bin/sh', ['-c', 'read -r _ || kill -9 "$0"', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  guard.unref();
+  guard.stdin.on('error', () => undefined);
+  child.once('exit', () => guard.stdin.end('done\n'));
 }
 
 export interface ExitStatus {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exitOf, killAtExit } from './child-processes';
+import { exitOf, killWithParent } from './child-processes';
 import { freePort } from './free-port';
 import { findNatsServer } from './nats-server-binary';
 import { until } from './until';
@@ -55,6 +55,10 @@ export class NatsServerProcess {
     return `nats://${this.host}:${this.port}`;
   }
 
+  get isRunning(): boolean {
+    return this.child !== undefined && this.child.exitCode === null;
+  }
+
   get pid(): number {
     const pid = this.child?.pid;
     if (pid === undefined) throw new Error('the nats-server is not running');
@@ -78,7 +82,7 @@ export class NatsServerProcess {
     const child = spawn(binary, ['-c', join(this.folder, 'nats.conf')], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    killAtExit(child);
+    killWithParent(child);
     this.child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));

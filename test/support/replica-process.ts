@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { request } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
-import { exitOf, killAtExit, type ExitStatus } from './child-processes';
+import { exitOf, killWithParent, type ExitStatus } from './child-processes';
 import { freePort } from './free-port';
 import { until } from './until';
 
@@ -18,6 +18,8 @@ export interface ReplicaOptions {
   readonly port?: number;
   /** A hosts file that only this process sees in the place of the machine's, so that DNS names can be given answers. */
   readonly hostsFile?: string;
+  /** The compiled entry, where it is not the one beside the tests. */
+  readonly main?: string;
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -35,7 +37,7 @@ export class ReplicaProcess {
     readonly port: number,
     private readonly scheme: 'http' | 'https',
   ) {
-    killAtExit(child);
+    killWithParent(child);
     child.stdout.setEncoding('utf8').on('data', (text: string) => this.read(text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors += text));
   }
@@ -53,9 +55,10 @@ export class ReplicaProcess {
     host = '127.0.0.1',
     port,
     hostsFile,
+    main = MAIN,
   }: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const chosen = port ?? (await freePort(host));
-    const command = [process.execPath, '--enable-source-maps', MAIN];
+    const command = [process.execPath, '--enable-source-maps', main];
     const [program = '', ...args] = hostsFile === undefined ? command : withHostsFile(hostsFile, command);
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,4 +1,7 @@
-/** A TCP link that can die in silence: it goes on accepting, but reads and forwards nothing, and resets nothing. */
+/**
+ * A TCP link that can be slow, and can die in silence: it goes on accepting, but reads and forwards nothing, and
+ * resets nothing.
+ */
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { freePort } from './free-port';
 
@@ -10,6 +13,7 @@ export class SwallowingProxy {
     private readonly server: Server,
     readonly port: number,
     targetPort: number,
+    delayMs: number,
   ) {
     server.on('connection', (near) => {
       const far = createConnection(targetPort, '127.0.0.1');
@@ -19,7 +23,10 @@ export class SwallowingProxy {
       ] as const) {
         this.sockets.add(from);
         from.on('error', () => undefined);
-        from.on('data', (data) => to.write(data));
+        from.on('data', (data) => {
+          if (delayMs === 0) to.write(data);
+          else setTimeout(() => to.write(data), delayMs);
+        });
         from.on('close', () => {
           this.sockets.delete(from);
           if (!this.swallowing) to.destroy();
@@ -29,9 +36,10 @@ export class SwallowingProxy {
     });
   }
 
-  static async start(targetPort: number): Promise<SwallowingProxy> {
+  /** `delayMs` is how long bytes take each way. */
+  static async start(targetPort: number, delayMs = 0): Promise<SwallowingProxy> {
     const port = await freePort();
-    const proxy = new SwallowingProxy(createServer(), port, targetPort);
+    const proxy = new SwallowingProxy(createServer(), port, targetPort, delayMs);
     await new Promise<void>((resolve) => proxy.server.listen(port, '127.0.0.1', resolve));
     return proxy;
   }
