@@ -7,7 +7,12 @@ import type { CausalContext, ContextOptions } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { SnapshotSelection } from '../core/snapshot';
 import { SnapshotMerge } from '../core/snapshot-merge';
-import type { AntiEntropyEvent, AntiEntropyOptions, AntiEntropyPort } from '../replication/anti-entropy';
+import type {
+  AntiEntropyEvent,
+  AntiEntropyOptions,
+  AntiEntropyPort,
+  PeerStatus,
+} from '../replication/anti-entropy';
 import { AntiEntropy } from '../replication/anti-entropy';
 import type { JoiningState, JoiningSurroundings } from '../replication/joining';
 import { Joining } from '../replication/joining';
@@ -32,12 +37,15 @@ export class PeerExchange implements AntiEntropyPort {
   readonly antiEntropy: AntiEntropy;
   readonly joining: Joining;
   private readonly timers: NodeJS.Timeout[] = [];
+  /** Why peers cannot be reached, by address; said when it begins, changes and ends. */
+  private readonly unreachable = new Map<string, string>();
 
   constructor(
     private readonly stats: LoadStats,
     ownContext: CausalContext,
     private readonly client: PeerClient,
     private readonly surroundings: () => JoiningSurroundings,
+    private readonly replayHistory: (sinceUs: number) => boolean,
     private readonly nowUs: () => number,
     random: () => number,
     private readonly logger: Logger,
@@ -64,6 +72,9 @@ export class PeerExchange implements AntiEntropyPort {
   setPeers(addresses: readonly string[]): void {
     const before = new Set(this.antiEntropy.addresses);
     this.antiEntropy.setPeers(addresses);
+    for (const address of this.unreachable.keys()) {
+      if (!addresses.includes(address)) this.unreachable.delete(address);
+    }
     this.askHealth(this.antiEntropy.addresses.filter((address) => !before.has(address)));
   }
 
@@ -101,6 +112,10 @@ export class PeerExchange implements AntiEntropyPort {
       );
   }
 
+  replay(sinceUs: number): boolean {
+    return this.replayHistory(sinceUs);
+  }
+
   nudge(address: string): void {
     this.client.status(address, undefined, this.options.antiEntropy.origin).catch(() => undefined);
   }
@@ -129,9 +144,10 @@ export class PeerExchange implements AntiEntropyPort {
 
   private tick(): void {
     const now = this.nowUs();
-    this.antiEntropy.tick(now);
+    const surroundings = this.surroundings();
+    this.antiEntropy.tick(now, surroundings.history === 'replaying');
     const before = this.joining.current;
-    const state = this.joining.poll(this.surroundings(), now);
+    const state = this.joining.poll(surroundings, now);
     if (state.ready !== before.ready) this.logReady(state);
   }
 
@@ -143,8 +159,8 @@ export class PeerExchange implements AntiEntropyPort {
   private askHealth(addresses: readonly string[]): void {
     for (const address of addresses) {
       this.client.status(address).then(
-        (status) => this.antiEntropy.observe(address, status, this.nowUs()),
-        (error: unknown) => this.unreachable(address, error),
+        (status) => this.reached(address, status),
+        (error: unknown) => this.notReached(address, error),
       );
     }
   }
@@ -155,8 +171,18 @@ export class PeerExchange implements AntiEntropyPort {
     this.joining.answered(address, false);
   }
 
-  private unreachable(address: string, error: unknown): void {
-    this.logger.debug({ peer: address, err: error }, 'peer unreachable');
+  private reached(address: string, status: PeerStatus): void {
+    if (this.unreachable.delete(address)) this.logger.info({ peer: address }, 'peer reachable again');
+    this.antiEntropy.observe(address, status, this.nowUs());
+  }
+
+  private notReached(address: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const isNews = this.antiEntropy.addresses.includes(address) && this.unreachable.get(address) !== reason;
+    if (isNews) {
+      this.unreachable.set(address, reason);
+      this.logger.warn({ peer: address, reason }, 'peer unreachable');
+    }
     this.antiEntropy.unreachable(address);
   }
 }
