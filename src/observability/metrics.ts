@@ -17,7 +17,7 @@ export function replicationLatency(registry: Registry): (ms: number) => void {
   const histogram = new Histogram({
     name: 'replication_latency_ms',
     help: 'Time from an event at its origin to its application here, in milliseconds',
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128],
+    buckets: [0.25, 0.5, 1, 2, 3, 4, 5, 8, 16, 32, 64, 128],
     registers: [registry],
   });
   return (ms) => histogram.observe(ms);

@@ -17,7 +17,6 @@ import { AntiEntropy } from '../replication/anti-entropy';
 import type { JoiningState, JoiningSurroundings } from '../replication/joining';
 import { Joining } from '../replication/joining';
 import type { DigestWindow } from '../replication/state-comparison';
-import type { PeerClient } from './peer-client';
 
 export interface PeerExchangeOptions {
   readonly antiEntropy: AntiEntropyOptions;
@@ -27,7 +26,19 @@ export interface PeerExchangeOptions {
   readonly readyTimeoutMs: number;
 }
 
-const TICK_MS = 100;
+/** How other replicas are asked: over HTTP, or through the network of a simulation. */
+export interface PeerRequests {
+  /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
+  status(address: string, window?: DigestWindow, nudge?: string): PromiseLike<PeerStatus>;
+  /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
+  snapshot(
+    address: string,
+    selection: SnapshotSelection | undefined,
+    onLine: (line: string) => void,
+  ): PromiseLike<void>;
+}
+
+export const TICK_MS = 100;
 /** Between two attempts at the same peer while joining. */
 const JOIN_RETRY_US = 250_000;
 
@@ -43,7 +54,7 @@ export class PeerExchange implements AntiEntropyPort {
   constructor(
     private readonly stats: LoadStats,
     ownContext: CausalContext,
-    private readonly client: PeerClient,
+    private readonly client: PeerRequests,
     private readonly surroundings: () => JoiningSurroundings,
     private readonly replayHistory: (sinceUs: number) => boolean,
     private readonly nowUs: () => number,
@@ -60,7 +71,7 @@ export class PeerExchange implements AntiEntropyPort {
   start(): void {
     this.timers.push(
       setInterval(() => this.tick(), TICK_MS),
-      setInterval(() => this.askHealth(this.antiEntropy.addresses), this.options.healthIntervalMs),
+      setInterval(() => this.askHealth(), this.options.healthIntervalMs),
     );
     this.tick();
   }
@@ -117,7 +128,8 @@ export class PeerExchange implements AntiEntropyPort {
   }
 
   nudge(address: string): void {
-    this.client.status(address, undefined, this.options.antiEntropy.origin).catch(() => undefined);
+    const ignore = (): void => undefined;
+    this.client.status(address, undefined, this.options.antiEntropy.origin).then(ignore, ignore);
   }
 
   report(event: AntiEntropyEvent): void {
@@ -142,7 +154,8 @@ export class PeerExchange implements AntiEntropyPort {
     }
   }
 
-  private tick(): void {
+  /** One step of the decisions, every `TICK_MS`. */
+  tick(): void {
     const now = this.nowUs();
     const surroundings = this.surroundings();
     this.antiEntropy.tick(now, surroundings.history === 'replaying');
@@ -156,7 +169,8 @@ export class PeerExchange implements AntiEntropyPort {
     this.logger.info({ reason: state.reason, holes: chased, in_flight: this.stats.inFlight.size }, 'ready');
   }
 
-  private askHealth(addresses: readonly string[]): void {
+  /** Asks peers what they say of themselves. */
+  askHealth(addresses = this.antiEntropy.addresses): void {
     for (const address of addresses) {
       this.client.status(address).then(
         (status) => this.reached(address, status),
