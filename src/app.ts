@@ -15,7 +15,9 @@ import { snapshotLines } from './core/snapshot';
 import type { HttpDependencies, Readiness } from './http/dependencies';
 import { httpLimits } from './http/limits';
 import { readPages } from './dashboard/pages';
+import { History } from './history/history';
 import { HttpServer } from './http/server';
+import { registerHistoryMetrics } from './observability/history-metrics';
 import {
   BusTroubles,
   registerBusMetrics,
@@ -49,12 +51,16 @@ import { loadWildcard, replicaWildcard } from './wire/subjects';
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
 
+const NO_HISTORY = { state: 'none', available: false, reason: 'switched off, or there is no NATS_URL' };
+
 export class App {
   readonly origin = randomBytes(12).toString('base64url');
   private readonly nowUs = wallClock();
   private readonly stats: LoadStats;
   private readonly context: CausalContext;
   private readonly bus: Bus;
+  /** Undefined where nothing is kept: without NATS, or switched off. */
+  private readonly history: History | undefined;
   private readonly replicator: Replicator;
   private readonly expiry: ExpiryRun;
   private readonly heartbeats: HeartbeatExchange;
@@ -84,9 +90,11 @@ export class App {
     };
     this.stats = new LoadStats(options);
     this.context = new CausalContext(contextOptions);
-    this.bus = this.createBus(troubles);
     const observeLatency = replicationLatency(registry);
     const latency = new LatencyCounts();
+    const { bus, history } = this.createBus(troubles);
+    this.bus = bus;
+    this.history = history;
     this.replicator = new Replicator(
       this.stats,
       this.context,
@@ -124,8 +132,10 @@ export class App {
       () => ({
         busConnected: this.bus.connected,
         peersKnown: this.discovery?.answered ?? true,
-        history: 'none',
+        history: this.history?.state ?? 'none',
+        historyMissing: this.history?.missing,
       }),
+      (sinceUs) => this.history?.replay(sinceUs) ?? false,
       this.nowUs,
       Math.random,
       logger,
@@ -181,6 +191,7 @@ export class App {
     registerViewMetrics(registry, this.replicator);
     registerWatchMetrics(registry, this.watchers);
     registerBusMetrics(registry, this.bus, this.replicator);
+    registerHistoryMetrics(registry, this.history);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
   }
 
@@ -195,6 +206,7 @@ export class App {
       },
       onStatus: (status) => this.busChanged(status),
     });
+    this.history?.start();
     this.discovery?.start();
     this.exchange.start();
     this.expiry.start();
@@ -213,6 +225,7 @@ export class App {
     this.heartbeats.stop();
     this.peerTransport.close();
     this.files.stop();
+    await this.history?.stop();
     await this.bus.stop();
   }
 
@@ -249,12 +262,32 @@ export class App {
     return server;
   }
 
-  private createBus(troubles: BusTroubles): Bus {
-    const { nats } = this.config;
+  private createBus(troubles: BusTroubles): { bus: Bus; history: History | undefined } {
+    const { nats, history, load, subjectPrefix } = this.config;
     const onTrouble = troubles.count;
-    if (!nats) return new InProcessBus(new InProcessHub(), onTrouble);
-    const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName: `metadata-center ${this.origin}` };
-    return new NatsBus(options, Math.random, onTrouble);
+    if (!nats) return { bus: new InProcessBus(new InProcessHub(), onTrouble), history: undefined };
+    const clientName = `metadata-center ${this.origin}`;
+    const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName };
+    const bus = new NatsBus(options, Math.random, onTrouble);
+    if (history.mode === 'off') return { bus, history: undefined };
+    const { storage, replicas, maxBytes } = history;
+    // A delete has a say for so long after its time; an add for less.
+    const maxAgeMs = load.expireAfterMs + load.finishedRetentionMs;
+    const historyOptions = {
+      required: history.mode === 'required',
+      stream: { subjectPrefix, storage, replicas, maxBytes, maxAgeMs },
+      connection: { ...options, clientName: `${clientName} history` },
+    };
+    const events = {
+      onMessage: (payload: Uint8Array) => this.replicator.receive(payload, 'replay'),
+      onReplayed: (complete: boolean) => {
+        if (complete) this.context.giveUpBeginnings();
+      },
+    };
+    return {
+      bus,
+      history: new History(historyOptions, () => bus.server, events, this.nowUs, this.logger),
+    };
   }
 
   private createDiscovery(host: string): DnsDiscovery {
@@ -284,7 +317,8 @@ export class App {
   private readiness(): Readiness {
     const joining = this.exchange.joining.current;
     const ready = joining.ready && !this.stopping;
-    const degraded = !this.bus.connected || !(joining.ready && joining.caughtUp);
+    const degraded =
+      !this.bus.connected || !(joining.ready && joining.caughtUp) || this.history?.degraded === true;
     const body = {
       ready,
       degraded,
@@ -292,11 +326,13 @@ export class App {
         ? 'shutting down'
         : !this.bus.connected && ready
           ? 'the bus is not connected'
-          : joining.reason,
+          : ready && this.history?.degraded === true
+            ? `history: ${this.history.problem}`
+            : joining.reason,
       replica: this.origin,
       bus: { connected: this.bus.connected, reason: this.bus.reason },
       peers: this.exchange.peerStates(),
-      history: { state: 'none' },
+      history: this.history?.toJSON() ?? NO_HISTORY,
       missing_events: this.exchange.antiEntropy.chased,
     };
     return { ready, body };
@@ -308,7 +344,7 @@ export class App {
       version: this.version,
       ready: this.exchange.joining.current.ready && !this.stopping,
       bus: { connected: this.bus.connected, reason: this.bus.reason },
-      history: { state: 'none' },
+      history: this.history?.toJSON() ?? NO_HISTORY,
       counts: {
         in_flight: this.stats.inFlight.size,
         finished: this.stats.deletes.size,

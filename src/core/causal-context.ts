@@ -107,6 +107,14 @@ export class CausalContext {
     if (dropped > 0) context.givenUp.addRange(1, dropped);
   }
 
+  /** Stops chasing what every origin did before the first of its events that was seen. */
+  giveUpBeginnings(): void {
+    for (const { seen, givenUp, highest } of this.origins.values()) {
+      const [beginning] = seen.gaps(1, highest).toJSON();
+      if (beginning === 1 && seen.intervalCount > 0) givenUp.addRange(1, seen.toJSON()[0]! - 1);
+    }
+  }
+
   /** Whether both have seen the same events of every origin that was active after `sinceUs`. */
   equals(other: CausalContext, sinceUs: number): boolean {
     return this.containsSame(other, sinceUs) && other.containsSame(this, sinceUs);

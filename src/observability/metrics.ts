@@ -17,7 +17,7 @@ export function replicationLatency(registry: Registry): (ms: number) => void {
   const histogram = new Histogram({
     name: 'replication_latency_ms',
     help: 'Time from an event at its origin to its application here, in milliseconds',
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128],
+    buckets: [0.25, 0.5, 1, 2, 3, 4, 5, 8, 16, 32, 64, 128],
     registers: [registry],
   });
   return (ms) => histogram.observe(ms);
@@ -114,7 +114,7 @@ export function registerWatchMetrics(registry: Registry, watchers: Watchers): vo
   ]);
 }
 
-function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+export function gauge(registry: Registry, name: string, help: string, value: () => number): void {
   new Gauge({
     name,
     help,
@@ -128,7 +128,7 @@ function gauge(registry: Registry, name: string, help: string, value: () => numb
 type SetLabelled = (labels: Record<string, string>, value: number) => void;
 
 /** A gauge whose series are exactly those that `fill` sets: what is gone loses its series. */
-function labelled(
+export function labelled(
   registry: Registry,
   name: string,
   help: string,
@@ -148,7 +148,7 @@ function labelled(
 }
 
 /** A counter that is counted elsewhere, by one label or none. */
-function counter(
+export function counter(
   registry: Registry,
   name: string,
   help: string,

@@ -9,6 +9,7 @@ import type { SnapshotSelection } from '../core/snapshot';
 import type { PeerStatus } from '../replication/anti-entropy';
 import type { DigestWindow } from '../replication/state-comparison';
 import type { PeerTransport } from './peer-transport';
+import type { PeerRequests } from './peer-exchange';
 import { writeRanges } from './second-ranges';
 import { readStatus, windowQuery } from './status';
 
@@ -30,7 +31,7 @@ const LONGEST_LINE = 16 * 1024 * 1024;
 
 export class PeerFault extends Error {}
 
-export class PeerClient {
+export class PeerClient implements PeerRequests {
   constructor(
     private readonly options: PeerClientOptions,
     private readonly transport: PeerTransport,
@@ -39,7 +40,6 @@ export class PeerClient {
     private readonly monotonicMs: () => number,
   ) {}
 
-  /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
   async status(address: string, window?: DigestWindow, nudge?: string): Promise<PeerStatus> {
     const query = [window && windowQuery(window), nudge && `nudge=${nudge}`].filter(Boolean).join('&');
     const signal = AbortSignal.timeout(this.options.timeoutMs);
@@ -52,7 +52,6 @@ export class PeerClient {
     return readStatus((JSON.parse(text) as { data?: unknown }).data, this.options.context);
   }
 
-  /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
   async snapshot(
     address: string,
     selection: SnapshotSelection | undefined,

@@ -17,7 +17,6 @@ import { AntiEntropy } from '../replication/anti-entropy';
 import type { JoiningState, JoiningSurroundings } from '../replication/joining';
 import { Joining } from '../replication/joining';
 import type { DigestWindow } from '../replication/state-comparison';
-import type { PeerClient } from './peer-client';
 
 export interface PeerExchangeOptions {
   readonly antiEntropy: AntiEntropyOptions;
@@ -27,7 +26,19 @@ export interface PeerExchangeOptions {
   readonly readyTimeoutMs: number;
 }
 
-const TICK_MS = 100;
+/** How other replicas are asked: over HTTP, or through the network of a simulation. */
+export interface PeerRequests {
+  /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
+  status(address: string, window?: DigestWindow, nudge?: string): PromiseLike<PeerStatus>;
+  /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
+  snapshot(
+    address: string,
+    selection: SnapshotSelection | undefined,
+    onLine: (line: string) => void,
+  ): PromiseLike<void>;
+}
+
+export const TICK_MS = 100;
 /** Between two attempts at the same peer while joining. */
 const JOIN_RETRY_US = 250_000;
 
@@ -43,8 +54,9 @@ export class PeerExchange implements AntiEntropyPort {
   constructor(
     private readonly stats: LoadStats,
     ownContext: CausalContext,
-    private readonly client: PeerClient,
+    private readonly client: PeerRequests,
     private readonly surroundings: () => JoiningSurroundings,
+    private readonly replayHistory: (sinceUs: number) => boolean,
     private readonly nowUs: () => number,
     random: () => number,
     private readonly logger: Logger,
@@ -59,7 +71,7 @@ export class PeerExchange implements AntiEntropyPort {
   start(): void {
     this.timers.push(
       setInterval(() => this.tick(), TICK_MS),
-      setInterval(() => this.askHealth(this.antiEntropy.addresses), this.options.healthIntervalMs),
+      setInterval(() => this.askHealth(), this.options.healthIntervalMs),
     );
     this.tick();
   }
@@ -111,8 +123,13 @@ export class PeerExchange implements AntiEntropyPort {
       );
   }
 
+  replay(sinceUs: number): boolean {
+    return this.replayHistory(sinceUs);
+  }
+
   nudge(address: string): void {
-    this.client.status(address, undefined, this.options.antiEntropy.origin).catch(() => undefined);
+    const ignore = (): void => undefined;
+    this.client.status(address, undefined, this.options.antiEntropy.origin).then(ignore, ignore);
   }
 
   report(event: AntiEntropyEvent): void {
@@ -137,11 +154,13 @@ export class PeerExchange implements AntiEntropyPort {
     }
   }
 
-  private tick(): void {
+  /** One step of the decisions, every `TICK_MS`. */
+  tick(): void {
     const now = this.nowUs();
-    this.antiEntropy.tick(now);
+    const surroundings = this.surroundings();
+    this.antiEntropy.tick(now, surroundings.history === 'replaying');
     const before = this.joining.current;
-    const state = this.joining.poll(this.surroundings(), now);
+    const state = this.joining.poll(surroundings, now);
     if (state.ready !== before.ready) this.logReady(state);
   }
 
@@ -150,7 +169,8 @@ export class PeerExchange implements AntiEntropyPort {
     this.logger.info({ reason: state.reason, holes: chased, in_flight: this.stats.inFlight.size }, 'ready');
   }
 
-  private askHealth(addresses: readonly string[]): void {
+  /** Asks peers what they say of themselves. */
+  askHealth(addresses = this.antiEntropy.addresses): void {
     for (const address of addresses) {
       this.client.status(address).then(
         (status) => this.reached(address, status),

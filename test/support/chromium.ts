@@ -51,7 +51,11 @@ export class TestBrowser {
 
   static async open(executablePath: string, options: BrowserContextOptions = {}): Promise<TestBrowser> {
     const profile = mkdtempSync(join(tmpdir(), 'chromium-'));
-    const context = await chromium.launchPersistentContext(profile, { ...options, executablePath, args: ARGS });
+    const context = await chromium.launchPersistentContext(profile, {
+      ...options,
+      executablePath,
+      args: ARGS,
+    });
     return new TestBrowser(context, profile);
   }
 

@@ -18,6 +18,8 @@ export interface ReplicaOptions {
   readonly port?: number;
   /** A hosts file that only this process sees in the place of the machine's, so that DNS names can be given answers. */
   readonly hostsFile?: string;
+  /** The compiled entry, where it is not the one beside the tests. */
+  readonly main?: string;
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -53,9 +55,10 @@ export class ReplicaProcess {
     host = '127.0.0.1',
     port,
     hostsFile,
+    main = MAIN,
   }: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const chosen = port ?? (await freePort(host));
-    const command = [process.execPath, '--enable-source-maps', MAIN];
+    const command = [process.execPath, '--enable-source-maps', main];
     const [program = '', ...args] = hostsFile === undefined ? command : withHostsFile(hostsFile, command);
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
