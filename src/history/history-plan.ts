@@ -82,7 +82,8 @@ export class HistoryPlan {
 
   /** The job to do now, which is then under way. */
   next(nowUs: number): HistoryJob | undefined {
-    const job = this.out || !this.busUp ? undefined : this.choose(nowUs);
+    if (this.out || !this.busUp) return undefined;
+    const job = this.choose(nowUs);
     this.out = job !== undefined;
     this.replaying = job?.kind === 'replay';
     return job;

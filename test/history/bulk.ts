@@ -1,5 +1,9 @@
 /** Many requests in flight at once, in all the states that a request can be in. */
+import { connect } from 'nats';
 import type { Workload } from '../convergence/workload';
+import { until } from '../support/until';
+
+export const STREAM = 'metadata-center-load';
 
 const LANES = 24;
 
@@ -24,4 +28,25 @@ export async function fill(load: Workload, inFlight: number): Promise<Bulk> {
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return { finished };
+}
+
+/**
+ * Waits until the stream has taken that many events. A replica answers before its event has left the process, and one
+ * that is killed within that millisecond takes the event along.
+ */
+export async function captured(natsUrl: string, events: number): Promise<void> {
+  const connection = await connect({ servers: natsUrl });
+  let messages = 0;
+  try {
+    const manager = await connection.jetstreamManager({ checkAPI: false });
+    await until(
+      async () => {
+        ({ messages } = (await manager.streams.info(STREAM)).state);
+        return messages === events;
+      },
+      { describe: () => `the stream holds ${events} events; it holds ${messages}` },
+    );
+  } finally {
+    await connection.close();
+  }
 }

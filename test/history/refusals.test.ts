@@ -149,7 +149,7 @@ test('history that is required and can not be had keeps a replica from being rea
   const env = { NATS_HISTORY: 'required', METADATA_CENTER_READY_TIMEOUT: '200ms' };
   const replica = await launch(nats, env);
   await saysOfHistory(replica, /the server has no JetStream/);
-  await until(async () => Number(await uptimeMs(replica)) > 1_000, { describe: 'the time-out is over' });
+  await until(async () => (await uptimeMs(replica)) > 1_000, { describe: 'the time-out is over' });
   expect(await readyz(replica.url)).toMatchObject({
     ready: false,
     reason: 'history is required: the server has no JetStream',

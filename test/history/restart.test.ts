@@ -6,12 +6,11 @@ import { Fleet } from '../convergence/fleet';
 import { Workload } from '../convergence/workload';
 import { seededRandom } from '../support/seeded-random';
 import { until } from '../support/until';
-import { fill } from './bulk';
+import { captured, fill, STREAM } from './bulk';
 import { NatsCluster } from './nats-cluster';
 import { deleteAgain, killAll, readyz, startAllAndCompare } from './restarts';
 
 const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
-const STREAM = 'metadata-center-load';
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
 let cluster: NatsCluster | undefined;
@@ -29,6 +28,7 @@ test('I1 I2 I3: 4,000 requests in flight survive kill -9 of every replica', asyn
   fleet = await Fleet.start({ size: 2, natsConfig: JETSTREAM, env: { NATS_HISTORY: 'auto' } });
   load = new Workload(seededRandom(SEED), fleet.urls);
   const { finished } = await fill(load, 4_000);
+  await captured(fleet.nats.url, load.reports);
   await killAll(fleet);
   const times = await startAllAndCompare(fleet, load);
   process.stdout.write(`${load.live.size} in flight, right when ready after ${times.join(' and ')} ms\n`);
@@ -55,7 +55,7 @@ test('I1 I2 I3: the same on three nats-servers of which one, the leader of the s
   await leader.kill();
   await cluster.settled(STREAM);
   for (const url of fleet.urls) {
-    await until(async () => (await readyz(url)).degraded === false, { describe: `${url} has settled` });
+    await until(async () => !(await readyz(url)).degraded, { describe: `${url} has settled` });
   }
   const more = await fill(load, 2_000);
   await cluster.settled(STREAM, ({ state }) => state.messages === load!.reports);

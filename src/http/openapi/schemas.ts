@@ -103,7 +103,10 @@ export const schemas: Record<string, Schema> = {
       bus,
       history: stateOfHistory,
       counts: { type: 'object', additionalProperties: { type: 'integer' } },
-      context: described({ type: 'array', items: { type: 'object' } }, 'Per origin: the events seen.'),
+      context: described(
+        { type: 'array', items: { type: 'array', items: { type: ['string', 'integer'] } } },
+        'Per origin: its id, the time of its newest event (µs), its highest seq, and the seqs seen as intervals.',
+      ),
       digests: { type: 'object' },
     },
     ['digests'],
