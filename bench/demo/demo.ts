@@ -31,14 +31,14 @@ export interface DemoResult {
 const POLICIES: readonly Policy[] = ['least load', 'round robin', 'random'];
 const GATEWAYS = 3;
 /** How busy prefill is on average: high enough that a bad choice hurts. */
-const BUSY = 0.65;
+const BUSY = 0.6;
 const MEAN_PROMPT_TOKENS = 1_500;
 const MEAN_OUTPUT_TOKENS = 120;
 const MS_PER_OUTPUT_TOKEN = 12;
-const LONGEST_PROMPT_TOKENS = 32_000;
+const LONGEST_PROMPT_TOKENS = 12_000;
 /** Every fleet has some older engines. */
 const SLOW_SHARE = 0.25;
-const SLOWNESS = 0.5;
+const SLOWNESS = 0.7;
 const DOWN_MS = 3_000;
 
 export class Demo {
@@ -82,7 +82,7 @@ export class Demo {
     this.stopping.abort();
   }
 
-  private get stopped(): boolean {
+  private hasStopped(): boolean {
     return this.stopping.signal.aborted;
   }
 
@@ -107,14 +107,14 @@ export class Demo {
   private async traffic(endMs: number): Promise<void> {
     const random = new Random(this.options.seed + 100);
     let dueMs = this.nowMs();
-    for (let number = 1; !this.stopped; number++) {
+    for (let number = 1; !this.hasStopped(); number++) {
       dueMs += random.exponential(1_000 / this.options.rate);
       if (dueMs >= endMs) break;
       const tokens = Math.ceil(random.skewed(MEAN_PROMPT_TOKENS));
       const promptTokens = Math.min(tokens, LONGEST_PROMPT_TOKENS);
       const outputTokens = Math.ceil(random.exponential(MEAN_OUTPUT_TOKENS));
       await this.pause(dueMs - this.nowMs());
-      if (this.stopped) break;
+      if (this.hasStopped()) break;
       for (const fleet of this.fleets) fleet.handle({ promptTokens, outputTokens }, number);
     }
   }
@@ -123,11 +123,11 @@ export class Demo {
   private async trouble(endMs: number): Promise<void> {
     const random = new Random(this.options.seed + 200);
     const meanMs = this.options.killEverySeconds * 1_000;
-    while (!this.stopped) {
+    while (!this.hasStopped()) {
       const waitMs = meanMs * (0.5 + random.next());
       if (this.nowMs() + waitMs + DOWN_MS > endMs) return;
       await this.pause(waitMs);
-      if (this.stopped) return;
+      if (this.hasStopped()) return;
       const victim = random.below(this.replicas.members.length);
       await this.replicas.kill(victim);
       await this.pause(DOWN_MS);

@@ -22,7 +22,7 @@ export class Random {
 
   /** Mostly short, now and then very long, as prompts are. */
   skewed(mean: number): number {
-    const spread = 0.9;
+    const spread = 0.6;
     const normal = Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
     return mean * Math.exp(spread * normal - (spread * spread) / 2);
   }
