@@ -225,3 +225,22 @@ withBrowser('the dashboard', () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   });
 });
+
+withBrowser('the dashboard of a replica that asks for a token', () => {
+  it('is open itself, asks for the token, says when it is wrong, and is live with the right one', async () => {
+    const guarded = await ReplicaProcess.start({ env: { METADATA_CENTER_AUTH_TOKENS: 'right-token' } });
+    atEnd.push(() => guarded.kill());
+    page = await browser.context.newPage();
+    await page.goto(guarded.url);
+    await page.getByText('This replica asks for a token.').waitFor();
+    await page.getByLabel('Bearer token').fill('wrong-token');
+    await page.keyboard.press('Enter');
+    await page.getByText('This replica does not accept that token.').waitFor();
+    await page.getByLabel('Bearer token').fill('right-token');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await pill('live').waitFor();
+    await page.reload();
+    await pill('live').waitFor();
+    await page.close();
+  });
+});
