@@ -38,9 +38,8 @@ export const watchPart: Part = {
         return number % 2 === 0 ? addRequest(number >> 1) : deleteRequest(number >> 1);
       };
       await Promise.all([
-        openLoop(reports, requestOf, REPORTS, ROUND_MS) / 1_000),
-        polls &&
-          openLoop(polls, () => queryRequest(), (readers * 1_000) / INTERVAL_MS, ROUND_MS),
+        openLoop(reports, requestOf, REPORTS, ROUND_MS),
+        polls && openLoop(polls, () => queryRequest(), (readers * 1_000) / INTERVAL_MS, ROUND_MS),
       ]);
       const usedMs = (cpuSeconds(replica.pid) - before) * 1_000;
       const seconds = (performance.now() - startedMs) / 1_000;
