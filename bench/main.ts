@@ -11,8 +11,9 @@ import { httpPart } from './http/http-part';
 import { joiningPart } from './joining/joining-part';
 import type { Part, Row } from './report/rows';
 import { jsonOf, tableOf } from './report/table';
+import { watchPart } from './watch/watch-part';
 
-const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart];
+const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart, watchPart];
 const DEFAULT_ROUNDS = 5;
 
 async function main(): Promise<void> {
