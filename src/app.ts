@@ -12,6 +12,7 @@ import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
+import { DebugServer } from './debug/debug-server';
 import type { HttpDependencies, Readiness } from './http/dependencies';
 import { httpLimits } from './http/limits';
 import { readPages } from './dashboard/pages';
@@ -70,6 +71,7 @@ export class App {
   private readonly http: HttpServer;
   private readonly peerTransport: PeerTransport;
   private readonly files: LiveFiles;
+  private readonly debug: DebugServer | undefined;
   private stopping = false;
 
   constructor(
@@ -162,8 +164,10 @@ export class App {
       maxWatchers: config.http.maxWatchers,
     });
     const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
+    const guard = asksForTokens ? accessTokens : undefined;
+    this.debug = config.debug && new DebugServer(guard, logger);
     this.http = this.createHttpServer({
-      accessTokens: asksForTokens ? accessTokens : undefined,
+      accessTokens: guard,
       replicator: this.replicator,
       replica: {
         status: (window) => this.status(window),
@@ -197,8 +201,9 @@ export class App {
 
   /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
   async start(): Promise<number> {
-    const { http, subjectPrefix } = this.config;
+    const { http, debug, subjectPrefix } = this.config;
     const port = await this.http.listen(http.host, http.port);
+    if (debug) await this.debug?.listen(debug.host, debug.port);
     this.files.start();
     this.bus.start([loadWildcard(subjectPrefix), replicaWildcard(subjectPrefix)], {
       onMessage: (subject, payload) => {
@@ -225,6 +230,7 @@ export class App {
     this.heartbeats.stop();
     this.peerTransport.close();
     this.files.stop();
+    await this.debug?.stop();
     await this.history?.stop();
     await this.bus.stop();
   }
