@@ -30,6 +30,7 @@ import {
 } from './observability/metrics';
 import { LatencyCounts } from './observability/latency-counts';
 import { replicaOverview } from './observability/replica-overview';
+import { type Limit, registerLimitMetrics } from './observability/limit-metrics';
 import { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
 import { PeerTransport, checkedAuthorities } from './peers/peer-transport';
@@ -194,6 +195,7 @@ export class App {
     registerProcessMetrics(registry, version);
     registerViewMetrics(registry, this.replicator);
     registerWatchMetrics(registry, this.watchers);
+    registerLimitMetrics(registry, this.limits());
     registerBusMetrics(registry, this.bus, this.replicator);
     registerHistoryMetrics(registry, this.history);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
@@ -233,6 +235,26 @@ export class App {
     await this.debug?.stop();
     await this.history?.stop();
     await this.bus.stop();
+  }
+
+  private limits(): Limit[] {
+    const { config, stats, context, watchers, http } = this;
+    const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
+    const inFlight = (): number => stats.inFlight.size;
+    const engines = (): number => stats.engines.size;
+    const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
+    const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
+    return [
+      { name: 'in_flight', most: config.load.maxInFlight, use: inFlight },
+      { name: 'in_flight_ceiling', most: inFlightCeiling, use: inFlight },
+      { name: 'engines', most: config.load.maxEngines, use: engines },
+      { name: 'engines_ceiling', most: engineCeiling, use: engines },
+      { name: 'finished', most: finishedCeiling, use: finished },
+      { name: 'deletes_waiting', most: waitingCeiling, use: waiting },
+      { name: 'origins', most: CONTEXT_LIMITS.maxOrigins, use: () => context.originCount },
+      { name: 'watchers', most: config.http.maxWatchers, use: () => watchers.count },
+      { name: 'connections', most: httpLimits.maxConnections, use: () => http.connections },
+    ];
   }
 
   private createAccessTokens(): AccessTokens {
