@@ -2,7 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { exitOf, killAtExit } from '../support/child-processes';
+import { exitOf, killWithParent } from '../support/child-processes';
 import { freePort } from '../support/free-port';
 import { until } from '../support/until';
 
@@ -41,7 +41,7 @@ async function npmStart(): Promise<NpmStart> {
     // A process group of its own, as a shell gives to a command.
     detached: true,
   });
-  killAtExit(npm);
+  killWithParent(npm);
   groups.push(npm.pid!);
   let text = '';
   for (const stream of [npm.stdout, npm.stderr])
