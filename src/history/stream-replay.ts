@@ -1,6 +1,6 @@
 /**
  * Reads a stream once, in order and without a gap, from some point to what was its last message at the start. The
- * consumer is ephemeral and nothing is acknowledged. Messages are pulled in batches, one turn of the event loop each, so
+ * consumer is ephemeral and nothing is acknowledged. Messages are pulled in batches, in one turn of the event loop each, so
  * that requests are answered in between; a consumer that is lost is made anew behind the last message that came.
  */
 import type { Inbox, JetStreamLink, LinkMessage } from './jetstream-link';
@@ -12,6 +12,8 @@ export interface ReplayRequest {
   readonly filterSubject: string;
   /** Where to begin: the first message, or the first one that the stream took at that time or later. */
   readonly since: 'start' | { readonly timeUs: number };
+  /** Messages that are handled in one go. */
+  readonly batch: number;
   /** The replay ends with this message. */
   readonly lastSeq: number;
 }
@@ -23,7 +25,6 @@ export interface ReplayHandlers {
   onProgress(replayed: number, left: number): void;
 }
 
-const BATCH = 256;
 const STALLED_MS = 2_000;
 const MOST_STALLS = 4;
 const RETRY_MS = 500;
@@ -114,7 +115,7 @@ export class StreamReplay {
     this.watch();
     try {
       const next = `CONSUMER.MSG.NEXT.${this.request.stream}.${this.consumer}`;
-      this.link.publish(next, { batch: BATCH, no_wait: true }, this.inbox.subject);
+      this.link.publish(next, { batch: this.request.batch, no_wait: true }, this.inbox.subject);
     } catch (error) {
       this.settle.reject(error);
     }
@@ -143,7 +144,7 @@ export class StreamReplay {
     if (place.streamSeq >= this.request.lastSeq || place.left === 0) {
       this.handlers.onProgress(this.replayed, 0);
       this.settle.resolve();
-    } else if (this.inBatch === BATCH) {
+    } else if (this.inBatch === this.request.batch) {
       this.handlers.onProgress(this.replayed, this.left);
       setImmediate(() => this.pull());
     }
