@@ -54,6 +54,11 @@ async function metric({ url }: Running, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
+function cpuS({ child }: Running): number {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** Not from the metrics: a scrape resets the histogram of the event loop. */
 async function replayedBy({ url }: Running): Promise<number> {
   const { data } = (await (await fetch(`${url}/readyz`)).json()) as {
@@ -125,6 +130,7 @@ async function main(): Promise<void> {
 
   show('serving, undisturbed', await probed(serving, delay(5_000)));
   const [before, rss] = [await replayedBy(serving), memoryMib(serving, 'VmRSS')];
+  const cpuBefore = cpuS(serving);
   // A seq that nobody has: the replica looks for it in its history, at first in what came lately.
   const hole = { origin: 'bench', seq: last + 2, timeUs: Date.now() * 1000, requestId: 'request-0' };
   connection.publish(subjectOf(PREFIX, 'prompt-delete'), encodeEvent({ type: 'prompt-delete', ...hole }));
@@ -137,8 +143,10 @@ async function main(): Promise<void> {
     ...(await probed(serving, replay)),
     replayMs: await metric(serving, 'metacenter_history_replay_duration_ms'),
     rssMib: memoryMib(serving, 'VmRSS'),
+    cpuS: cpuS(serving) - cpuBefore,
     rssBeforeMib: rss,
   });
+  serving.child.kill('SIGKILL');
 
   const started = performance.now();
   const starting = await startReplica(nats.url);
@@ -147,11 +155,12 @@ async function main(): Promise<void> {
     readyMs: performance.now() - started,
     replayMs: await metric(starting, 'metacenter_history_replay_duration_ms'),
     messages: await metric(starting, 'metacenter_history_replayed_total'),
+    cpuS: cpuS(starting),
     rssMib: memoryMib(starting, 'VmRSS'),
     rssMostMib: memoryMib(starting, 'VmHWM'),
   });
   await connection.close();
-  for (const { child } of [serving, starting]) child.kill('SIGKILL');
+  starting.child.kill('SIGKILL');
   await nats.stop();
 }
 
