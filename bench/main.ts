@@ -8,10 +8,11 @@ import { parseArgs } from 'node:util';
 import { clusterPart } from './cluster/cluster-part';
 import { corePart } from './core/core-part';
 import { httpPart } from './http/http-part';
+import { joiningPart } from './joining/joining-part';
 import type { Part, Row } from './report/rows';
 import { jsonOf, tableOf } from './report/table';
 
-const PARTS: readonly Part[] = [httpPart, clusterPart, corePart];
+const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart];
 const DEFAULT_ROUNDS = 5;
 
 async function main(): Promise<void> {
