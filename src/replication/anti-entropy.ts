@@ -222,8 +222,10 @@ export class AntiEntropy {
     const { pulling } = this;
     this.pulling = undefined;
     this.counts.recordsMerged += merge.records;
+    // A process that has taken the place of the one that was compared with does not show what that one had.
+    const same = merge.source?.replica === pulling?.status.replica;
     const shown = pulling?.selection ? pulling.status.context : merge.context;
-    if (!merge.complete || !shown) {
+    if (!merge.complete || !shown || !same) {
       this.failedAttempt(nowUs);
       return;
     }
