@@ -48,12 +48,15 @@ export class PeerExchange implements AntiEntropyPort {
   readonly antiEntropy: AntiEntropy;
   readonly joining: Joining;
   private readonly timers: NodeJS.Timeout[] = [];
+  /** Why peers cannot be reached, by address; said when it begins, changes and ends. */
+  private readonly unreachable = new Map<string, string>();
 
   constructor(
     private readonly stats: LoadStats,
     ownContext: CausalContext,
     private readonly client: PeerRequests,
     private readonly surroundings: () => JoiningSurroundings,
+    private readonly replayHistory: (sinceUs: number) => boolean,
     private readonly nowUs: () => number,
     random: () => number,
     private readonly logger: Logger,
@@ -80,6 +83,9 @@ export class PeerExchange implements AntiEntropyPort {
   setPeers(addresses: readonly string[]): void {
     const before = new Set(this.antiEntropy.addresses);
     this.antiEntropy.setPeers(addresses);
+    for (const address of this.unreachable.keys()) {
+      if (!addresses.includes(address)) this.unreachable.delete(address);
+    }
     this.askHealth(this.antiEntropy.addresses.filter((address) => !before.has(address)));
   }
 
@@ -117,6 +123,10 @@ export class PeerExchange implements AntiEntropyPort {
       );
   }
 
+  replay(sinceUs: number): boolean {
+    return this.replayHistory(sinceUs);
+  }
+
   nudge(address: string): void {
     const ignore = (): void => undefined;
     this.client.status(address, undefined, this.options.antiEntropy.origin).then(ignore, ignore);
@@ -147,9 +157,10 @@ export class PeerExchange implements AntiEntropyPort {
   /** One step of the decisions, every `TICK_MS`. */
   tick(): void {
     const now = this.nowUs();
-    this.antiEntropy.tick(now);
+    const surroundings = this.surroundings();
+    this.antiEntropy.tick(now, surroundings.history === 'replaying');
     const before = this.joining.current;
-    const state = this.joining.poll(this.surroundings(), now);
+    const state = this.joining.poll(surroundings, now);
     if (state.ready !== before.ready) this.logReady(state);
   }
 
@@ -162,8 +173,8 @@ export class PeerExchange implements AntiEntropyPort {
   askHealth(addresses = this.antiEntropy.addresses): void {
     for (const address of addresses) {
       this.client.status(address).then(
-        (status) => this.antiEntropy.observe(address, status, this.nowUs()),
-        (error: unknown) => this.unreachable(address, error),
+        (status) => this.reached(address, status),
+        (error: unknown) => this.notReached(address, error),
       );
     }
   }
@@ -174,8 +185,18 @@ export class PeerExchange implements AntiEntropyPort {
     this.joining.answered(address, false);
   }
 
-  private unreachable(address: string, error: unknown): void {
-    this.logger.debug({ peer: address, err: error }, 'peer unreachable');
+  private reached(address: string, status: PeerStatus): void {
+    if (this.unreachable.delete(address)) this.logger.info({ peer: address }, 'peer reachable again');
+    this.antiEntropy.observe(address, status, this.nowUs());
+  }
+
+  private notReached(address: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const isNews = this.antiEntropy.addresses.includes(address) && this.unreachable.get(address) !== reason;
+    if (isNews) {
+      this.unreachable.set(address, reason);
+      this.logger.warn({ peer: address, reason }, 'peer unreachable');
+    }
     this.antiEntropy.unreachable(address);
   }
 }

@@ -53,7 +53,9 @@ export class HeartbeatExchange {
 
   send(): void {
     const now = this.nowUs();
+    this.replicator.forgetGone();
     const { origin, highestSeq } = this.replicator;
+    this.context.announce(origin, highestSeq, now, now);
     const heartbeat = composeHeartbeat(origin, highestSeq, this.context, now - NAMED_FOR_US, now);
     this.bus.publish(this.subject, encodeHeartbeat(heartbeat));
   }

@@ -1,0 +1,146 @@
+/**
+ * One replica alone against bare `node:http` that parses the same bodies and sends answers of the same size. Both run all
+ * the time; rounds alternate.
+ */
+import { startAlone } from '../processes/replicas';
+import { startBareServer } from '../processes/bare-process';
+import { closedLoop, type Script } from '../load/closed-loop';
+import { Lanes, type Target } from '../load/lanes';
+import { Lives } from '../load/lives';
+import { addRequest, deleteRequest, engineOf, queryPath, queryRequest, requestId } from '../load/requests';
+import { Collected, type Part, type Row, ratios } from '../report/rows';
+
+const LANES = 32;
+const ROUND_MS = 1_000;
+const ENGINE_COUNTS = [1, 16, 128];
+/** Numbers of the requests that stay in flight, so that every row has something in it. */
+const RESIDENT = 0x700000000000;
+
+const TARGETS: Readonly<Record<string, number>> = {
+  add: 0.7,
+  delete: 0.7,
+  'query of 1 engine': 0.7,
+  'query of 16 engines': 0.7,
+  'query of 128 engines': 0.6,
+};
+
+export const httpPart: Part = {
+  name: 'http',
+  async run({ rounds, say }) {
+    const replica = await startAlone();
+    await fill(replica);
+    const answers: Record<string, string> = { '': await deleteAnswer(replica) };
+    for (const engines of ENGINE_COUNTS) {
+      const path = queryPath(`engines-${engines}`);
+      answers[path] = await (await fetch(`${replica.url}${path}`)).text();
+    }
+    const bare = await startBareServer(answers);
+    const perSecond = new Collected();
+    const p99Ms = new Collected();
+    const sides = [new Side('bare', bare), new Side('ours', replica)];
+    try {
+      for (let round = -1; round < rounds; round++) {
+        say(round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`);
+        for (const workload of WORKLOADS) {
+          for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
+            const result = await side.run(workload);
+            if (round < 0) continue;
+            perSecond.add(`${workload.name} ${side.name}`, result.perSecond);
+            p99Ms.add(`${workload.name} ${side.name}`, result.tally.percentileMs(0.99));
+          }
+        }
+      }
+    } finally {
+      await Promise.all([replica.kill(), bare.stop()]);
+    }
+    return WORKLOADS.flatMap(({ name }) => rowsOf(name, perSecond, p99Ms));
+  },
+};
+
+function rowsOf(name: string, perSecond: Collected, p99Ms: Collected): Row[] {
+  const ours = perSecond.of(`${name} ours`);
+  const bare = perSecond.of(`${name} bare`);
+  const target = TARGETS[name];
+  return [
+    { part: 'http', name, unit: 'requests/s', values: ours },
+    { part: 'http', name: `${name}, bare node:http`, unit: 'requests/s', values: bare },
+    {
+      part: 'http',
+      name: `${name}, ratio`,
+      unit: 'of bare',
+      values: ratios(ours, bare),
+      ...(target !== undefined && { target: { atLeast: target } }),
+    },
+    { part: 'http', name: `${name}, p99`, unit: 'ms', values: p99Ms.of(`${name} ours`) },
+  ];
+}
+
+interface Workload {
+  readonly name: string;
+  readonly script: (side: Side) => () => Script;
+}
+
+const always = (request: string): Script => {
+  return (stopping) => (stopping ? undefined : request);
+};
+
+/** A round's deletes finish what the adds of the same round began: in as many requests, in whatever time that takes. */
+const WORKLOADS: readonly Workload[] = [
+  {
+    name: 'add',
+    script: (side) => () => (stopping) => (stopping ? undefined : addRequest(side.added++)),
+  },
+  {
+    name: 'delete',
+    script: (side) => () => () => (side.deleted < side.added ? deleteRequest(side.deleted++) : undefined),
+  },
+  ...ENGINE_COUNTS.map((engines) => ({
+    name: `query of ${engines} engine${engines > 1 ? 's' : ''}`,
+    script: () => () => always(queryRequest(`engines-${engines}`)),
+  })),
+  { name: 'lifecycle mix', script: (side) => () => side.lives.script() },
+];
+
+/** One of the two servers and how far it has come. */
+class Side {
+  added = 0;
+  deleted = 0;
+  readonly lives = new Lives(0x600000000000);
+
+  constructor(
+    readonly name: string,
+    private readonly target: Target,
+  ) {}
+
+  async run({ name, script }: Workload): ReturnType<typeof closedLoop> {
+    const lanes = await Lanes.open([this.target], LANES);
+    try {
+      return await closedLoop(lanes, script(this), name === 'delete' ? Infinity : ROUND_MS);
+    } finally {
+      lanes.close();
+    }
+  }
+}
+
+async function fill({ url }: { readonly url: string }): Promise<void> {
+  for (const engines of ENGINE_COUNTS) {
+    for (let engine = 0; engine < engines; engine++) {
+      await report(url, 'POST', {
+        cluster: `engines-${engines}`,
+        request_id: requestId(RESIDENT + engines * 1000 + engine),
+        prompt_length: 700,
+        ip: engineOf(engine),
+      });
+    }
+  }
+}
+
+async function deleteAnswer({ url }: { readonly url: string }): Promise<string> {
+  return report(url, 'DELETE', { request_id: requestId(RESIDENT) });
+}
+
+async function report(url: string, method: string, body: object): Promise<string> {
+  const response = await fetch(`${url}/v1/load/stats`, { method, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${method} was answered ${response.status}`);
+  return response.text();
+}

@@ -1,0 +1,74 @@
+/** Connections to every target, side by side, and what came of the requests sent over them. */
+import { Connection } from './connection';
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+export class Lanes {
+  private constructor(private readonly connections: readonly (readonly Connection[])[]) {}
+
+  static async open(targets: readonly Target[], count: number): Promise<Lanes> {
+    const connections = Array.from({ length: count }, () =>
+      targets.map(({ host, port }) => new Connection(host, port)),
+    );
+    await Promise.all(connections.flat().map((connection) => connection.open()));
+    return new Lanes(connections);
+  }
+
+  get count(): number {
+    return this.connections.length;
+  }
+
+  get targets(): number {
+    return this.connections[0]!.length;
+  }
+
+  connection(lane: number, target: number): Connection {
+    return this.connections[lane]![target]!;
+  }
+
+  close(): void {
+    for (const connection of this.connections.flat()) connection.close();
+  }
+}
+
+/** Latencies in milliseconds and statuses of answers. */
+export class Tally {
+  readonly refused = new Map<number, number>();
+  /** All requests, also those whose answer came too late to be counted. */
+  sent = 0;
+  private readonly latenciesMs: number[] = [];
+
+  answer(status: number, latencyMs: number): void {
+    this.latenciesMs.push(latencyMs);
+    this.check(status);
+  }
+
+  /** An answer that came after the time that is measured. */
+  late(status: number): void {
+    this.check(status);
+  }
+
+  private check(status: number): void {
+    this.sent++;
+    if (status !== 200) this.refused.set(status, (this.refused.get(status) ?? 0) + 1);
+  }
+
+  get count(): number {
+    return this.latenciesMs.length;
+  }
+
+  percentileMs(share: number): number {
+    const sorted = Float64Array.from(this.latenciesMs).sort();
+    return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+  }
+
+  /** A benchmark of refusals would be a fast one. */
+  assertNoneRefused(): void {
+    if (this.refused.size > 0) {
+      throw new Error(`answers other than 200: ${JSON.stringify([...this.refused])}`);
+    }
+  }
+}

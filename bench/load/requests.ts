@@ -1,0 +1,50 @@
+/** The requests that gateways send, as text ready for the socket. Everything in them is ASCII. */
+
+export const CLUSTER = 'engines-16';
+
+/** As long as the ids that gateways make. */
+export function requestId(number: number): string {
+  return `5f1c9a70-0000-4000-8000-${number.toString(16).padStart(12, '0')}`;
+}
+
+export function addRequest(number: number, cluster = CLUSTER, engines = 16): string {
+  return withBody(
+    'POST',
+    '/v1/load/stats',
+    `{"cluster":"${cluster}","request_id":"${requestId(number)}","prompt_length":${promptLengthOf(number)},"ip":"${engineOf(number % engines)}","timestamp":${1_700_000_000_000_000 + number}000}`,
+  );
+}
+
+export function promptDeleteRequest(number: number): string {
+  return withBody('DELETE', '/v1/load/prompt', deleteBody(number));
+}
+
+export function deleteRequest(number: number): string {
+  return withBody('DELETE', '/v1/load/stats', deleteBody(number));
+}
+
+export function queryPath(cluster = CLUSTER): string {
+  return `/v1/load/stats?cluster=${cluster}`;
+}
+
+export function queryRequest(cluster = CLUSTER): string {
+  return `GET ${queryPath(cluster)} HTTP/1.1\r\n${HEADERS}\r\n`;
+}
+
+export function promptLengthOf(number: number): number {
+  return 512 + (number % 400);
+}
+
+export function engineOf(index: number): string {
+  return `10.0.${index >> 8}.${index & 255}`;
+}
+
+const HEADERS = 'Host: metadata-center:8080\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n';
+
+function deleteBody(number: number): string {
+  return `{"cluster":"","request_id":"${requestId(number)}","prompt_length":0,"ip":""}`;
+}
+
+function withBody(method: string, path: string, body: string): string {
+  return `${method} ${path} HTTP/1.1\r\n${HEADERS}Content-Length: ${body.length}\r\n\r\n${body}`;
+}

@@ -1,0 +1,47 @@
+/**
+ * `npm run bench [-- --only http,cluster] [-- --rounds 5] [-- --json file]`: runs the parts one after the other, prints
+ * one table, and writes the same as JSON.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { clusterPart } from './cluster/cluster-part';
+import { corePart } from './core/core-part';
+import { httpPart } from './http/http-part';
+import type { Part, Row } from './report/rows';
+import { jsonOf, tableOf } from './report/table';
+
+const PARTS: readonly Part[] = [httpPart, clusterPart, corePart];
+const DEFAULT_ROUNDS = 5;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { only: { type: 'string' }, rounds: { type: 'string' }, json: { type: 'string' } },
+  });
+  const rounds = Number(values.rounds ?? DEFAULT_ROUNDS);
+  const only = values.only?.split(',') ?? PARTS.map(({ name }) => name);
+  const unknown = only.filter((name) => !PARTS.some((part) => part.name === name));
+  if (unknown.length > 0 || !(rounds >= 1)) {
+    throw new Error(`--only takes ${PARTS.map(({ name }) => name).join(', ')}; --rounds takes a number`);
+  }
+  const started = new Date();
+  const rows: Row[] = [];
+  for (const part of PARTS) {
+    if (!only.includes(part.name)) continue;
+    const say = (progress: string): void => void process.stderr.write(`${part.name}: ${progress}\n`);
+    rows.push(...(await part.run({ rounds, say })));
+  }
+  const tookSeconds = (Date.now() - started.getTime()) / 1000;
+  const file = values.json ?? join(__dirname, '..', '..', 'results', 'latest.json');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, jsonOf(rows, started, tookSeconds));
+  process.stdout.write(`${tableOf(rows)}\n\n${Math.round(tookSeconds)} s; as JSON: ${file}\n`);
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(1);
+  },
+);
