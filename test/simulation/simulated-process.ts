@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { CausalContext } from '../../src/core/causal-context';
 import type { ContextOptions } from '../../src/core/causal-context';
+import type { SeqSet } from '../../src/core/seq-set';
 import { LoadStats } from '../../src/core/load-stats';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
 import type { SnapshotSelection } from '../../src/core/snapshot';
@@ -113,6 +114,7 @@ export class SimulatedProcess implements Reachable {
       this.context,
       new SimulatedPeers(network, this, contextOptions),
       () => ({ busConnected: this.bus.connected, peersKnown: this.peersKnown, history: 'none' }),
+      () => false,
       nowUs,
       chance.next,
       this.logger(),
@@ -295,8 +297,9 @@ export class SimulatedProcess implements Reachable {
       (level: string) =>
       (fields: Record<string, unknown>, message: string): void =>
         trace(this.origin, () => `${level}: ${message} ${JSON.stringify(fields)}`);
-    const warn = (fields: { origin: string; seqs: { toJSON(): number[] } }, message: string): void => {
+    const warn = (fields: { origin: string; seqs?: SeqSet }, message: string): void => {
       write('warn')(fields, message);
+      if (!fields.seqs) return;
       const bounds = fields.seqs.toJSON();
       for (let i = 0; i < bounds.length; i += 2) {
         for (let seq = bounds[i]!; seq <= bounds[i + 1]!; seq++) {
