@@ -2,7 +2,6 @@
  * The composition root: builds every part by constructor, wires them, starts and stops them in order.
  */
 import { randomBytes } from 'node:crypto';
-import { Agent } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -13,18 +12,26 @@ import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
-import type { Readiness } from './http/dependencies';
+import type { HttpDependencies, Readiness } from './http/dependencies';
+import { httpLimits } from './http/limits';
+import { readPages } from './dashboard/pages';
+import { History } from './history/history';
 import { HttpServer } from './http/server';
+import { registerHistoryMetrics } from './observability/history-metrics';
 import {
   BusTroubles,
   registerBusMetrics,
   registerPeerMetrics,
   registerProcessMetrics,
   registerViewMetrics,
+  registerWatchMetrics,
   replicationLatency,
 } from './observability/metrics';
+import { LatencyCounts } from './observability/latency-counts';
+import { replicaOverview } from './observability/replica-overview';
 import { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
+import { PeerTransport, checkedAuthorities } from './peers/peer-transport';
 import { PeerExchange } from './peers/peer-exchange';
 import type { StatusJson } from './peers/status';
 import { digestsJson } from './peers/status';
@@ -35,10 +42,16 @@ import { Replicator } from './replication/replicator';
 import type { DigestWindow } from './replication/state-comparison';
 import { digestsOf } from './replication/state-comparison';
 import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replication/limits';
+import { AccessTokens } from './security/access-tokens';
+import { LiveFiles } from './security/live-files';
+import { parseTokenFile } from './security/token-list';
+import { WATCH_TIMES, Watchers } from './watch/watchers';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
+
+const NO_HISTORY = { state: 'none', available: false, reason: 'switched off, or there is no NATS_URL' };
 
 export class App {
   readonly origin = randomBytes(12).toString('base64url');
@@ -46,13 +59,17 @@ export class App {
   private readonly stats: LoadStats;
   private readonly context: CausalContext;
   private readonly bus: Bus;
+  /** Undefined where nothing is kept: without NATS, or switched off. */
+  private readonly history: History | undefined;
   private readonly replicator: Replicator;
   private readonly expiry: ExpiryRun;
   private readonly heartbeats: HeartbeatExchange;
   private readonly exchange: PeerExchange;
   private readonly discovery: DnsDiscovery | undefined;
+  private readonly watchers: Watchers;
   private readonly http: HttpServer;
-  private readonly peerAgent = new Agent({ keepAlive: true, maxSockets: 4 });
+  private readonly peerTransport: PeerTransport;
+  private readonly files: LiveFiles;
   private stopping = false;
 
   constructor(
@@ -61,6 +78,9 @@ export class App {
     private readonly version: string,
   ) {
     const { load, peers } = config;
+    this.files = new LiveFiles(logger);
+    const accessTokens = this.createAccessTokens();
+    this.peerTransport = this.createPeerTransport();
     const registry = new Registry();
     const troubles = new BusTroubles(registry, logger);
     const options = loadStatsOptions(load);
@@ -70,13 +90,20 @@ export class App {
     };
     this.stats = new LoadStats(options);
     this.context = new CausalContext(contextOptions);
-    this.bus = this.createBus(troubles);
+    const observeLatency = replicationLatency(registry);
+    const latency = new LatencyCounts();
+    const { bus, history } = this.createBus(troubles);
+    this.bus = bus;
+    this.history = history;
     this.replicator = new Replicator(
       this.stats,
       this.context,
       this.bus,
       this.nowUs,
-      replicationLatency(registry),
+      (ms) => {
+        observeLatency(ms);
+        latency.observe(ms);
+      },
       {
         origin: this.origin,
         subjectPrefix: config.subjectPrefix,
@@ -94,7 +121,8 @@ export class App {
     );
     const client = new PeerClient(
       { port: peers.port, timeoutMs: peers.requestTimeoutMs, context: contextOptions },
-      this.peerAgent,
+      this.peerTransport,
+      () => accessTokens.forPeers,
       () => performance.now(),
     );
     this.exchange = new PeerExchange(
@@ -104,8 +132,10 @@ export class App {
       () => ({
         busConnected: this.bus.connected,
         peersKnown: this.discovery?.answered ?? true,
-        history: 'none',
+        history: this.history?.state ?? 'none',
+        historyMissing: this.history?.missing,
       }),
+      (sinceUs) => this.history?.replay(sinceUs) ?? false,
       this.nowUs,
       Math.random,
       logger,
@@ -117,7 +147,23 @@ export class App {
       },
     );
     this.discovery = peers.dnsName === undefined ? undefined : this.createDiscovery(peers.dnsName);
-    this.http = new HttpServer({
+    const overview = {
+      version,
+      readiness: () => this.readiness(),
+      replicator: this.replicator,
+      antiEntropy: this.exchange.antiEntropy,
+      latency,
+      watchers: () => this.watchers.count,
+      nowUs: this.nowUs,
+    };
+    this.watchers = new Watchers(this.stats.engines, () => replicaOverview(overview), {
+      ...WATCH_TIMES,
+      origin: this.origin,
+      maxWatchers: config.http.maxWatchers,
+    });
+    const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
+    this.http = this.createHttpServer({
+      accessTokens: asksForTokens ? accessTokens : undefined,
       replicator: this.replicator,
       replica: {
         status: (window) => this.status(window),
@@ -131,16 +177,21 @@ export class App {
           ),
         nudged: (replica) => this.exchange.antiEntropy.nudged(replica),
       },
+      watchers: this.watchers,
       replayPolicy: config.replayPolicy,
       readiness: () => this.readiness(),
       logger,
       registry,
+      version,
+      pages: readPages(),
       monotonicMs: () => performance.now(),
       randomBytes,
     });
     registerProcessMetrics(registry, version);
     registerViewMetrics(registry, this.replicator);
+    registerWatchMetrics(registry, this.watchers);
     registerBusMetrics(registry, this.bus, this.replicator);
+    registerHistoryMetrics(registry, this.history);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
   }
 
@@ -148,12 +199,14 @@ export class App {
   async start(): Promise<number> {
     const { http, subjectPrefix } = this.config;
     const port = await this.http.listen(http.host, http.port);
+    this.files.start();
     this.bus.start([loadWildcard(subjectPrefix), replicaWildcard(subjectPrefix)], {
       onMessage: (subject, payload) => {
         if (!this.heartbeats.receive(subject, payload)) this.replicator.receive(payload);
       },
       onStatus: (status) => this.busChanged(status),
     });
+    this.history?.start();
     this.discovery?.start();
     this.exchange.start();
     this.expiry.start();
@@ -164,21 +217,77 @@ export class App {
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.watchers.stop();
     await this.http.stop(HTTP_STOP_MS);
     this.discovery?.stop();
     this.exchange.stop();
     this.expiry.stop();
     this.heartbeats.stop();
-    this.peerAgent.destroy();
+    this.peerTransport.close();
+    this.files.stop();
+    await this.history?.stop();
     await this.bus.stop();
   }
 
-  private createBus(troubles: BusTroubles): Bus {
-    const { nats } = this.config;
+  private createAccessTokens(): AccessTokens {
+    const { tokens, tokensFile, peerToken } = this.config.auth;
+    const accessTokens = new AccessTokens(tokens, peerToken);
+    if (tokensFile !== undefined) {
+      this.files.follow('METADATA_CENTER_AUTH_TOKENS_FILE', [tokensFile], ([text]) =>
+        accessTokens.replace(parseTokenFile(text!.toString())),
+      );
+    }
+    return accessTokens;
+  }
+
+  private createPeerTransport(): PeerTransport {
+    const { tls } = this.config.peers;
+    let ca: Buffer | undefined;
+    if (tls?.caFile !== undefined) {
+      this.files.follow('REPLICA_CLIENT_TLS_CA_FILE', [tls.caFile], ([pem]) => {
+        ca = checkedAuthorities(pem!);
+      });
+    }
+    return new PeerTransport(tls && { serverName: tls.serverName, ca: () => ca });
+  }
+
+  private createHttpServer(dependencies: HttpDependencies): HttpServer {
+    const { tls } = this.config.http;
+    if (!tls) return new HttpServer(dependencies);
+    const server = new HttpServer(dependencies, httpLimits, 'https');
+    const files = [tls.certFile, tls.keyFile];
+    this.files.follow('HTTP_TLS_CERT_FILE and HTTP_TLS_KEY_FILE', files, ([cert, key]) =>
+      server.useKeyPair(cert!, key!),
+    );
+    return server;
+  }
+
+  private createBus(troubles: BusTroubles): { bus: Bus; history: History | undefined } {
+    const { nats, history, load, subjectPrefix } = this.config;
     const onTrouble = troubles.count;
-    if (!nats) return new InProcessBus(new InProcessHub(), onTrouble);
-    const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName: `metadata-center ${this.origin}` };
-    return new NatsBus(options, Math.random, onTrouble);
+    if (!nats) return { bus: new InProcessBus(new InProcessHub(), onTrouble), history: undefined };
+    const clientName = `metadata-center ${this.origin}`;
+    const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName };
+    const bus = new NatsBus(options, Math.random, onTrouble);
+    if (history.mode === 'off') return { bus, history: undefined };
+    const { storage, replicas, maxBytes } = history;
+    // A delete has a say for so long after its time; an add for less.
+    const maxAgeMs = load.expireAfterMs + load.finishedRetentionMs;
+    const historyOptions = {
+      required: history.mode === 'required',
+      stream: { subjectPrefix, storage, replicas, maxBytes, maxAgeMs },
+      connection: { ...options, clientName: `${clientName} history` },
+    };
+    const events = {
+      onMessage: (payload: Uint8Array) => this.replicator.receive(payload, 'replay'),
+      onReplayed: (complete: boolean) => {
+        if (complete) this.context.giveUpBeginnings();
+      },
+    };
+    return {
+      bus,
+      history: new History(historyOptions, () => bus.server, events, this.nowUs, this.logger),
+    };
   }
 
   private createDiscovery(host: string): DnsDiscovery {
@@ -208,7 +317,8 @@ export class App {
   private readiness(): Readiness {
     const joining = this.exchange.joining.current;
     const ready = joining.ready && !this.stopping;
-    const degraded = !this.bus.connected || !(joining.ready && joining.caughtUp);
+    const degraded =
+      !this.bus.connected || !(joining.ready && joining.caughtUp) || this.history?.degraded === true;
     const body = {
       ready,
       degraded,
@@ -216,11 +326,13 @@ export class App {
         ? 'shutting down'
         : !this.bus.connected && ready
           ? 'the bus is not connected'
-          : joining.reason,
+          : ready && this.history?.degraded === true
+            ? `history: ${this.history.problem}`
+            : joining.reason,
       replica: this.origin,
       bus: { connected: this.bus.connected, reason: this.bus.reason },
       peers: this.exchange.peerStates(),
-      history: { state: 'none' },
+      history: this.history?.toJSON() ?? NO_HISTORY,
       missing_events: this.exchange.antiEntropy.chased,
     };
     return { ready, body };
@@ -232,7 +344,7 @@ export class App {
       version: this.version,
       ready: this.exchange.joining.current.ready && !this.stopping,
       bus: { connected: this.bus.connected, reason: this.bus.reason },
-      history: { state: 'none' },
+      history: this.history?.toJSON() ?? NO_HISTORY,
       counts: {
         in_flight: this.stats.inFlight.size,
         finished: this.stats.deletes.size,

@@ -6,14 +6,19 @@ import { join } from 'node:path';
 import 'reflect-metadata';
 import { App } from './app';
 import { ConfigError, parseConfig } from './config/config';
-import type { Config } from './config/config';
 import { createLogger } from './observability/logger';
 
 /** A stop that takes longer than this has failed. */
 const STOP_WITHIN_MS = 9_500;
 
+/**
+ * Equal signals within this time are one: Ctrl-C under `npm start` comes twice, from the terminal and from npm, which
+ * passes on what it gets.
+ */
+const SAME_SIGNAL_MS = 500;
+
 function main(): void {
-  const config = readConfig();
+  const config = configured(() => parseConfig(process.env));
   if (!config) return;
   const logger = createLogger(config.logLevel, process.stdout);
   for (const warning of config.warnings) logger.warn(warning);
@@ -28,11 +33,14 @@ function main(): void {
   process.on('uncaughtException', (error) => fatal(error, 'unexpected exception'));
   process.on('unhandledRejection', (error) => fatal(error, 'unhandled rejection'));
 
-  const app = new App(config, logger, version);
-  let stopping = false;
+  const app = configured(() => new App(config, logger, version));
+  if (!app) return;
+  let stopping: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
+    const now = performance.now();
+    if (stopping?.signal === signal && now - stopping.atMs < SAME_SIGNAL_MS) return;
     if (stopping) process.exit(1);
-    stopping = true;
+    stopping = { signal, atMs: now };
     logger.info({ signal }, 'stopping');
     setTimeout(() => fatal(undefined, 'could not stop in time'), STOP_WITHIN_MS).unref();
     app.stop().then(
@@ -52,9 +60,10 @@ function main(): void {
   );
 }
 
-function readConfig(): Config | undefined {
+/** What `make` makes; undefined, and the reasons on stderr, when a variable or a file that one names is bad. */
+function configured<T>(make: () => T): T | undefined {
   try {
-    return parseConfig(process.env);
+    return make();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`bad configuration:\n${error.message.replace(/^/gm, '  ')}\n`);

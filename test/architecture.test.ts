@@ -134,7 +134,7 @@ describe('Architecture', () => {
 
   it('rule 9: files are named in kebab-case', () => {
     expect(
-      files.map(({ path }) => path).filter((path) => !/^([a-z0-9-]+\/)*[a-z0-9-]+\.ts$/.test(path)),
+      files.map(({ path }) => path).filter((path) => !/^([a-z0-9-]+\/)*[a-z0-9-]+(\.dto)?\.ts$/.test(path)),
     ).toEqual([]);
   });
 });

@@ -39,6 +39,7 @@ export class NatsBus implements Bus {
   private announced: readonly NatsServer[] = [];
   private handlers: BusHandlers | undefined;
   private session: NatsSession | undefined;
+  private at: NatsServer | undefined;
   private up: boolean | undefined;
   private why = 'not started';
   /** Servers whose last attempt timed out. */
@@ -60,6 +61,11 @@ export class NatsBus implements Bus {
 
   get reason(): string {
     return this.why;
+  }
+
+  /** The one that it is connected to now. */
+  get server(): NatsServer | undefined {
+    return this.connected ? this.at : undefined;
   }
 
   start(subjects: readonly string[], handlers: BusHandlers): void {
@@ -122,6 +128,7 @@ export class NatsBus implements Bus {
       return describeError(error);
     }
     this.session = session;
+    this.at = server;
     if (this.stopping.signal.aborted) await session.close();
     const reason = await session.ended;
     this.session = undefined;

@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { createConnection, isIP } from 'node:net';
 import {
   connect,
+  createInbox,
   credsAuthenticator,
   DebugEvents,
   Events,
@@ -19,7 +20,7 @@ import {
 } from 'nats';
 import { nameOf, type NatsServer } from './nats-servers';
 
-export type { NatsConnection };
+export { createInbox, type NatsConnection };
 
 /** Named after the options of the NATS client. Files are read anew for each connection, so they can be rotated. */
 export interface NatsCredentials {
@@ -168,6 +169,11 @@ export function probe(server: NatsServer, timeoutMs: number): Promise<void> {
 }
 
 const NO_ANSWER = 'no answer in time';
+
+/** Nobody serves the subject of a request. */
+export function isUnserved(error: unknown): boolean {
+  return partsOf(error).code === '503';
+}
 
 export function isTimeout(error: unknown): boolean {
   const { message, code } = partsOf(error);

@@ -27,6 +27,15 @@ export interface PeersConfig {
   readonly requestTimeoutMs: number;
   /** Left out of the peers; undefined: the host's own addresses are. */
   readonly ownAddress: string | undefined;
+  /** Undefined: plain HTTP. */
+  readonly tls: PeersTlsConfig | undefined;
+}
+
+export interface PeersTlsConfig {
+  /** Peers are dialled by address; their certificates must be for this name. */
+  readonly serverName: string;
+  /** Undefined: the authorities that Node.js trusts. */
+  readonly caFile: string | undefined;
 }
 
 export interface LoadConfig {
@@ -62,6 +71,7 @@ export class ConfigError extends Error {
   }
 }
 
+const HOST_NAME = /^[A-Za-z0-9._-]{1,253}$/;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -75,7 +85,7 @@ export function parseConfig(env: Env, isReadable: (path: string) => boolean = ca
     subjectPrefix: readSubjectPrefix(reader),
     nats: readNats(reader),
     history: readHistory(reader),
-    peers: readPeers(reader, http.port),
+    peers: readPeers(reader, http),
     readyTimeoutMs: reader.durationMs(
       'METADATA_CENTER_READY_TIMEOUT',
       { min: 100, max: 10 * MINUTE },
@@ -93,9 +103,9 @@ export function parseConfig(env: Env, isReadable: (path: string) => boolean = ca
   return config;
 }
 
-function readPeers(reader: EnvReader, httpPort: number): PeersConfig {
-  const dnsName = reader.text('META_DATA_CENTER_SVC_DISC_HOST', /^[A-Za-z0-9._-]{1,253}$/, 'a host name');
-  const port = reader.integer('REPLICA_CLIENT_TARGET_PORT', PORTS, httpPort);
+function readPeers(reader: EnvReader, http: HttpConfig): PeersConfig {
+  const dnsName = reader.text('META_DATA_CENTER_SVC_DISC_HOST', HOST_NAME, 'a host name');
+  const port = reader.integer('REPLICA_CLIENT_TARGET_PORT', PORTS, http.port);
   if (dnsName !== undefined && port === 0) {
     reader.reject('REPLICA_CLIENT_TARGET_PORT', 'must be set where HTTP_PORT is 0 and peers are looked for');
   }
@@ -113,7 +123,24 @@ function readPeers(reader: EnvReader, httpPort: number): PeersConfig {
     port,
     requestTimeoutMs: reader.durationMs('REPLICA_CLIENT_REQUEST_TIMEOUT', { min: 10, max: MINUTE }, SECOND),
     ownAddress,
+    tls: readPeersTls(reader, http, dnsName),
   };
+}
+
+/** Replicas are configured alike: where this one serves TLS, its peers do. */
+function readPeersTls(
+  reader: EnvReader,
+  http: HttpConfig,
+  dnsName: string | undefined,
+): PeersTlsConfig | undefined {
+  const caFile = reader.file('REPLICA_CLIENT_TLS_CA_FILE');
+  const named = reader.text('REPLICA_CLIENT_TLS_SERVER_NAME', HOST_NAME, 'a host name');
+  if (named !== undefined && isIP(named) !== 0) {
+    reader.reject('REPLICA_CLIENT_TLS_SERVER_NAME', 'must be a host name, not an address');
+  }
+  const serverName = named ?? dnsName;
+  const serve = http.tls !== undefined || caFile !== undefined || named !== undefined;
+  return serve && serverName !== undefined ? { serverName, caFile } : undefined;
 }
 
 function readLoad(reader: EnvReader): LoadConfig {

@@ -1,11 +1,21 @@
 /** What the replica listens on, and whom it lets in. */
+import { isToken, parseTokens } from '../security/token-list';
 import type { EnvReader, Range } from './env-reader';
+
+/** PEM. */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
 
 export interface HttpConfig {
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Undefined: plain HTTP. */
+  readonly tls: TlsFiles | undefined;
+  /** Open streams beyond which further ones are refused. */
+  readonly maxWatchers: number;
 }
 
 export interface DebugConfig {
@@ -17,7 +27,7 @@ export interface AuthConfig {
   /** Empty and no file: no route asks for a token. */
   readonly tokens: readonly string[];
   readonly tokensFile: string | undefined;
-  /** What the replica sends to its peers; undefined: the first of the accepted ones, if any. */
+  /** What peers are shown first, and is accepted too; undefined: the first of the others is, if any. */
   readonly peerToken: string | undefined;
 }
 
@@ -31,7 +41,8 @@ export function readHttp(reader: EnvReader): HttpConfig {
   const keyFile = reader.file('HTTP_TLS_KEY_FILE');
   reader.requireTogether(['HTTP_TLS_CERT_FILE', certFile], ['HTTP_TLS_KEY_FILE', keyFile]);
   const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
-  return { host, port, tls };
+  const maxWatchers = reader.integer('METADATA_CENTER_MAX_WATCHERS', { min: 1, max: 9_000 }, 1_000);
+  return { host, port, maxWatchers, tls };
 }
 
 /** Undefined: no second listener. */
@@ -44,17 +55,15 @@ export function readDebug(reader: EnvReader, http: HttpConfig): DebugConfig | un
 }
 
 export function readAuth(reader: EnvReader): AuthConfig {
-  const tokens = reader.parsedSecret('METADATA_CENTER_AUTH_TOKENS', (list) =>
-    list.split(',').map((token, index) => {
-      if (/^[A-Za-z0-9._~+/-]{1,512}=*$/.test(token)) return token;
-      throw new Error(`token ${index + 1} must be 1 to 512 letters, digits and -._~+/`);
-    }),
-  );
+  const tokens = reader.parsedSecret('METADATA_CENTER_AUTH_TOKENS', parseTokens);
   const tokensFile = reader.file('METADATA_CENTER_AUTH_TOKENS_FILE');
   reader.requireAtMostOne(
     ['METADATA_CENTER_AUTH_TOKENS', tokens],
     ['METADATA_CENTER_AUTH_TOKENS_FILE', tokensFile],
   );
-  const peerToken = reader.secret('METADATA_CENTER_PEER_TOKEN') ?? tokens?.[0];
+  const peerToken = reader.parsedSecret('METADATA_CENTER_PEER_TOKEN', (token) => {
+    if (isToken(token)) return token;
+    throw new Error('must be 1 to 512 letters, digits and -._~+/');
+  });
   return { tokens: tokens ?? [], tokensFile, peerToken };
 }

@@ -79,6 +79,10 @@ export class CausalContext {
     return seen ? seqs.intersect(seen) : new SeqSet();
   }
 
+  knows(origin: string): boolean {
+    return this.origins.has(origin);
+  }
+
   has(origin: string, seq: number): boolean {
     return this.origins.get(origin)?.seen.has(seq) ?? false;
   }
@@ -101,6 +105,14 @@ export class CausalContext {
     context.givenUp.addAll(seqs);
     const dropped = context.givenUp.dropLowest(this.options.maxIntervals);
     if (dropped > 0) context.givenUp.addRange(1, dropped);
+  }
+
+  /** Stops chasing what every origin did before the first of its events that was seen. */
+  giveUpBeginnings(): void {
+    for (const { seen, givenUp, highest } of this.origins.values()) {
+      const [beginning] = seen.gaps(1, highest).toJSON();
+      if (beginning === 1 && seen.intervalCount > 0) givenUp.addRange(1, seen.toJSON()[0]! - 1);
+    }
   }
 
   /** Whether both have seen the same events of every origin that was active after `sinceUs`. */

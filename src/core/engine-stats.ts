@@ -4,7 +4,7 @@
 import type { ModelStats } from './model-stats';
 
 /** Gateways decode 32 bits: one larger number would fail their whole query. */
-const LARGEST_SUM = 2_147_483_647;
+export const LARGEST_SUM = 2_147_483_647;
 
 export class EngineStats {
   queuedRequests = 0;

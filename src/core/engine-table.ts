@@ -37,6 +37,12 @@ export class EngineTable {
     return this.models.values();
   }
 
+  /** The clusters that have a row to show, by name. */
+  get listedClusters(): ModelStats[] {
+    const listed = [...this.models.values()].filter(({ rows }) => rows.length > 0);
+    return listed.sort((a, b) => (a.cluster < b.cluster ? -1 : 1));
+  }
+
   model(cluster: string): ModelStats | undefined {
     return this.models.get(cluster);
   }

@@ -2,6 +2,7 @@
  * One cluster: the engines that serve one model, in ascending order of address.
  */
 import type { EngineStats } from './engine-stats';
+import { LARGEST_SUM } from './engine-stats';
 
 export class ModelStats {
   /** Counts changes of any row, so that readers can tell whether there is something new. */
@@ -9,6 +10,8 @@ export class ModelStats {
   /** All rows by address, listed or not. */
   readonly engines = new Map<string, EngineStats>();
   private listed: EngineStats[] = [];
+  private summaryJson = '';
+  private summarisedChanges = -1;
 
   constructor(readonly cluster: string) {}
 
@@ -47,5 +50,22 @@ export class ModelStats {
     let json = '[' + listed[0]!.toJson();
     for (let i = 1; i < listed.length; i++) json += ',' + listed[i]!.toJson();
     return json + ']';
+  }
+  /** The cluster as one row of sums; built again only after a change. */
+  toSummaryJson(): string {
+    if (this.summarisedChanges === this.changes) return this.summaryJson;
+    let queued = 0;
+    let prompt = 0;
+    let updatedUs = 0;
+    for (const row of this.listed) {
+      queued += row.queuedRequests;
+      prompt += row.promptLength;
+      updatedUs = Math.max(updatedUs, row.updatedUs);
+    }
+    const cluster = JSON.stringify(this.cluster);
+    const sums = `"queued_req_num":${Math.min(queued, LARGEST_SUM)},"prompt_length":${Math.min(prompt, LARGEST_SUM)}`;
+    this.summaryJson = `{"cluster":${cluster},"engines":${this.listed.length},${sums},"updated_time":${updatedUs}000}`;
+    this.summarisedChanges = this.changes;
+    return this.summaryJson;
   }
 }

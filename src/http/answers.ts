@@ -33,8 +33,8 @@ export class Answers {
   }
 
   /** An answer outside the envelope, for readers that expect a format of their own. */
-  text(req: ApiRequest, res: ServerResponse, contentType: string, body: string): void {
-    this.send(req, res, 200, contentType, body, this.traceIdOf(req), NO_HEADERS);
+  text(req: ApiRequest, res: ServerResponse, contentType: string, body: string, headers = NO_HEADERS): void {
+    this.send(req, res, 200, contentType, body, this.traceIdOf(req), headers);
   }
 
   /** Begins an answer that the caller streams; it is counted when it is over. */

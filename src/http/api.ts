@@ -3,13 +3,14 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import type { HttpDependencies } from './dependencies';
-import { ApiError } from './errors';
 import { Routes } from './routes';
 import { addHealthRoutes } from './routes/health';
 import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
+import { addPageRoutes } from './routes/pages';
 import { addReplicaRoutes } from './routes/replica';
 import { addMetricsRoute } from './routes/metrics';
+import { addWatchRoutes } from './routes/watch';
 
 export function createApi(dependencies: HttpDependencies, answers: Answers): Express {
   const app = express();
@@ -18,17 +19,17 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   app.disable('query parser');
   app.enable('case sensitive routing');
 
-  const routes = new Routes(app, answers);
+  const routes = new Routes(app, answers, dependencies.accessTokens);
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(routes, dependencies);
+  addWatchRoutes(routes, answers, dependencies.watchers);
   addHealthRoutes(routes, answers, dependencies);
   addMetricsRoute(routes, answers, dependencies);
   addLogLevelRoute(routes, dependencies);
   addReplicaRoutes(routes, answers, dependencies.replica);
+  addPageRoutes(routes, answers, dependencies.version, dependencies.pages);
+  routes.addRest();
 
-  app.use((req, res) => {
-    answers.error(req as ApiRequest, res, new ApiError('routeNotFound', 'no such route'));
-  });
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- express knows error handlers by their four parameters
   const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {
     answers.error(req as ApiRequest, res, error);

@@ -31,9 +31,14 @@ export function answerConnect(socket: Duplex, answers: Answers): void {
   );
 }
 
-/** Not when the peer is gone, nor in the middle of another answer: `_httpMessage` is how node itself knows that. */
-function canStillAnswer(socket: Duplex & { _httpMessage?: ServerResponse | null }): boolean {
-  return socket.writable && socket._httpMessage?.headersSent !== true;
+type Connection = Duplex & {
+  readonly _httpMessage?: ServerResponse | null;
+  readonly secureConnecting?: boolean;
+};
+
+/** Not when the peer is gone, before the TLS handshake is over, nor in the middle of another answer: `_httpMessage` is how node itself knows that. */
+function canStillAnswer(socket: Connection): boolean {
+  return socket.writable && socket.secureConnecting !== true && socket._httpMessage?.headersSent !== true;
 }
 
 function endWith(socket: Duplex, answer: string): void {

@@ -6,19 +6,24 @@ import { ApiError } from './errors';
 const query = new DtoValidator(LoadQueryDto, isSurelyLoadQuery);
 
 export function clusterOf(url: string): string {
+  return query.check({ cluster: queryValue(url, 'cluster') }).cluster;
+}
+
+/** The value of a parameter that may be given once, decoded; undefined where it is not given. */
+export function queryValue(url: string, wanted: string): string | undefined {
   const questionMark = url.indexOf('?');
   const pairs = questionMark === -1 ? [] : url.slice(questionMark + 1).split('&');
-  const clusters: string[] = [];
+  const values: string[] = [];
   for (const pair of pairs) {
     const equals = pair.indexOf('=');
     const name = equals === -1 ? pair : pair.slice(0, equals);
-    if (decode(name) === 'cluster') clusters.push(equals === -1 ? '' : pair.slice(equals + 1));
+    if (decode(name) === wanted) values.push(equals === -1 ? '' : pair.slice(equals + 1));
   }
-  if (clusters.length > 1) throw new ApiError('invalidInput', 'cluster must be given only once');
-  const [encoded] = clusters;
-  const cluster = encoded === undefined ? undefined : decode(encoded);
-  if (cluster === null) throw new ApiError('invalidInput', 'cluster must be percent-encoded UTF-8');
-  return query.check({ cluster }).cluster;
+  if (values.length > 1) throw new ApiError('invalidInput', `${wanted} must be given only once`);
+  const [encoded] = values;
+  const value = encoded === undefined ? undefined : decode(encoded);
+  if (value === null) throw new ApiError('invalidInput', `${wanted} must be percent-encoded UTF-8`);
+  return value;
 }
 
 /** Null for what is no percent-encoded UTF-8. */

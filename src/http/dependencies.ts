@@ -1,8 +1,11 @@
 /** What the HTTP layer needs from the rest of the replica. The composition root hands it over; nothing is looked up. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { AccessTokens } from '../security/access-tokens';
+import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
 import type { Replicator } from '../replication/replicator';
+import type { Watchers } from '../watch/watchers';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -14,14 +17,19 @@ export interface Readiness {
 export type ReplayPolicy = 'reject' | 'accept';
 
 export interface HttpDependencies {
-  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson'>;
+  /** Undefined: nobody needs a token. */
+  readonly accessTokens: AccessTokens | undefined;
+  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson' | 'clustersJson'>;
   readonly replica: ReplicaDependencies;
+  readonly watchers: Watchers;
   readonly replayPolicy: ReplayPolicy;
   readonly readiness: () => Readiness;
   /** Its level is what `POST /log/level` changes. */
   readonly logger: Logger;
   /** What `/metrics` shows; the HTTP layer adds its own metrics to it. */
   readonly registry: Registry;
+  readonly version: string;
+  readonly pages: readonly Page[];
   readonly monotonicMs: () => number;
   readonly randomBytes: (size: number) => Buffer;
 }

@@ -4,6 +4,7 @@ export interface HttpLimits {
   readonly headersTimeout: number;
   readonly requestTimeout: number;
   readonly connectionsCheckingInterval: number;
+  readonly handshakeTimeout: number;
   readonly answerTimeoutMs: number;
   readonly keepAliveTimeout: number;
   readonly maxHeaderSize: number;
@@ -22,6 +23,8 @@ export const httpLimits: HttpLimits = {
   requestTimeout: 20_000,
   /** How late the two time-outs above may be noticed. */
   connectionsCheckingInterval: 1_000,
+  /** Of TLS. */
+  handshakeTimeout: 10_000,
   /** A reader that takes nothing of its answer for this long is cut off: its answer is held in memory. */
   answerTimeoutMs: 60_000,
   /**

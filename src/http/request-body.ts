@@ -12,6 +12,15 @@ export const MAX_BODY_BYTES = 64 * 1024;
  */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
 
+/** For a request that is refused whatever its body holds. */
+export function discardBody(req: IncomingMessage): void {
+  let receivedBytes = 0;
+  req.on('data', (chunk: Buffer) => {
+    receivedBytes += chunk.length;
+    if (receivedBytes > MAX_DISCARDED_BYTES) req.socket.destroy();
+  });
+}
+
 /**
  * Calls back at most once. Neither is called when the upload breaks off: then there is nobody left to answer,
  * and nothing was applied.

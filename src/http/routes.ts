@@ -1,13 +1,15 @@
 /**
  * How a route module puts its routes on the express app. What every route shares is here: errors become answers, a wrong
- * method is answered 405 with `Allow`, OPTIONS says what is allowed, HEAD is GET without the body.
+ * method is answered 405 with `Allow`, OPTIONS says what is allowed, HEAD is GET without the body, and whoever needs a
+ * token is asked for it.
  */
 import type { Express, RequestHandler } from 'express';
 import type { ServerResponse } from 'node:http';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import { ApiError } from './errors';
-import { MAX_BODY_BYTES, readBody } from './request-body';
+import { MAX_BODY_BYTES, discardBody, readBody } from './request-body';
+import type { AccessTokens } from '../security/access-tokens';
 
 export type Handler = (req: ApiRequest, res: ServerResponse) => void | Promise<void>;
 
@@ -24,10 +26,15 @@ export interface Handlers {
   readonly delete?: Handler;
 }
 
+/** By the path of the route, not of the request, so that no spelling of a URL leads around the check. */
+const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
+
 export class Routes {
   constructor(
     private readonly app: Express,
     private readonly answers: Answers,
+    /** Undefined: nobody needs a token. */
+    private readonly accessTokens: AccessTokens | undefined,
   ) {}
 
   json(path: string, { get, post, delete: del }: JsonHandlers): void {
@@ -44,9 +51,35 @@ export class Routes {
     for (const method of ['get', 'post', 'delete'] as const) {
       const handler = handlers[method];
       // Requests are built from the class that has `startedMs`, which express's types cannot know.
-      if (handler !== undefined) route[method](handler as unknown as RequestHandler);
+      if (handler !== undefined) route[method](this.guarded(path, handler) as unknown as RequestHandler);
     }
-    route.all(this.otherMethods(Object.keys(handlers)) as unknown as RequestHandler);
+    const others = this.otherMethods(Object.keys(handlers));
+    route.all(this.guarded(path, others) as unknown as RequestHandler);
+  }
+
+  /** The last one: for every request that no other route has taken. */
+  addRest(): void {
+    const notFound: Handler = (req, res) => {
+      this.answers.error(req, res, new ApiError('routeNotFound', 'no such route'));
+    };
+    const guarded = this.guarded('/v1', notFound);
+    const rest: Handler = (req, res) => (NEEDS_TOKEN.test(req.path) ? guarded : notFound)(req, res);
+    this.app.use(rest as unknown as RequestHandler);
+  }
+
+  private guarded(path: string, handler: Handler): Handler {
+    const { accessTokens } = this;
+    if (accessTokens === undefined || !NEEDS_TOKEN.test(path)) return handler;
+    return (req, res) => {
+      if (accessTokens.accepts(req.headers.authorization)) return handler(req, res);
+      discardBody(req);
+      const headers = { 'WWW-Authenticate': 'Bearer' };
+      this.answers.error(
+        req,
+        res,
+        new ApiError('authenticationFailed', 'needs a valid bearer token', headers),
+      );
+    };
   }
 
   private withBody(work: (body: Buffer) => string): Handler {

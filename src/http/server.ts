@@ -3,6 +3,7 @@
  * Routes and answers are elsewhere; this is about connections.
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { HttpMetrics } from '../observability/http-metrics';
 import { Answers } from './answers';
@@ -11,18 +12,23 @@ import { type ApiRequest, messageClassesFor } from './api-request';
 import { answerConnect, answerMalformed } from './client-error';
 import type { HttpDependencies } from './dependencies';
 import { ApiError } from './errors';
+import { checkedKeyPair } from './key-pair';
 import { type HttpLimits, httpLimits } from './limits';
 import { MAX_BODY_BYTES } from './request-body';
 import { TraceIds } from './trace-ids';
 
 export class HttpServer {
   private readonly answers: Answers;
-  private readonly server: Server;
+  private readonly server: Server | TlsServer;
+  private readonly tlsServer: TlsServer | undefined;
+  /** As they were accepted and, once a TLS handshake is over, in their decrypted form too. */
   private readonly sockets = new Set<Socket>();
 
   constructor(
     dependencies: HttpDependencies,
     private readonly limits: HttpLimits = httpLimits,
+    /** `https` needs a certificate before it listens. */
+    protocol: 'http' | 'https' = 'http',
   ) {
     const { logger, monotonicMs, randomBytes, registry } = dependencies;
     this.answers = new Answers(new TraceIds(randomBytes), new HttpMetrics(registry), logger, monotonicMs);
@@ -39,11 +45,10 @@ export class HttpServer {
         app(req, res);
       }
     };
-    const { maxConnections, maxHeadersCount, answerTimeoutMs, ...options } = limits;
-    this.server = createServer(
-      { ...options, ...messageClassesFor(app, monotonicMs), requireHostHeader: false },
-      onRequest,
-    );
+    const { maxConnections, maxHeadersCount, answerTimeoutMs, ...bounds } = limits;
+    const options = { ...bounds, ...messageClassesFor(app, monotonicMs), requireHostHeader: false };
+    this.tlsServer = protocol === 'https' ? createTlsServer(options, onRequest) : undefined;
+    this.server = this.tlsServer ?? createServer(options, onRequest);
     this.server.maxConnections = maxConnections;
     this.server.maxHeadersCount = maxHeadersCount;
     this.server.timeout = answerTimeoutMs;
@@ -55,10 +60,17 @@ export class HttpServer {
     this.server.on('checkExpectation', onRequest);
     this.server.on('clientError', (error, socket) => answerMalformed(error, socket, this.answers));
     this.server.on('connect', (_req, socket) => answerConnect(socket, this.answers));
-    this.server.on('connection', (socket) => {
+    const track = (socket: Socket): void => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
-    });
+    };
+    this.server.on('connection', track);
+    this.tlsServer?.on('secureConnection', track);
+  }
+
+  /** For connections from now on; throws, and changes nothing, when the two cannot be used together. */
+  useKeyPair(cert: Buffer, key: Buffer): void {
+    this.tlsServer?.setSecureContext(checkedKeyPair(cert, key));
   }
 
   /** Resolves with the port once it is open. */
@@ -79,13 +91,15 @@ export class HttpServer {
   stop(withinMs: number): Promise<void> {
     this.answers.closing = true;
     return new Promise((resolve) => {
-      const cut = setTimeout(() => this.server.closeAllConnections(), withinMs);
+      const cut = setTimeout(() => {
+        for (const socket of this.sockets) socket.destroy();
+      }, withinMs);
       this.server.close(() => {
         clearTimeout(cut);
         resolve();
       });
       this.server.closeIdleConnections();
-      // Node does not count a connection as idle before its first byte.
+      // Node does not count a connection as idle before its first byte, nor before its handshake is over.
       for (const socket of this.sockets) if (socket.bytesRead === 0) socket.destroy();
     });
   }

@@ -10,6 +10,7 @@ import type { CausalContext } from '../core/causal-context';
 import type { DnsDiscovery } from '../peers/dns-discovery';
 import type { PeerExchange } from '../peers/peer-exchange';
 import type { Replicator } from '../replication/replicator';
+import type { Watchers } from '../watch/watchers';
 
 /** `replication_latency_ms`: from an event's time at its origin to its application here. */
 export function replicationLatency(registry: Registry): (ms: number) => void {
@@ -102,7 +103,18 @@ export function registerViewMetrics(registry: Registry, replicator: Replicator):
   );
 }
 
-function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+export function registerWatchMetrics(registry: Registry, watchers: Watchers): void {
+  const { counts } = watchers;
+  gauge(registry, 'metacenter_watchers', 'Open streams of rows or of the overview', () => watchers.count);
+  counter(registry, 'metacenter_watch_events_total', 'Events sent to watchers', undefined, () => [
+    ['', counts.events],
+  ]);
+  counter(registry, 'metacenter_watchers_refused_total', 'Watchers turned away', undefined, () => [
+    ['', counts.refused],
+  ]);
+}
+
+export function gauge(registry: Registry, name: string, help: string, value: () => number): void {
   new Gauge({
     name,
     help,
@@ -116,7 +128,7 @@ function gauge(registry: Registry, name: string, help: string, value: () => numb
 type SetLabelled = (labels: Record<string, string>, value: number) => void;
 
 /** A gauge whose series are exactly those that `fill` sets: what is gone loses its series. */
-function labelled(
+export function labelled(
   registry: Registry,
   name: string,
   help: string,
@@ -136,7 +148,7 @@ function labelled(
 }
 
 /** A counter that is counted elsewhere, by one label or none. */
-function counter(
+export function counter(
   registry: Registry,
   name: string,
   help: string,

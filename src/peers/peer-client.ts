@@ -2,13 +2,14 @@
  * Asks other replicas, over HTTP: for their status, and for a snapshot line by line. Everything is bounded: sizes, the
  * time to an answer, the pace of a snapshot, and its whole time.
  */
-import type { Agent, IncomingMessage, RequestOptions } from 'node:http';
-import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContextOptions } from '../core/causal-context';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { PeerStatus } from '../replication/anti-entropy';
 import type { DigestWindow } from '../replication/state-comparison';
+import type { PeerTransport } from './peer-transport';
+import type { PeerRequests } from './peer-exchange';
 import { writeRanges } from './second-ranges';
 import { readStatus, windowQuery } from './status';
 
@@ -30,14 +31,15 @@ const LONGEST_LINE = 16 * 1024 * 1024;
 
 export class PeerFault extends Error {}
 
-export class PeerClient {
+export class PeerClient implements PeerRequests {
   constructor(
     private readonly options: PeerClientOptions,
-    private readonly agent: Agent,
+    private readonly transport: PeerTransport,
+    /** Shown one after the other to a peer that refuses; none: no header is sent. */
+    private readonly tokens: () => readonly string[],
     private readonly monotonicMs: () => number,
   ) {}
 
-  /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
   async status(address: string, window?: DigestWindow, nudge?: string): Promise<PeerStatus> {
     const query = [window && windowQuery(window), nudge && `nudge=${nudge}`].filter(Boolean).join('&');
     const signal = AbortSignal.timeout(this.options.timeoutMs);
@@ -50,7 +52,6 @@ export class PeerClient {
     return readStatus((JSON.parse(text) as { data?: unknown }).data, this.options.context);
   }
 
-  /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
   async snapshot(
     address: string,
     selection: SnapshotSelection | undefined,
@@ -61,6 +62,7 @@ export class PeerClient {
       : '';
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
     const response = await this.get(address, `/v1/replica/snapshot${query}`, whole, this.options.timeoutMs);
+    let bytes = 0;
     const started = this.monotonicMs();
     const pace = setInterval(() => {
       const elapsedMs = this.monotonicMs() - started - SNAPSHOT_HEAD_START_MS;
@@ -69,7 +71,6 @@ export class PeerClient {
       }
     }, SNAPSHOT_HEAD_START_MS / 4);
     response.once('close', () => clearInterval(pace));
-    let bytes = 0;
     let rest = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       bytes += chunk.length;
@@ -84,28 +85,47 @@ export class PeerClient {
     if (rest !== '') throw new PeerFault('the snapshot ends within a line');
   }
 
-  private get(
+  private async get(
     address: string,
     path: string,
     signal: AbortSignal,
     answerWithinMs?: number,
   ): Promise<IncomingMessage> {
-    const options: RequestOptions = {
+    const [first, ...others] = this.tokens();
+    let response = await this.attempt(address, path, first, signal, answerWithinMs);
+    // While tokens are rotated the peer may know only the ones that follow.
+    for (const token of others) {
+      if (response.statusCode !== 401) break;
+      response.resume();
+      response = await this.attempt(address, path, token, signal, answerWithinMs);
+    }
+    if (response.statusCode === 200) return response;
+    response.destroy();
+    throw new PeerFault(
+      response.statusCode === 401
+        ? 'the peer accepts none of the tokens of this replica'
+        : `the peer answered ${response.statusCode}`,
+    );
+  }
+
+  private attempt(
+    address: string,
+    path: string,
+    token: string | undefined,
+    signal: AbortSignal,
+    answerWithinMs?: number,
+  ): Promise<IncomingMessage> {
+    const options = {
       host: address,
       port: this.options.port,
       path,
-      agent: this.agent,
       signal,
+      ...(token !== undefined && { headers: { Authorization: `Bearer ${token}` } }),
     };
     return new Promise((resolve, reject) => {
-      const outgoing = request(options, (response) => {
+      const outgoing = this.transport.request(options, (response) => {
         clearTimeout(timer);
-        if (response.statusCode === 200) {
-          resolve(response);
-          return;
-        }
-        response.destroy();
-        reject(new PeerFault(`the peer answered ${response.statusCode}`));
+        resolve(response);
       });
       const timer =
         answerWithinMs &&

@@ -7,12 +7,16 @@ import type { CausalContext, ContextOptions } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { SnapshotSelection } from '../core/snapshot';
 import { SnapshotMerge } from '../core/snapshot-merge';
-import type { AntiEntropyEvent, AntiEntropyOptions, AntiEntropyPort } from '../replication/anti-entropy';
+import type {
+  AntiEntropyEvent,
+  AntiEntropyOptions,
+  AntiEntropyPort,
+  PeerStatus,
+} from '../replication/anti-entropy';
 import { AntiEntropy } from '../replication/anti-entropy';
 import type { JoiningState, JoiningSurroundings } from '../replication/joining';
 import { Joining } from '../replication/joining';
 import type { DigestWindow } from '../replication/state-comparison';
-import type { PeerClient } from './peer-client';
 
 export interface PeerExchangeOptions {
   readonly antiEntropy: AntiEntropyOptions;
@@ -22,7 +26,19 @@ export interface PeerExchangeOptions {
   readonly readyTimeoutMs: number;
 }
 
-const TICK_MS = 100;
+/** How other replicas are asked: over HTTP, or through the network of a simulation. */
+export interface PeerRequests {
+  /** `window` asks for digests too; `nudge` tells the peer to compare with the replica of that id. */
+  status(address: string, window?: DigestWindow, nudge?: string): PromiseLike<PeerStatus>;
+  /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
+  snapshot(
+    address: string,
+    selection: SnapshotSelection | undefined,
+    onLine: (line: string) => void,
+  ): PromiseLike<void>;
+}
+
+export const TICK_MS = 100;
 /** Between two attempts at the same peer while joining. */
 const JOIN_RETRY_US = 250_000;
 
@@ -32,12 +48,15 @@ export class PeerExchange implements AntiEntropyPort {
   readonly antiEntropy: AntiEntropy;
   readonly joining: Joining;
   private readonly timers: NodeJS.Timeout[] = [];
+  /** Why peers cannot be reached, by address; said when it begins, changes and ends. */
+  private readonly unreachable = new Map<string, string>();
 
   constructor(
     private readonly stats: LoadStats,
     ownContext: CausalContext,
-    private readonly client: PeerClient,
+    private readonly client: PeerRequests,
     private readonly surroundings: () => JoiningSurroundings,
+    private readonly replayHistory: (sinceUs: number) => boolean,
     private readonly nowUs: () => number,
     random: () => number,
     private readonly logger: Logger,
@@ -52,7 +71,7 @@ export class PeerExchange implements AntiEntropyPort {
   start(): void {
     this.timers.push(
       setInterval(() => this.tick(), TICK_MS),
-      setInterval(() => this.askHealth(this.antiEntropy.addresses), this.options.healthIntervalMs),
+      setInterval(() => this.askHealth(), this.options.healthIntervalMs),
     );
     this.tick();
   }
@@ -64,6 +83,9 @@ export class PeerExchange implements AntiEntropyPort {
   setPeers(addresses: readonly string[]): void {
     const before = new Set(this.antiEntropy.addresses);
     this.antiEntropy.setPeers(addresses);
+    for (const address of this.unreachable.keys()) {
+      if (!addresses.includes(address)) this.unreachable.delete(address);
+    }
     this.askHealth(this.antiEntropy.addresses.filter((address) => !before.has(address)));
   }
 
@@ -101,8 +123,13 @@ export class PeerExchange implements AntiEntropyPort {
       );
   }
 
+  replay(sinceUs: number): boolean {
+    return this.replayHistory(sinceUs);
+  }
+
   nudge(address: string): void {
-    this.client.status(address, undefined, this.options.antiEntropy.origin).catch(() => undefined);
+    const ignore = (): void => undefined;
+    this.client.status(address, undefined, this.options.antiEntropy.origin).then(ignore, ignore);
   }
 
   report(event: AntiEntropyEvent): void {
@@ -127,11 +154,13 @@ export class PeerExchange implements AntiEntropyPort {
     }
   }
 
-  private tick(): void {
+  /** One step of the decisions, every `TICK_MS`. */
+  tick(): void {
     const now = this.nowUs();
-    this.antiEntropy.tick(now);
+    const surroundings = this.surroundings();
+    this.antiEntropy.tick(now, surroundings.history === 'replaying');
     const before = this.joining.current;
-    const state = this.joining.poll(this.surroundings(), now);
+    const state = this.joining.poll(surroundings, now);
     if (state.ready !== before.ready) this.logReady(state);
   }
 
@@ -140,11 +169,12 @@ export class PeerExchange implements AntiEntropyPort {
     this.logger.info({ reason: state.reason, holes: chased, in_flight: this.stats.inFlight.size }, 'ready');
   }
 
-  private askHealth(addresses: readonly string[]): void {
+  /** Asks peers what they say of themselves. */
+  askHealth(addresses = this.antiEntropy.addresses): void {
     for (const address of addresses) {
       this.client.status(address).then(
-        (status) => this.antiEntropy.observe(address, status, this.nowUs()),
-        (error: unknown) => this.unreachable(address, error),
+        (status) => this.reached(address, status),
+        (error: unknown) => this.notReached(address, error),
       );
     }
   }
@@ -155,8 +185,18 @@ export class PeerExchange implements AntiEntropyPort {
     this.joining.answered(address, false);
   }
 
-  private unreachable(address: string, error: unknown): void {
-    this.logger.debug({ peer: address, err: error }, 'peer unreachable');
+  private reached(address: string, status: PeerStatus): void {
+    if (this.unreachable.delete(address)) this.logger.info({ peer: address }, 'peer reachable again');
+    this.antiEntropy.observe(address, status, this.nowUs());
+  }
+
+  private notReached(address: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const isNews = this.antiEntropy.addresses.includes(address) && this.unreachable.get(address) !== reason;
+    if (isNews) {
+      this.unreachable.set(address, reason);
+      this.logger.warn({ peer: address, reason }, 'peer unreachable');
+    }
     this.antiEntropy.unreachable(address);
   }
 }

@@ -21,6 +21,12 @@ export interface AntiEntropyOptions {
   /** First and longest pause between two attempts to fill the same holes. */
   readonly retryUs: number;
   readonly retryMostUs: number;
+  /** A hole that no known peer can fill is looked for in the bus's history when it is this old. */
+  readonly historyAfterUs: number;
+  /** Pause between two replays of the history for the sake of holes. */
+  readonly historyEveryUs: number;
+  /** How far before it was noticed a missing event is looked for at first. */
+  readonly historyReachUs: number;
   /** A hole this old is given up: counted, no longer chased, still open for a late arrival. */
   readonly giveUpAfterUs: number;
   /** How often to compare with some peer when nothing is known to be missing; spread by ±20 %. */
@@ -43,6 +49,11 @@ export interface PeerStatus {
 export interface AntiEntropyPort {
   compare(address: string, window: DigestWindow): void;
   pull(address: string, selection: SnapshotSelection | undefined): void;
+  /**
+   * Replays what the bus remembers from that time on, 0 for everything; false when it can't now. What comes is seen as
+   * any event is, so there is no answer.
+   */
+  replay(sinceUs: number): boolean;
   /** Asks the peer to compare with this replica soon. */
   nudge(address: string): void;
   /** Something an operator should know. */
@@ -69,6 +80,8 @@ interface Peer {
 interface Chase {
   seqs: SeqSet;
   readonly sinceUs: number;
+  /** How often the history was replayed for it. */
+  replays: number;
 }
 
 export class AntiEntropyCounts {
@@ -79,6 +92,7 @@ export class AntiEntropyCounts {
   recordsMerged = 0;
   eventsGivenUp = 0;
   divergences = 0;
+  historyReplays = 0;
 }
 
 export class AntiEntropy {
@@ -92,6 +106,7 @@ export class AntiEntropy {
   private candidatesUs = -Infinity;
   private readonly chases = new Map<string, Chase[]>();
   private nextChaseUs = 0;
+  private nextReplayUs = 0;
   private retryUs: number;
   private nextCompareUs: number;
   private sweepsUs: number[] = [];
@@ -175,9 +190,10 @@ export class AntiEntropy {
     if (peer) peer.status = undefined;
   }
 
-  tick(nowUs: number): void {
+  /** While the history is `replaying` holes are no losses yet. */
+  tick(nowUs: number, replaying = false): void {
     this.context.forget(nowUs);
-    this.watchHoles(nowUs);
+    if (!replaying) this.watchHoles(nowUs);
     if (this.sweepsUs.length > 0 && this.sweepsUs[0]! <= nowUs) {
       this.sweepsUs.shift();
       for (const address of this.peers.keys()) this.queue.add(address);
@@ -191,6 +207,7 @@ export class AntiEntropy {
       const peer = this.nextPeer();
       if (peer) this.queue.add(peer.address);
     }
+    if (!replaying) this.searchHistory(nowUs);
     this.start(nowUs);
   }
 
@@ -272,7 +289,7 @@ export class AntiEntropy {
       for (const { seqs } of chases) lasting = lasting.minus(seqs);
       if (lasting.intervalCount === 0) continue;
       if (this.chases.size === 0) this.nextChaseUs = nowUs;
-      this.chases.set(origin, [...chases, { seqs: lasting, sinceUs: nowUs }]);
+      this.chases.set(origin, [...chases, { seqs: lasting, sinceUs: nowUs, replays: 0 }]);
     }
     this.candidates = holes;
     this.candidatesUs = nowUs;
@@ -322,6 +339,32 @@ export class AntiEntropy {
   private nextPeer(): Peer | undefined {
     const peers = [...this.peers.values()];
     return peers[this.turn++ % peers.length];
+  }
+
+  /**
+   * Holes that no known peer can fill: first what the bus took shortly before they were noticed, then, once, everything
+   * that it remembers.
+   */
+  private searchHistory(nowUs: number): void {
+    if (this.chases.size === 0 || this.nextReplayUs > nowUs) return;
+    const wanting = [...this.chases].flatMap(([origin, chases]) =>
+      chases.filter((chase) => this.wantsHistory(origin, chase, nowUs)),
+    );
+    if (wanting.length === 0) return;
+    const sinceUs = wanting.some(({ replays }) => replays > 0)
+      ? 0
+      : Math.min(...wanting.map((chase) => chase.sinceUs)) - this.options.historyReachUs;
+    if (!this.port.replay(Math.max(0, sinceUs))) return;
+    this.nextReplayUs = nowUs + this.options.historyEveryUs;
+    this.counts.historyReplays++;
+    for (const chase of wanting) chase.replays++;
+  }
+
+  private wantsHistory(origin: string, { seqs, sinceUs, replays }: Chase, nowUs: number): boolean {
+    if (replays >= 2 || sinceUs + this.options.historyAfterUs > nowUs) return false;
+    return ![...this.peers.values()].some(
+      ({ status }) => status && status.context.seenOf(origin, seqs).intervalCount > 0,
+    );
   }
 
   /** Pulls what differs; when nothing does, this view already shows all that the peer has seen. */

@@ -7,7 +7,7 @@ import { replicaSubject } from '../wire/subjects';
 import { composeHeartbeat, decodeHeartbeat, encodeHeartbeat } from './heartbeat';
 import type { Replicator } from './replicator';
 
-const INTERVAL_MS = 1_000;
+export const HEARTBEAT_INTERVAL_MS = 1_000;
 /** Origins that were silent for longer are no longer named: by then every replica has heard of their last event. */
 const NAMED_FOR_US = 120_000_000;
 
@@ -28,7 +28,7 @@ export class HeartbeatExchange {
   }
 
   start(): void {
-    this.timer = setInterval(() => this.send(), INTERVAL_MS);
+    this.timer = setInterval(() => this.send(), HEARTBEAT_INTERVAL_MS);
   }
 
   stop(): void {
@@ -51,9 +51,11 @@ export class HeartbeatExchange {
     return true;
   }
 
-  private send(): void {
+  send(): void {
     const now = this.nowUs();
+    this.replicator.forgetGone();
     const { origin, highestSeq } = this.replicator;
+    this.context.announce(origin, highestSeq, now, now);
     const heartbeat = composeHeartbeat(origin, highestSeq, this.context, now - NAMED_FOR_US, now);
     this.bus.publish(this.subject, encodeHeartbeat(heartbeat));
   }

@@ -9,7 +9,11 @@
 import type { CausalContext } from '../core/causal-context';
 import type { AntiEntropy } from './anti-entropy';
 
-export type HistoryState = 'none' | 'starting' | 'replaying' | 'done';
+/**
+ * What the bus's memory has shown. `none`: there is none, or it can't be had now. `partial`: replayed, but it may have
+ * begun after events that still matter, so a ready peer knows better. `done`: replayed, and it reaches back far enough.
+ */
+export type HistoryState = 'none' | 'starting' | 'replaying' | 'partial' | 'done';
 
 /** What joining depends on outside of itself. */
 export interface JoiningSurroundings {
@@ -18,6 +22,8 @@ export interface JoiningSurroundings {
   /** Whether discovery has answered once, or there is none to ask. */
   readonly peersKnown: boolean;
   readonly history: HistoryState;
+  /** Why the history that this replica must not start without is not there; undefined when nothing is in the way. */
+  readonly historyMissing?: string | undefined;
 }
 
 export type JoiningState =
@@ -64,7 +70,11 @@ export class Joining {
     return this.state;
   }
 
-  private next({ busConnected, peersKnown, history }: JoiningSurroundings, nowUs: number): JoiningState {
+  private next(surroundings: JoiningSurroundings, nowUs: number): JoiningState {
+    const { busConnected, peersKnown, history, historyMissing } = surroundings;
+    if (historyMissing !== undefined) {
+      return { ready: false, reason: `history is required: ${historyMissing}` };
+    }
     if (!this.state.ready && nowUs >= this.deadlineUs) {
       const reason = !busConnected
         ? 'no bus'
@@ -82,9 +92,13 @@ export class Joining {
       status: this.antiEntropy.statusOf(address),
     }));
     const ready = statuses.filter(({ status }) => status?.ready);
-    const unasked = statuses.some(({ address, status }) => !status && !this.tried.has(address));
-    if (ready.length > 0 && !unasked && ready.every(({ address }) => this.merged.has(address))) {
+    // One that failed to show its state, though it says that it is ready, must not hold this replica up.
+    const allAsked = statuses.every(({ address }) => this.merged.has(address) || this.tried.has(address));
+    if (allAsked && ready.some(({ address }) => this.merged.has(address))) {
       return { ready: true, caughtUp: true, reason: 'caught up with its peers' };
+    }
+    if (ready.length === 0 && allAsked && history === 'partial') {
+      return { ready: true, caughtUp: true, reason: 'history replayed, and no peer is ready' };
     }
     if (ready.length === 0 && history === 'none') {
       if (statuses.length === 0) return { ready: true, caughtUp: true, reason: 'there is no peer' };
@@ -94,7 +108,8 @@ export class Joining {
     }
     this.ask(statuses, nowUs);
     if (ready.length > 0) return { ready: false, reason: 'pulling a snapshot from a peer' };
-    return { ready: false, reason: history === 'none' ? 'waiting for a ready peer' : 'replaying history' };
+    const replaying = history === 'starting' || history === 'replaying';
+    return { ready: false, reason: replaying ? 'replaying history' : 'waiting for a ready peer' };
   }
 
   /** Asks one peer: a ready one whose state is not here yet, else one that was not asked, else any again. */

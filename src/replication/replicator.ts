@@ -65,7 +65,10 @@ export class Replicator {
     private readonly nowUs: () => number,
     private readonly observeLatency: (ms: number) => void,
     private readonly options: ReplicatorOptions,
-  ) {}
+  ) {
+    // Before any other origin can take the last place.
+    context.announce(options.origin, 0, nowUs(), nowUs());
+  }
 
   get origin(): string {
     return this.options.origin;
@@ -122,8 +125,23 @@ export class Replicator {
     return this.loadStats.engines.model(cluster)?.toJson() ?? '[]';
   }
 
-  /** Takes a message of the load subjects; whatever it holds, it never throws. */
-  receive(payload: Uint8Array): void {
+  /** The JSON array of all clusters with their sums. */
+  clustersJson(): string {
+    return `[${this.loadStats.engines.listedClusters.map((model) => model.toSummaryJson()).join()}]`;
+  }
+
+  /** Drops what is kept of origins that the context has forgotten. */
+  forgetGone(): void {
+    for (const origin of this.clockDifferencesUs.keys()) {
+      if (!this.context.knows(origin)) this.clockDifferencesUs.delete(origin);
+    }
+  }
+
+  /**
+   * Takes a message of the load subjects; whatever it holds, it never throws. A replayed one changes the view just as a
+   * live one does, but its age tells nothing about latency or clocks, and that it has expired is nothing to count.
+   */
+  receive(payload: Uint8Array, way: 'live' | 'replay' = 'live'): void {
     const decoded = decodeEvent(payload);
     if (decoded.kind === 'invalid') {
       this.counts.drop(decoded.reason);
@@ -135,20 +153,21 @@ export class Replicator {
       this.context.observe(decoded.dot.origin, decoded.dot.seq, decoded.timeUs, now);
       return;
     }
-    this.receiveEvent(decoded.event, now);
+    this.receiveEvent(decoded.event, now, way);
   }
 
-  private receiveEvent(event: LoadEvent, now: number): void {
+  private receiveEvent(event: LoadEvent, now: number, way: 'live' | 'replay'): void {
     if (event.origin === this.options.origin) {
-      this.counts.own++;
+      if (way === 'live') this.counts.own++;
       return;
     }
     const outcome = this.loadStats.apply(event, now);
     // What was dropped for want of room, or is ahead of its time, stays a hole: a later repair may still bring it.
-    if (outcome !== 'applied') this.counts.drop(outcome);
+    if (outcome !== 'applied' && (way === 'live' || outcome !== 'expired')) this.counts.drop(outcome);
     if (outcome !== 'applied' && outcome !== 'expired') return;
-    this.counts.received[event.type]++;
     this.context.observe(event.origin, event.seq, event.timeUs, now);
+    if (way === 'replay') return;
+    this.counts.received[event.type]++;
     const differenceUs = now - event.timeUs;
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));

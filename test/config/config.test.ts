@@ -20,7 +20,7 @@ const SEED = `SU${'A'.repeat(56)}`;
 describe('the configuration', () => {
   it('has the defaults of the contract, where unset and empty are the same', () => {
     const expected: Config = {
-      http: { host: '0.0.0.0', port: 8080, tls: undefined },
+      http: { host: '0.0.0.0', port: 8080, maxWatchers: 1_000, tls: undefined },
       subjectPrefix: 'metadata-center',
       nats: undefined,
       history: { mode: 'auto', storage: 'memory', replicas: 1, maxBytes: 268_435_456 },
@@ -30,6 +30,7 @@ describe('the configuration', () => {
         port: 8080,
         requestTimeoutMs: 1_000,
         ownAddress: undefined,
+        tls: undefined,
       },
       readyTimeoutMs: 10_000,
       load: {
@@ -56,6 +57,7 @@ describe('the configuration', () => {
         {
           HTTP_HOST: '127.0.0.2',
           HTTP_PORT: '9090',
+          METADATA_CENTER_MAX_WATCHERS: '7',
           HTTP_TLS_CERT_FILE: '/c',
           HTTP_TLS_KEY_FILE: '/k',
           NATS_URL: 'nats://user:p%40ss@nats-0:4223,tls://nats-1,10.0.0.1:4224, nats://tok@[::1]:4225',
@@ -73,6 +75,8 @@ describe('the configuration', () => {
           REPLICA_DNS_LOOKUP_INTERVAL: '2s',
           REPLICA_CLIENT_TARGET_PORT: '9091',
           REPLICA_CLIENT_REQUEST_TIMEOUT: '250ms',
+          REPLICA_CLIENT_TLS_CA_FILE: '/pca',
+          REPLICA_CLIENT_TLS_SERVER_NAME: 'replicas.test',
           POD_IP: '10.1.2.3',
           METADATA_CENTER_READY_TIMEOUT: '3s',
           METADATA_CENTER_LOAD_REQ_EXPIRE: '1h30m',
@@ -90,7 +94,7 @@ describe('the configuration', () => {
         anyFile,
       ),
     ).toEqual({
-      http: { host: '127.0.0.2', port: 9090, tls: { certFile: '/c', keyFile: '/k' } },
+      http: { host: '127.0.0.2', port: 9090, maxWatchers: 7, tls: { certFile: '/c', keyFile: '/k' } },
       subjectPrefix: 'team-a.metadata_center',
       nats: {
         servers: [
@@ -116,6 +120,7 @@ describe('the configuration', () => {
         port: 9091,
         requestTimeoutMs: 250,
         ownAddress: '10.1.2.3',
+        tls: { serverName: 'replicas.test', caFile: '/pca' },
       },
       readyTimeoutMs: 3_000,
       load: {
@@ -133,10 +138,16 @@ describe('the configuration', () => {
     });
   });
 
-  it('derives the port of the peers from its own, and the token for peers from the first accepted', () => {
-    const config = parseConfig({ HTTP_PORT: '9000', METADATA_CENTER_AUTH_TOKENS: 'a,b' });
+  it('derives the port of the peers from its own', () => {
+    const config = parseConfig({ HTTP_PORT: '9000' });
     expect(config.peers.port).toBe(9000);
-    expect(config.auth.peerToken).toBe('a');
+  });
+
+  it('expects of peers the certificate of their DNS name where the replicas serve TLS', () => {
+    const plain = { META_DATA_CENTER_SVC_DISC_HOST: 'peers.test' };
+    const secure = { ...plain, HTTP_TLS_CERT_FILE: '/c', HTTP_TLS_KEY_FILE: '/k' };
+    expect(parseConfig(plain).peers.tls).toBeUndefined();
+    expect(parseConfig(secure, anyFile).peers.tls).toEqual({ serverName: 'peers.test', caFile: undefined });
   });
 
   it('names all bad variables at once, and says what each must be', () => {
@@ -187,6 +198,8 @@ describe('the configuration', () => {
     ],
     [{ METADATA_CENTER_LOAD_REQ_EXPIRE: '25h' }, 'METADATA_CENTER_LOAD_REQ_EXPIRE must be'],
     [{ METADATA_CENTER_AUTH_TOKENS: 'a,,b' }, 'METADATA_CENTER_AUTH_TOKENS token 2 must be'],
+    [{ METADATA_CENTER_PEER_TOKEN: 'a b' }, 'METADATA_CENTER_PEER_TOKEN must be 1 to 512'],
+    [{ REPLICA_CLIENT_TLS_SERVER_NAME: '10.0.0.1' }, 'REPLICA_CLIENT_TLS_SERVER_NAME must be a host name'],
     [{ DEBUG_PORT: '8080' }, 'DEBUG_PORT must not be the same as HTTP_PORT'],
     [{ LOG_LEVEL: 'x'.repeat(100) }, `not "${'x'.repeat(60)}…"`],
   ])('rejects %j', (env, expected) => {
@@ -324,6 +337,8 @@ const ALL_VARIABLES = [
   'REPLICA_DNS_LOOKUP_INTERVAL',
   'REPLICA_CLIENT_TARGET_PORT',
   'REPLICA_CLIENT_REQUEST_TIMEOUT',
+  'REPLICA_CLIENT_TLS_CA_FILE',
+  'REPLICA_CLIENT_TLS_SERVER_NAME',
   'POD_IP',
   'METADATA_CENTER_READY_TIMEOUT',
   'METADATA_CENTER_LOAD_REQ_EXPIRE',

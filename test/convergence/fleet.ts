@@ -2,7 +2,7 @@
  * Several replicas as processes, with a real nats-server, links that can be cut, and DNS answers from hosts files that
  * only they see. Each replica has a loopback address of its own, so that they share one port as pods do.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../support/free-port';
@@ -16,12 +16,19 @@ export interface FleetOptions {
   readonly size: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly natsConfig?: string;
+  /** What only this member, counted from 0, has in its environment; its folder is its own too. */
+  readonly memberEnv?: (index: number, folder: string, host: string) => Readonly<Record<string, string>>;
+  /** Of clients: gateways and the tests themselves. */
+  readonly scheme?: 'http' | 'https';
 }
 
 export interface Member {
   readonly host: string;
   readonly hostsFile: string;
   readonly link: SwallowingProxy;
+  /** For files of its own. */
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
   replica: ReplicaProcess;
 }
 
@@ -33,17 +40,28 @@ export class Fleet {
     readonly port: number,
     private readonly folder: string,
     private readonly env: Readonly<Record<string, string>>,
+    private readonly scheme: 'http' | 'https',
   ) {}
 
   /** Resolves when every replica is ready. */
-  static async start({ size, env = {}, natsConfig = '' }: FleetOptions): Promise<Fleet> {
+  static async start({
+    size,
+    env = {},
+    natsConfig = '',
+    memberEnv = () => ({}),
+    scheme = 'http',
+  }: FleetOptions): Promise<Fleet> {
     const nats = await NatsServerProcess.start({ config: natsConfig });
     const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
     const net = `127.${1 + Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
-    const fleet = new Fleet(nats, await freePort(`${net}.1`), folder, env);
+    const fleet = new Fleet(nats, await freePort(`${net}.1`), folder, env, scheme);
     for (let i = 1; i <= size; i++) {
       const link = await SwallowingProxy.start(nats.port);
-      const member = { host: `${net}.${i}`, hostsFile: join(folder, `hosts-${i}`), link };
+      const host = `${net}.${i}`;
+      const own = join(folder, String(i));
+      mkdirSync(own);
+      const hostsFile = join(own, 'hosts');
+      const member = { host, hostsFile, link, folder: own, env: memberEnv(i - 1, own, host) };
       fleet.members.push(member as Member);
     }
     fleet.resolveAll();
@@ -53,7 +71,7 @@ export class Fleet {
   }
 
   get urls(): string[] {
-    return this.members.map(({ host }) => `http://${host}:${this.port}`);
+    return this.members.map(({ host }) => `${this.scheme}://${host}:${this.port}`);
   }
 
   /** Starts the member's process, anew if it had one. */
@@ -70,6 +88,7 @@ export class Fleet {
         NATS_HISTORY: 'off',
         LOG_LEVEL: 'debug',
         ...this.env,
+        ...member.env,
       },
     });
   }

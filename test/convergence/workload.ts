@@ -4,6 +4,7 @@
  * must equal.
  */
 import { Agent, request } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../support/until';
 
@@ -29,7 +30,10 @@ export class Workload {
   readonly refused: string[] = [];
   readonly live = new Map<string, Live>();
   reports = 0;
+  /** Sent with every report and query. */
+  headers: Readonly<Record<string, string>> = {};
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  private readonly tlsAgent: TlsAgent;
   private count = 0;
   private running = false;
   private loops: Promise<void>[] = [];
@@ -38,7 +42,11 @@ export class Workload {
     private readonly random: () => number,
     /** Where reports may go now; a test changes it with what it breaks. */
     public targets: readonly string[],
-  ) {}
+    /** Where the targets speak TLS. */
+    tls: { readonly ca?: string; readonly servername?: string } = {},
+  ) {
+    this.tlsAgent = new TlsAgent({ keepAlive: true, maxSockets: 64, ...tls });
+  }
 
   /** Runs `lanes` request lives side by side until `stop`. */
   start(lanes: number): void {
@@ -53,6 +61,7 @@ export class Workload {
 
   close(): void {
     this.agent.destroy();
+    this.tlsAgent.destroy();
   }
 
   /** Adds so many requests, a few hundred at a time. */
@@ -175,8 +184,15 @@ export class Workload {
 
   private call(url: string, method: string, body?: string): Promise<{ status: number; body: string }> {
     return new Promise((resolve, reject) => {
-      const headers = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
-      const outgoing = request(url, { method, headers, agent: this.agent, timeout: 2_000 }, (response) => {
+      const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
+      const secure = url.startsWith('https:');
+      const options = {
+        method,
+        headers: { ...this.headers, ...length },
+        agent: secure ? this.tlsAgent : this.agent,
+        timeout: 2_000,
+      };
+      const outgoing = (secure ? tlsRequest : request)(url, options, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
         response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { assertConforms } from './conformance';
 
 export interface Envelope {
   readonly status: 'OK' | 'ERROR';
@@ -59,11 +60,15 @@ export function call(port: number, method: string, path: string, options: CallOp
         res.on('data', (chunk: Buffer) => chunks.push(chunk));
         res.on('error', reject);
         res.on('end', () => {
-          resolve({
-            status: res.statusCode ?? 0,
-            headers: res.headers,
-            text: Buffer.concat(chunks).toString(),
-          });
+          const status = res.statusCode ?? 0;
+          const text = Buffer.concat(chunks).toString();
+          try {
+            assertConforms(method, path, status, String(res.headers['content-type']), text);
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+            return;
+          }
+          resolve({ status, headers: res.headers, text });
         });
       },
     );

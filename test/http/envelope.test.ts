@@ -1,7 +1,7 @@
 /** What all answers share: trace id, content type, envelope; and the routes for operators. */
 import { call, callJson, post, rows } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
-import { startServer } from './server-fixture';
+import { readyBody, startServer } from './server-fixture';
 
 let replica: Replica;
 let port: number;
@@ -88,7 +88,7 @@ describe('/healthz and /readyz', () => {
   });
 
   it('tell alive from ready: 503 with the details in data', async () => {
-    const body = { ready: false, why: ['catching up'] };
+    const body = { ...readyBody, ready: false, reason: 'catching up' };
     const starting = await startServer({ readiness: () => ({ ready: false, body }) });
     const answer = await callJson(starting.port, 'GET', '/readyz');
     expect(answer).toMatchObject({ status: 503, code: 50301000, envelope: { data: body } });

@@ -254,7 +254,7 @@ describe('40001400 Invalid input parameters', () => {
 
 describe('40401000 unknown route', () => {
   it.each([
-    '/',
+    '/nowhere',
     '/v1',
     '/v1/load',
     '/v1/load/stat',

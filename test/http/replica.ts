@@ -3,6 +3,7 @@ import { App } from '../../src/app';
 import { parseConfig } from '../../src/config/config';
 import { createLogger } from '../../src/observability/logger';
 import type { Replicator } from '../../src/replication/replicator';
+import type { Watchers } from '../../src/watch/watchers';
 import { closeConnections } from './client';
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -10,6 +11,7 @@ export type LogLine = Readonly<Record<string, unknown>>;
 export interface Replica {
   readonly port: number;
   readonly replicator: Replicator;
+  readonly watchers: Watchers;
   /** Every log line so far. */
   readonly log: readonly LogLine[];
   stop(withinMs?: number): Promise<void>;
@@ -34,6 +36,7 @@ export async function startReplica(env: Readonly<Record<string, string>> = {}): 
   const replica: Replica = {
     port,
     replicator: app['replicator'],
+    watchers: app['watchers'],
     log,
     stop: () => {
       running.delete(replica);

@@ -13,14 +13,27 @@ import { HttpServer } from '../../src/http/server';
 import { createLogger } from '../../src/observability/logger';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
+import { WATCH_TIMES, Watchers } from '../../src/watch/watchers';
 import { type LogLine, type Replica, running } from './replica';
 
 export interface ServerOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly readiness?: () => Readiness;
   readonly finishedCeiling?: number;
+  readonly heartbeatMs?: number;
   readonly port?: number;
 }
+
+export const readyBody = {
+  ready: true,
+  degraded: false,
+  reason: 'there is no peer',
+  replica: 'origin-under-test',
+  bus: { connected: true, reason: '' },
+  peers: {},
+  history: { state: 'none' },
+  missing_events: 0,
+};
 
 const MINUTE_US = 60_000_000;
 
@@ -41,10 +54,17 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     maxInFlight: 1_000,
     maxEngines: 1_000,
   });
+  const watchers = new Watchers(loadStats.engines, () => readyBody, {
+    ...WATCH_TIMES,
+    origin: 'origin-under-test',
+    maxWatchers: 10,
+    ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
+  });
   const log: LogLine[] = [];
   const registry = new Registry();
   const server = new HttpServer(
     {
+      accessTokens: undefined,
       replicator,
       replica: {
         status: () => {
@@ -53,10 +73,13 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
         snapshot: () => [],
         nudged: () => undefined,
       },
+      watchers,
       replayPolicy: 'reject',
-      readiness: options.readiness ?? (() => ({ ready: true, body: { why: [] } })),
+      readiness: options.readiness ?? (() => ({ ready: true, body: readyBody })),
       logger: createLogger('info', { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
       registry,
+      version: 'under-test',
+      pages: [],
       monotonicMs: () => performance.now(),
       randomBytes,
     },
@@ -66,9 +89,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
   const replica: Replica = {
     port,
     replicator,
+    watchers,
     log,
     stop: (withinMs = 1_000) => {
       running.delete(replica);
+      watchers.stop();
       return server.stop(withinMs);
     },
   };

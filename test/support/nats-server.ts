@@ -55,6 +55,10 @@ export class NatsServerProcess {
     return `nats://${this.host}:${this.port}`;
   }
 
+  get isRunning(): boolean {
+    return this.child !== undefined && this.child.exitCode === null;
+  }
+
   get pid(): number {
     const pid = this.child?.pid;
     if (pid === undefined) throw new Error('the nats-server is not running');

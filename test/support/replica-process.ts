@@ -1,6 +1,8 @@
 /** A real replica as a process of its own: what `npm start` runs, on a port of its own, with its log at hand. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
+import { request } from 'node:http';
+import { request as tlsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { exitOf, killWithParent, type ExitStatus } from './child-processes';
 import { freePort } from './free-port';
@@ -33,6 +35,7 @@ export class ReplicaProcess {
     private readonly child: ChildProcessByStdio<null, Readable, Readable>,
     readonly host: string,
     readonly port: number,
+    private readonly scheme: 'http' | 'https',
   ) {
     killWithParent(child);
     child.stdout.setEncoding('utf8').on('data', (text: string) => this.read(text));
@@ -61,11 +64,12 @@ export class ReplicaProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], HTTP_HOST: host, HTTP_PORT: String(chosen), ...env },
     });
-    return new ReplicaProcess(child, host, chosen);
+    const scheme = env['HTTP_TLS_CERT_FILE'] === undefined ? 'http' : 'https';
+    return new ReplicaProcess(child, host, chosen, scheme);
   }
 
   get url(): string {
-    return `http://${this.host}:${this.port}`;
+    return `${this.scheme}://${this.host}:${this.port}`;
   }
 
   get pid(): number {
@@ -118,15 +122,30 @@ export class ReplicaProcess {
     await until(
       async () => {
         if (this.child.exitCode !== null || this.child.signalCode !== null) return 'ended';
-        const response = await fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(1_000) });
-        await response.arrayBuffer();
-        return response.ok;
+        return (await this.statusOf(path)) === 200;
       },
       { timeoutMs, describe: () => `${path} of ${this.url} answers 200; ${this.report()}` },
     );
     if (this.child.exitCode !== null || this.child.signalCode !== null) {
       throw new Error(`the replica has ended; ${this.report()}`);
     }
+  }
+
+  /** Whether the certificate is the right one is for tests of certificates to say. */
+  private statusOf(path: string): Promise<number | undefined> {
+    return new Promise((resolve, reject) => {
+      const options = {
+        signal: AbortSignal.timeout(1_000),
+        rejectUnauthorized: false,
+        agent: false as const,
+      };
+      const send = this.scheme === 'https' ? tlsRequest : request;
+      send(`${this.url}${path}`, options, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode));
+      })
+        .on('error', reject)
+        .end();
+    });
   }
 
   private report(): string {

@@ -73,3 +73,16 @@ export const logLevel: FieldRule = {
   allows: (value) => typeof value === 'string' && LEVELS.includes(value.toUpperCase()),
   words: `one of ${LEVELS.join(', ')}`,
 };
+
+const MIN_WATCH_INTERVAL_MS = 20;
+const MAX_WATCH_INTERVAL_MS = 10_000;
+
+/** As it stands in a query: digits. */
+export const watchInterval: FieldRule = {
+  allows: (value) =>
+    typeof value === 'string' &&
+    /^\d{1,5}$/.test(value) &&
+    Number(value) >= MIN_WATCH_INTERVAL_MS &&
+    Number(value) <= MAX_WATCH_INTERVAL_MS,
+  words: `an integer from ${MIN_WATCH_INTERVAL_MS} to ${MAX_WATCH_INTERVAL_MS}`,
+};

@@ -1,4 +1,4 @@
-/** What gateways report and ask: `/v1/load/stats` and `/v1/load/prompt`. */
+/** What gateways report and ask: `/v1/load/stats`, `/v1/load/prompt` and `/v1/clusters`. */
 import type { AddReport, AddResult, DeleteResult } from '../../replication/replicator';
 import { exactIntegerOf } from '../../wire/exact-integer';
 import { clusterOf } from '../cluster-query';
@@ -66,6 +66,7 @@ export function addLoadRoutes(routes: Routes, { replicator, replayPolicy }: Depe
     post: (body) => answerAdd(replicator.add(readAdd(body))),
     delete: (body) => answerDelete(replicator.delete(readRequestId(body))),
   });
+  routes.json('/v1/clusters', { get: () => replicator.clustersJson() });
   routes.json('/v1/load/prompt', {
     delete: (body) => answerDelete(replicator.promptDelete(readRequestId(body))),
   });

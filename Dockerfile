@@ -1,0 +1,47 @@
+# The image of one replica. Build it with the version and the commit that it is made from:
+#   docker build --build-arg VERSION=1.2.3 --build-arg REVISION="$(git rev-parse HEAD)" -t metadata-center .
+ARG NODE_IMAGE=node:24.21.0-trixie-slim
+
+# Compiles, and stamps the version into package.json, where the service reads it for app_version_info.
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+# Without scripts: `prepare` would compile, and the sources are not here yet.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build
+ARG VERSION=0.1.0
+RUN npm version "$VERSION" --no-git-tag-version --allow-same-version --ignore-scripts
+
+FROM ${NODE_IMAGE} AS production
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM ${NODE_IMAGE}
+# Nothing here installs packages, so an intruder need not find the tools for it.
+RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
+      /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=production /build/node_modules ./node_modules
+COPY --from=build /build/package.json ./package.json
+COPY --from=build /build/dist ./dist
+COPY deploy/docker/healthcheck.js ./healthcheck.js
+
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="metadata-center" \
+      org.opencontainers.image.description="Live load of inference engines for AI gateways" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+
+# The user `node`, by number, so that Kubernetes can tell that it is not root.
+USER 1000:1000
+# The API, and the diagnosis listener where DEBUG_PORT=8081 opens it.
+EXPOSE 8080 8081
+HEALTHCHECK --interval=5s --timeout=3s --start-period=15s --retries=3 CMD ["node", "/app/healthcheck.js"]
+# No shell and no wrapper in between: node is process 1 and gets the signals.
+ENTRYPOINT ["node", "--enable-source-maps", "/app/dist/main.js"]

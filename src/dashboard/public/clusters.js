@@ -1,0 +1,50 @@
+/** All clusters with their sums; each is a link, so that a cluster can be bookmarked. */
+import { element, number, setText, short } from './cells.js';
+import { KeyedRows } from './keyed-rows.js';
+
+export const linkTo = (cluster) => `#cluster=${encodeURIComponent(cluster)}`;
+
+export class Clusters {
+  constructor() {
+    this.table = new KeyedRows(document.getElementById('cluster-rows'), {
+      create: (cluster) => this.createRow(cluster),
+      compare: (a, b) => b.queued_req_num - a.queued_req_num || (a.cluster < b.cluster ? -1 : 1),
+    });
+  }
+
+  get rows() {
+    return this.table.rows;
+  }
+
+  take(name, { rows, removed }) {
+    this.table.take(name === 'rows', rows, removed, (row) => row.cluster);
+    const { size } = this.rows;
+    setText(document.getElementById('cluster-count'), size > 0 ? number(size) : '');
+    document.getElementById('no-clusters').hidden = size > 0;
+  }
+
+  select(cluster) {
+    this.selected = cluster;
+    for (const [name, view] of this.table.views) mark(view, name === cluster);
+  }
+
+  createRow(cluster) {
+    const link = element('a', { href: linkTo(cluster), textContent: cluster, title: cluster, tabIndex: -1 });
+    const [engines, queued, prompt] = [1, 2, 3].map(() => element('td', { className: 'number' }));
+    const tr = element('tr', {}, element('th', { scope: 'row' }, link), engines, queued, prompt);
+    const view = { tr, focus: link };
+    mark(view, cluster === this.selected);
+    view.update = (row) => {
+      setText(engines, number(row.engines));
+      setText(queued, number(row.queued_req_num));
+      setText(prompt, short(row.prompt_length));
+    };
+    return view;
+  }
+}
+
+function mark({ tr, focus }, on) {
+  tr.classList.toggle('selected', on);
+  if (on) focus.setAttribute('aria-current', 'true');
+  else focus.removeAttribute('aria-current');
+}

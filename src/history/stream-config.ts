@@ -1,0 +1,142 @@
+/**
+ * How the stream should be set up, and what to do about one that is there already. Pure.
+ *
+ * The description of a stream repeats the settings that a replica gave it. Where the two agree, the settings are this
+ * service's own and follow its environment; where they do not, an operator has chosen, and that is left alone.
+ */
+import { subjectMatches } from '../bus/subject-match';
+import { loadWildcard } from '../wire/subjects';
+
+export interface StreamSettings {
+  readonly subjectPrefix: string;
+  readonly storage: 'memory' | 'file';
+  readonly replicas: number;
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+}
+
+/** The settings that this service gives a stream, under the names of the JetStream API. */
+interface ManagedConfig {
+  readonly subjects: readonly string[];
+  readonly storage: string;
+  readonly retention: string;
+  readonly discard: string;
+  /** Nanoseconds. */
+  readonly max_age: number;
+  readonly max_bytes: number;
+  readonly num_replicas: number;
+}
+
+export interface StreamConfig extends ManagedConfig {
+  readonly name: string;
+  readonly description?: string;
+  readonly max_msgs?: number;
+}
+
+export interface StreamState {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly first_seq: number;
+  readonly first_ts: string;
+  readonly last_seq: number;
+  readonly last_ts: string;
+}
+
+export interface StreamInfo {
+  readonly config: StreamConfig;
+  readonly state: StreamState;
+}
+
+const NS_PER_MS = 1_000_000;
+
+/** Stream names have no dots. */
+export function streamName(subjectPrefix: string): string {
+  return `${subjectPrefix.replaceAll('.', '_')}-load`;
+}
+
+export function wantedConfig(settings: StreamSettings): StreamConfig {
+  const managed: ManagedConfig = {
+    subjects: [loadWildcard(settings.subjectPrefix)],
+    storage: settings.storage,
+    retention: 'limits',
+    discard: 'old',
+    max_age: settings.maxAgeMs * NS_PER_MS,
+    max_bytes: settings.maxBytes,
+    num_replicas: settings.replicas,
+  };
+  return { name: streamName(settings.subjectPrefix), description: describe(managed), ...managed };
+}
+
+export interface Adjustment {
+  /** The whole configuration to update the stream to; undefined when it is to be left as it is. */
+  readonly update: StreamConfig | undefined;
+  /** Settings that differ from the environment and stay, for the log. */
+  readonly respected: readonly string[];
+}
+
+export function adjustmentOf(existing: StreamConfig, wanted: StreamConfig): Adjustment {
+  const ours = existing.description === describe(existing);
+  const differing = MANAGED.filter((key) => String(existing[key]) !== String(wanted[key]));
+  // The storage of a stream cannot be changed.
+  const fixed = differing.filter((key) => !ours || key === 'storage');
+  const respected = fixed.map((key) => `${key} ${String(existing[key])} instead of ${String(wanted[key])}`);
+  if (!ours || differing.length === fixed.length) return { update: undefined, respected };
+  const managed = { ...managedOf(wanted), storage: existing.storage };
+  return { update: { ...existing, ...managed, description: describe(managed) }, respected };
+}
+
+/** Why the stream cannot serve as history at all, if so. */
+export function unusable({ config }: StreamInfo, subjectPrefix: string): string | undefined {
+  const subject = loadWildcard(subjectPrefix);
+  if (!config.subjects.some((pattern) => subjectMatches(pattern, subject))) {
+    return `the stream ${config.name} does not capture ${subject}`;
+  }
+  if (config.retention !== 'limits') return `the stream ${config.name} does not keep what was consumed`;
+  return undefined;
+}
+
+/** Why the stream holds less than the events that still matter, if that is known. */
+export function shortfall({ config, state }: StreamInfo, maxAgeMs: number): string | undefined {
+  const fullBytes = config.max_bytes > 0 && state.bytes >= config.max_bytes * FULL;
+  const maxMessages = config.max_msgs ?? -1;
+  if (fullBytes || (maxMessages > 0 && state.messages >= maxMessages)) {
+    return config.discard === 'new'
+      ? `the stream ${config.name} is full and takes no new events`
+      : `the stream ${config.name} is full: it keeps events from ${state.first_ts} on only`;
+  }
+  if (config.max_age > 0 && config.max_age < maxAgeMs * NS_PER_MS) {
+    const keptS = config.max_age / NS_PER_MS / 1000;
+    return `the stream ${config.name} keeps events for ${keptS} s, not ${maxAgeMs / 1000} s`;
+  }
+  return undefined;
+}
+
+/**
+ * Whether the stream has run for long enough to have dropped its first event for its age. Only then does it hold all
+ * that still matters; a younger one may have been made when events had been published already.
+ */
+export function reachesBack({ state }: StreamInfo): boolean {
+  return state.first_seq > 1;
+}
+
+/** A stream this full may have dropped events before their time. */
+const FULL = 0.95;
+
+const MANAGED = [
+  'subjects',
+  'storage',
+  'retention',
+  'discard',
+  'max_age',
+  'max_bytes',
+  'num_replicas',
+] as const satisfies readonly (keyof ManagedConfig)[];
+
+function managedOf(config: ManagedConfig): ManagedConfig {
+  const { subjects, storage, retention, discard, max_age, max_bytes, num_replicas } = config;
+  return { subjects, storage, retention, discard, max_age, max_bytes, num_replicas };
+}
+
+function describe(config: ManagedConfig): string {
+  return `History of metadata-center, set up by it as ${JSON.stringify(managedOf(config))}`;
+}

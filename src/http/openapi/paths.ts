@@ -1,0 +1,199 @@
+/** Every route of the API document. */
+import {
+  clusterQuery,
+  body,
+  content,
+  errors,
+  intervalQuery,
+  json,
+  ok,
+  query,
+  type Operation,
+} from './operations';
+import { errorEnvelopeWith, ref } from './schemas';
+
+const NO_DATA = { type: 'null' };
+/** For routes that never ask for a token. */
+const OPEN = { security: [] };
+
+const stream = [
+  'Server-sent events: `retry:`, then `rows` with all rows, then `changes` with those that changed and the keys of',
+  'those that left, at most one message per interval. A comment is the heartbeat. Ids rise; after a reconnect all rows',
+  'are sent anew, so `Last-Event-ID` is not needed. A slow reader is not sent what it missed but what is.',
+].join(' ');
+
+const deletion = [
+  'Only `request_id` identifies the request. A first delete of an id that no replica has reported yet is answered 200',
+  'and takes effect when its report arrives.',
+].join(' ');
+
+export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
+  '/v1/load/stats': {
+    get: {
+      tags: ['load'],
+      summary: 'The rows of a cluster, in ascending order of address',
+      parameters: [clusterQuery],
+      responses: {
+        ...ok('The rows; none for an unknown cluster', { type: 'array', items: ref('Row') }),
+        ...errors('invalidInput', 'authenticationFailed'),
+      },
+    },
+    post: {
+      tags: ['load'],
+      summary: 'A request was routed to an engine',
+      requestBody: body('LoadAdd'),
+      responses: {
+        ...ok('Counted, now or by an earlier copy of the same report', NO_DATA),
+        ...errors('duplicate', 'invalidInput', 'authenticationFailed', 'bodyTooLarge', 'unavailable'),
+      },
+    },
+    delete: {
+      tags: ['load'],
+      summary: 'A request has finished',
+      description: deletion,
+      requestBody: body('LoadDelete'),
+      responses: {
+        ...ok('Taken off its row', NO_DATA),
+        ...errors('invalidInput', 'authenticationFailed', 'alreadyDeleted', 'bodyTooLarge', 'unavailable'),
+      },
+    },
+  },
+  '/v1/load/prompt': {
+    delete: {
+      tags: ['load'],
+      summary: 'The first token of a request came back: its prompt is prefilled',
+      description: deletion,
+      requestBody: body('LoadDelete'),
+      responses: {
+        ...ok('Its prompt is taken off its row', NO_DATA),
+        ...errors('invalidInput', 'authenticationFailed', 'alreadyDeleted', 'bodyTooLarge', 'unavailable'),
+      },
+    },
+  },
+  '/v1/load/watch': {
+    get: {
+      tags: ['load', 'streams'],
+      summary: 'The rows of a cluster, and what changes',
+      description: stream,
+      parameters: [clusterQuery, intervalQuery(100)],
+      responses: {
+        ...content('The stream; the data of its events is a RowsEvent', 'text/event-stream'),
+        ...errors('invalidInput', 'authenticationFailed', 'unavailable'),
+      },
+    },
+  },
+  '/v1/clusters': {
+    get: {
+      tags: ['overview'],
+      summary: 'Every cluster with its sums, by name',
+      responses: {
+        ...ok('The clusters', { type: 'array', items: ref('Cluster') }),
+        ...errors('authenticationFailed'),
+      },
+    },
+  },
+  '/v1/overview/watch': {
+    get: {
+      tags: ['overview', 'streams'],
+      summary: 'All clusters with their sums and the state of this replica, and what changes',
+      description: `${stream} Rows are Clusters here and keyed by name. A third event, \`replica\`, carries the state of the replica.`,
+      parameters: [intervalQuery(1_000)],
+      responses: {
+        ...content('The stream', 'text/event-stream'),
+        ...errors('invalidInput', 'authenticationFailed', 'unavailable'),
+      },
+    },
+  },
+  '/log/level': {
+    post: {
+      tags: ['operation'],
+      summary: 'How much is logged, from now on',
+      requestBody: body('LogLevel'),
+      responses: {
+        ...ok('Changed', { const: 'log level updated successfully' }),
+        ...errors('invalidInput', 'authenticationFailed', 'bodyTooLarge'),
+      },
+    },
+  },
+  '/metrics': {
+    get: {
+      tags: ['operation'],
+      summary: 'Metrics',
+      ...OPEN,
+      responses: { ...content('Prometheus text', 'text/plain'), ...errors() },
+    },
+  },
+  '/healthz': {
+    get: {
+      tags: ['operation'],
+      summary: 'The process lives',
+      ...OPEN,
+      responses: { ...ok('It does', NO_DATA), ...errors() },
+    },
+  },
+  '/readyz': {
+    get: {
+      tags: ['operation'],
+      summary: 'Whether the replica should get traffic, and why not',
+      ...OPEN,
+      responses: {
+        ...ok('Ready, perhaps degraded', ref('Readiness')),
+        ...errors(),
+        '503': json('Not caught up yet, or shutting down', errorEnvelopeWith(ref('Readiness'))),
+      },
+    },
+  },
+  '/v1/replica/status': {
+    get: {
+      tags: ['between replicas'],
+      summary: 'What this replica has seen',
+      parameters: [
+        query('adds_since', false, { type: 'integer' }, 'Also answer digests of adds since this second.'),
+        query('deletions_since', false, { type: 'integer' }, 'And of deletions since this one.'),
+        query('nudge', false, { type: 'string' }, 'The id of a replica that found a difference.'),
+      ],
+      responses: {
+        ...ok('The status', ref('ReplicaStatus')),
+        ...errors('invalidInput', 'authenticationFailed'),
+      },
+    },
+  },
+  '/v1/replica/snapshot': {
+    get: {
+      tags: ['between replicas'],
+      summary: 'Everything that this replica holds, or the seconds asked for',
+      parameters: [
+        query('adds', false, { type: 'string' }, 'Ranges of seconds, such as 100-105,110.'),
+        query('deletions', false, { type: 'string' }, 'Likewise.'),
+      ],
+      responses: {
+        ...content('One JSON value a line, the last of them an end mark', 'application/x-ndjson'),
+        ...errors('invalidInput', 'authenticationFailed', 'unavailable'),
+      },
+    },
+  },
+  '/': {
+    get: {
+      tags: ['pages'],
+      summary: 'The dashboard',
+      ...OPEN,
+      responses: { ...content('A page', 'text/html'), ...errors() },
+    },
+  },
+  '/docs': {
+    get: {
+      tags: ['pages'],
+      summary: 'This document to read',
+      ...OPEN,
+      responses: { ...content('A page', 'text/html'), ...errors() },
+    },
+  },
+  '/openapi.json': {
+    get: {
+      tags: ['pages'],
+      summary: 'This document',
+      ...OPEN,
+      responses: { ...content('OpenAPI 3.1', 'application/json', { type: 'object' }), ...errors() },
+    },
+  },
+};

@@ -1,0 +1,136 @@
+/** The named schemas of the API document: rows, reports, the envelope and what the streams carry. */
+import { errorKinds } from '../errors';
+
+export interface Schema {
+  readonly description?: string;
+  readonly format?: string;
+  readonly [keyword: string]: unknown;
+}
+
+const LARGEST_32_BITS = 2_147_483_647;
+
+export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+function object(properties: Record<string, Schema>, optional: readonly string[] = []): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: 'object', properties, required };
+}
+
+const described = (schema: Schema, description: string): Schema => ({ ...schema, description });
+const nullable = (schema: Schema): Schema => ({ ...schema, type: [schema['type'], 'null'] });
+
+const name: Schema = { type: 'string', minLength: 1, maxLength: 256 };
+const count: Schema = { type: 'integer', minimum: 0 };
+const sum: Schema = { type: 'integer', minimum: 0, maximum: LARGEST_32_BITS };
+const ipv4: Schema = { type: 'string', format: 'ipv4', examples: ['10.0.0.7'] };
+const traceId = described({ type: 'string', minLength: 1, maxLength: 128 }, 'Also in the X-Trace-ID header.');
+const updatedTime = described(
+  { type: 'integer', format: 'int64', minimum: 0, examples: [1758350000000123000] },
+  'Time of the last event that changed it, in nanoseconds since 1970.',
+);
+const loads = {
+  queued_req_num: described(sum, 'Requests in flight; larger sums are shown as 2147483647.'),
+  prompt_length: described(
+    sum,
+    'Prompt tokens that are not prefilled yet; larger sums are shown as 2147483647.',
+  ),
+  updated_time: updatedTime,
+};
+
+const bus = object({ connected: { type: 'boolean' }, reason: { type: 'string' } });
+const stateOfHistory = { type: 'object', properties: { state: { type: 'string' } }, required: ['state'] };
+
+export const schemas: Record<string, Schema> = {
+  Row: object({ ip: ipv4, ...loads }),
+  Cluster: object({ cluster: name, engines: described(count, 'Engines that are listed.'), ...loads }),
+  LoadAdd: object(
+    {
+      cluster: name,
+      request_id: name,
+      ip: ipv4,
+      prompt_length: nullable({ type: 'integer', minimum: 0, maximum: LARGEST_32_BITS, default: 0 }),
+      timestamp: described(
+        nullable({ type: 'integer', format: 'int64', minimum: 0 }),
+        "The gateway's own time in nanoseconds. A report with the same request_id and timestamp counts once.",
+      ),
+    },
+    ['prompt_length', 'timestamp'],
+  ),
+  LoadDelete: object(
+    {
+      request_id: name,
+      cluster: nullable({ type: 'string', maxLength: 256 }),
+      ip: described(nullable({ type: 'string' }), 'An IPv4 address, or empty.'),
+      prompt_length: nullable(sum),
+    },
+    ['cluster', 'ip', 'prompt_length'],
+  ),
+  LogLevel: object({
+    LevelParam: described({ type: 'string' }, 'TRACE, DEBUG, INFO, WARN, ERROR or FATAL, in any case.'),
+  }),
+  Error: object({
+    code: { type: 'integer', enum: Object.values(errorKinds).map(({ code }) => code) },
+    message: { type: 'string' },
+    reason: described({ type: 'string' }, 'What exactly was wrong; names every bad field.'),
+  }),
+  ErrorEnvelope: {
+    ...object({
+      status: { const: 'ERROR' },
+      error: ref('Error'),
+      data: { type: 'null' },
+      trace_id: traceId,
+    }),
+    additionalProperties: false,
+  },
+  Readiness: object({
+    ready: { type: 'boolean' },
+    degraded: described({ type: 'boolean' }, 'It serves, but without the bus or without having caught up.'),
+    reason: { type: 'string' },
+    replica: { type: 'string' },
+    bus,
+    peers: {
+      type: 'object',
+      additionalProperties: { type: 'string', enum: ['ready', 'joining', 'unreachable'] },
+    },
+    history: stateOfHistory,
+    missing_events: described(count, 'Lost events that are being asked for.'),
+  }),
+  ReplicaStatus: object(
+    {
+      replica: { type: 'string' },
+      version: { type: 'string' },
+      ready: { type: 'boolean' },
+      bus,
+      history: stateOfHistory,
+      counts: { type: 'object', additionalProperties: { type: 'integer' } },
+      context: described(
+        { type: 'array', items: { type: 'array', items: { type: ['string', 'integer'] } } },
+        'Per origin: its id, the time of its newest event (µs), its highest seq, and the seqs seen as intervals.',
+      ),
+      digests: { type: 'object' },
+    },
+    ['digests'],
+  ),
+  RowsEvent: described(
+    object({
+      rows: { type: 'array', items: ref('Row') },
+      removed: described({ type: 'array', items: ipv4 }, 'Engines that are not listed any more.'),
+    }),
+    'The data of the events `rows` (all rows: forget what you had) and `changes` (put these in, take those out).',
+  ),
+};
+
+export function okEnvelopeOf(data: Schema): Schema {
+  return {
+    ...object({ status: { const: 'OK' }, error: { type: 'null' }, data, trace_id: traceId }),
+    additionalProperties: false,
+  };
+}
+
+/** An error that shows data all the same. */
+export function errorEnvelopeWith(data: Schema): Schema {
+  return {
+    ...object({ status: { const: 'ERROR' }, error: ref('Error'), data, trace_id: traceId }),
+    additionalProperties: false,
+  };
+}

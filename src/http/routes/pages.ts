@@ -1,0 +1,42 @@
+/**
+ * What people look at: the dashboard, the API document and its readable form. Everything is in memory from the start, comes
+ * from this replica, and may load nothing from anywhere else.
+ */
+import type { Answers, Headers } from '../answers';
+import type { Page } from '../../dashboard/pages';
+import { openApiDocument } from '../openapi/document';
+import { docsPage } from '../openapi/docs-page';
+import type { Routes } from '../routes';
+
+const PAGE_HEADERS: Headers = {
+  'Content-Security-Policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  // A replica that was upgraded must not be shown by yesterday's scripts.
+  'Cache-Control': 'no-cache',
+};
+
+export function addPageRoutes(
+  routes: Routes,
+  answers: Answers,
+  version: string,
+  pages: readonly Page[],
+): void {
+  const serve = (path: string, contentType: string, text: string, headers = PAGE_HEADERS): void =>
+    routes.add(path, { get: (req, res) => answers.text(req, res, contentType, text, headers) });
+  for (const { path, contentType, text } of pages) serve(path, contentType, text);
+  serve('/docs', 'text/html; charset=utf-8', docsPage(version));
+  // Tools of other origins read it.
+  serve('/openapi.json', 'application/json; charset=utf-8', JSON.stringify(openApiDocument(version)), {
+    'Access-Control-Allow-Origin': '*',
+  });
+}

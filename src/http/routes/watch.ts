@@ -1,0 +1,77 @@
+/**
+ * The streams: `/v1/load/watch` for the rows of one cluster, `/v1/overview/watch` for all clusters and the replica.
+ * Server-sent events on a connection of their own, which ends with the stream.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Watch, Watchers } from '../../watch/watchers';
+import type { Sink } from '../../watch/watcher';
+import type { Answers } from '../answers';
+import type { ApiRequest } from '../api-request';
+import { queryValue } from '../cluster-query';
+import { DtoValidator } from '../dto/dto-validator';
+import { OverviewQueryDto, WatchQueryDto } from '../dto/watch-query.dto';
+import { ApiError } from '../errors';
+import type { Routes } from '../routes';
+
+const DEFAULT_INTERVAL_MS = 100;
+const DEFAULT_OVERVIEW_INTERVAL_MS = 1_000;
+
+const STREAM_HEADERS = {
+  'Cache-Control': 'no-store',
+  Connection: 'close',
+  // Tells nginx not to collect the stream before it passes it on.
+  'X-Accel-Buffering': 'no',
+};
+
+/**
+ * A reader that takes nothing for this long is cut off. Longer than for answers, because what is held for it does not
+ * grow: at most the message that was under way.
+ */
+const STALLED_MS = 300_000;
+
+export function addWatchRoutes(routes: Routes, answers: Answers, watchers: Watchers): void {
+  const watchQuery = new DtoValidator(WatchQueryDto);
+  const overviewQuery = new DtoValidator(OverviewQueryDto);
+
+  const stream = (req: ApiRequest, res: ServerResponse, watch: (sink: Sink) => Watch): void => {
+    if (!watchers.admit()) {
+      throw new ApiError(
+        'unavailable',
+        'this replica has as many watchers as METADATA_CENTER_MAX_WATCHERS allows',
+        {
+          'Retry-After': '1',
+        },
+      );
+    }
+    answers.begin(req, res, 'text/event-stream', STREAM_HEADERS);
+    if (req.method === 'HEAD') {
+      res.end();
+      return;
+    }
+    req.socket.setTimeout(STALLED_MS);
+    const { drained, closed } = watch({
+      write: (bytes) => res.write(bytes),
+      end: (cut) => (cut ? res.destroy() : res.end()),
+    });
+    res.on('drain', drained);
+    res.on('close', closed);
+  };
+
+  routes.add('/v1/load/watch', {
+    get: (req, res) => {
+      const { cluster, interval_ms } = watchQuery.check({
+        cluster: queryValue(req.url, 'cluster'),
+        interval_ms: queryValue(req.url, 'interval_ms'),
+      });
+      const intervalMs = Number(interval_ms ?? DEFAULT_INTERVAL_MS);
+      stream(req, res, (sink) => watchers.watchCluster(cluster, intervalMs, sink));
+    },
+  });
+  routes.add('/v1/overview/watch', {
+    get: (req, res) => {
+      const { interval_ms } = overviewQuery.check({ interval_ms: queryValue(req.url, 'interval_ms') });
+      const intervalMs = Number(interval_ms ?? DEFAULT_OVERVIEW_INTERVAL_MS);
+      stream(req, res, (sink) => watchers.watchOverview(intervalMs, sink));
+    },
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * One reader of a stream. What it has not taken yet is never added to: while its connection is full it is sent
+ * nothing, and afterwards the difference between what it has and what is.
+ */
+import { heartbeat } from './event-stream';
+import type { Feed } from './feed';
+
+/** Where a watcher's bytes go. */
+export interface Sink {
+  /** False when the connection is full; the watcher's `drained` is to be called once it is not. */
+  write(bytes: Buffer): boolean;
+  /** Ends the stream; `cut` when the reader takes nothing, so that there is no use in waiting for it. */
+  end(cut: boolean): void;
+}
+
+export class Watcher {
+  private readonly versions: number[];
+  private full = false;
+  private quiet = true;
+
+  constructor(
+    private readonly feeds: readonly Feed[],
+    private readonly sink: Sink,
+  ) {
+    this.versions = feeds.map(() => 0);
+  }
+
+  /** Sends what has changed since the last time, unless the connection is full. Answers how many events it sent. */
+  tick(): number {
+    let sent = 0;
+    for (let i = 0; i < this.feeds.length && !this.full; i++) {
+      const feed = this.feeds[i]!;
+      if (feed.version === this.versions[i]) continue;
+      this.send(feed.messageSince(this.versions[i]!));
+      this.versions[i] = feed.version;
+      sent++;
+    }
+    return sent;
+  }
+
+  /** To be called at the interval of heartbeats: sends one if nothing else was sent since the last call. */
+  beat(): void {
+    if (this.quiet && !this.full) this.send(heartbeat);
+    this.quiet = true;
+  }
+
+  send(bytes: Buffer): void {
+    this.quiet = false;
+    if (!this.sink.write(bytes)) this.full = true;
+  }
+
+  drained(): void {
+    this.full = false;
+  }
+
+  end(): void {
+    this.sink.end(this.full);
+  }
+}

@@ -1,0 +1,123 @@
+/** Peers that are slow, lie, send rubbish or half a snapshot: they change nothing and delay nobody. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { until } from '../support/until';
+import { seededRandom } from '../support/seeded-random';
+import { Fleet } from './fleet';
+import { Workload } from './workload';
+
+const nowUs = (): number => Date.now() * 1000;
+const envelope = (data: unknown): string =>
+  JSON.stringify({ status: 'OK', error: null, data, trace_id: 'x' });
+
+/** A status that claims to be ready and to have seen and to hold what nobody else has. */
+const lie = (): object => {
+  const second = Math.floor(nowUs() / 1e6);
+  return {
+    replica: 'liar',
+    ready: true,
+    context: [['nobody', nowUs(), 500, 1, 500]],
+    digests: { adds: [[second, 7, 1, 2]], deletions: [[second, 9, 3, 4]] },
+  };
+};
+const header = (): string =>
+  JSON.stringify({ snapshot: 1, replica: 'liar', ready: true, context: [['nobody', nowUs(), 500, 1, 500]] });
+
+const BAD_PEERS: Record<string, RequestListener> = {
+  'never answers': () => undefined,
+  'answers rubbish': (_req, res) => void res.end('%$#&'),
+  'answers errors': (_req, res) => void res.writeHead(500).end(envelope(null)),
+  'sends a rubbish snapshot': (req, res) =>
+    void res.end(req.url!.includes('status') ? envelope(lie()) : `${header()}\n["add",0,{}]\n[[[\n`),
+  'sends half a snapshot and cuts the line': (req, res) => {
+    if (req.url!.includes('status')) res.end(envelope(lie()));
+    else res.write(`${header()}\n`, () => res.destroy());
+  },
+  'sends a snapshot a byte a second': (req, res) => {
+    if (req.url!.includes('status')) {
+      res.end(envelope(lie()));
+      return;
+    }
+    const text = `${header()}\n`;
+    let sent = 0;
+    const timer = setInterval(() => res.write(text[sent++ % text.length]), 1_000);
+    res.once('close', () => clearInterval(timer));
+  },
+  'sends a status without end': (_req, res) => {
+    res.write('{"status":"OK","data":{"replica":"liar","context":[');
+    const timer = setInterval(() => res.write('["x",1,1],'.repeat(1000)), 10);
+    res.once('close', () => clearInterval(timer));
+  },
+};
+
+let fleet: Fleet;
+let load: Workload;
+let bad: Server;
+
+afterEach(async () => {
+  load.close();
+  await fleet.stop();
+  bad.closeAllConnections();
+  await new Promise((resolve) => bad.close(resolve));
+});
+
+test.each(Object.entries(BAD_PEERS))(
+  'I4 I7 I8: beside a peer that %s a replica joins, repairs and stays right',
+  async (_what, listener) => {
+    fleet = await Fleet.start({ size: 2, env: { METADATA_CENTER_READY_TIMEOUT: '8s' } });
+    load = new Workload(seededRandom(1), fleet.urls);
+    const badHost = fleet.members[0]!.host.replace(/\d+$/, '77');
+    bad = createServer(listener);
+    await new Promise<void>((resolve) => bad.listen(fleet.port, badHost, resolve));
+    const [first, second] = fleet.members;
+    for (const member of fleet.members) fleet.resolve(member, [first!.host, second!.host, badHost]);
+
+    await second!.replica.kill();
+    load.targets = [fleet.urls[0]!];
+    await load.addMany(200);
+    await fleet.launch(second!);
+    await second!.replica.ready(10_000);
+    expect(await load.differenceAt(fleet.urls[1]!)).toBe('');
+
+    // Lost on the bus: only the good peer has them.
+    second!.link.swallow(true);
+    await load.addMany(200);
+    second!.link.swallow(false);
+    const ms = await load.converged(fleet.urls, 10_000);
+    expect(load.refused).toEqual([]);
+    const rows = (await (await fetch(`${fleet.urls[1]!}/v1/replica/status`)).json()) as {
+      data: { counts: { in_flight: number } };
+    };
+    expect(rows.data.counts.in_flight).toBe(400);
+    process.stdout.write(`beside a peer that ${_what}: repaired after ${ms} ms\n`);
+  },
+  60_000,
+);
+
+test('the peers that a name answers come and go', async () => {
+  fleet = await Fleet.start({ size: 2 });
+  load = new Workload(seededRandom(1), fleet.urls);
+  bad = createServer().listen(0);
+  const [first, second] = fleet.members;
+  const peersOfFirst = async (): Promise<string> => {
+    const { data } = (await (await fetch(`${fleet.urls[0]!}/readyz`)).json()) as {
+      data: { peers: Record<string, string> };
+    };
+    return JSON.stringify(data.peers);
+  };
+  await until(async () => (await peersOfFirst()) === `{"${second!.host}":"ready"}`, {
+    describe: 'the peer is ready',
+  });
+  fleet.resolve(first!, [first!.host]);
+  await until(async () => (await peersOfFirst()) === '{}', { describe: 'the peer is gone' });
+  // A name that answers nothing at all keeps the last answer for a while.
+  fleet.resolveAll();
+  await until(async () => (await peersOfFirst()) === `{"${second!.host}":"ready"}`, {
+    describe: 'the peer is back',
+  });
+  fleet.resolve(first!, []);
+  await until(() => first!.replica.logged('peer lookups fail'), { describe: 'the failing lookup is logged' });
+  expect(await peersOfFirst()).toBe(`{"${second!.host}":"ready"}`);
+  const metrics = await (await fetch(`${fleet.urls[0]!}/metrics`)).text();
+  expect(metrics).toMatch(new RegExp(`dns_lookup_hosts\\{domain="[^"]+",host="${second!.host}"\\} 1`));
+  expect(metrics).toMatch(/metacenter_dns_lookup_failures_total [1-9]/);
+}, 30_000);

@@ -1,0 +1,96 @@
+/** The permissions that docs/operations.md recommends are enough for replicas, and for nothing else. */
+import { connect, type NatsConnection } from 'nats';
+import { NatsServerProcess } from '../support/nats-server';
+import { ReplicaProcess } from '../support/replica-process';
+import { until } from '../support/until';
+import { readText } from './project-files';
+
+const REPLICA = { user: 'metadata-center', pass: 'replica-secret' };
+const TAP = { user: 'metadata-center-tap', pass: 'tap-secret' };
+
+describe('deploy/nats/permissions.conf', () => {
+  let nats: NatsServerProcess;
+  const replicas: ReplicaProcess[] = [];
+  const connections: NatsConnection[] = [];
+  let env: Record<string, string>;
+
+  const signIn = async (credentials: typeof TAP): Promise<NatsConnection> => {
+    const connection = await connect({ servers: nats.url, ...credentials });
+    connections.push(connection);
+    return connection;
+  };
+
+  beforeAll(async () => {
+    const config = readText('deploy/nats/permissions.conf')
+      .replace('$METADATA_CENTER_NATS_PASSWORD', REPLICA.pass)
+      .replace('$METADATA_CENTER_NATS_TAP_PASSWORD', TAP.pass);
+    nats = await NatsServerProcess.start({ config: `jetstream { store_dir: "{folder}" }\n${config}` });
+    env = {
+      NATS_URL: nats.url,
+      NATS_USER: REPLICA.user,
+      NATS_PASS: REPLICA.pass,
+      NATS_HISTORY: 'required',
+    };
+    for (let count = 0; count < 2; count++) replicas.push(await ReplicaProcess.start({ env }));
+  });
+
+  afterAll(async () => {
+    await Promise.all(connections.map((connection) => connection.close()));
+    await Promise.all(replicas.map((replica) => replica.stop()));
+    await nats.stop();
+  });
+
+  it('lets replicas share every type of event, their heartbeats and a history, without one denied subject', async () => {
+    const [first, second] = replicas as [ReplicaProcess, ReplicaProcess];
+    const tap = await signIn(TAP);
+    const seen = new Set<string>();
+    tap.subscribe('metadata-center.>', { callback: (_error, { subject }) => seen.add(subject) });
+    await tap.flush();
+    const send = async (method: string, path: string, body: object): Promise<number> =>
+      (await fetch(first.url + path, { method, body: JSON.stringify(body) })).status;
+    const row = async (): Promise<string> => (await fetch(`${second.url}/v1/load/stats?cluster=c`)).text();
+
+    const add = { cluster: 'c', request_id: 'r', ip: '10.0.0.1', prompt_length: 7 };
+    expect(await send('POST', '/v1/load/stats', add)).toBe(200);
+    await until(async () => (await row()).includes('"prompt_length":7'), {
+      describe: 'the add at the other',
+    });
+    expect(await send('DELETE', '/v1/load/prompt', { request_id: 'r' })).toBe(200);
+    expect(await send('DELETE', '/v1/load/stats', { request_id: 'r' })).toBe(200);
+    await until(async () => (await row()).includes('"queued_req_num":0'), {
+      describe: 'the delete at the other',
+    });
+
+    const subjects = ['load.add', 'load.prompt-delete', 'load.delete', 'replica.heartbeat'];
+    await until(() => subjects.every((subject) => seen.has(`metadata-center.${subject}`)), {
+      describe: () => `all subjects at the tap, not only ${[...seen].join(', ')}`,
+    });
+    // A late one rebuilds its rows from the stream that the first one made.
+    const late = await ReplicaProcess.start({ env });
+    replicas.push(late);
+    const metrics = await (await fetch(`${late.url}/metrics`)).text();
+    expect(metrics).toMatch(/^metacenter_history_available 1$/m);
+    expect(metrics).toMatch(/^metacenter_history_replayed_total 3$/m);
+
+    for (const replica of replicas) expect(replica.logged('bus trouble')).toBeUndefined();
+    expect(nats.log).not.toMatch(/Violation/);
+  });
+
+  it.each([
+    ['a replica', REPLICA, 'other.subject'],
+    ['a replica', REPLICA, '$JS.API.STREAM.DELETE.x'],
+    ['the tap', TAP, 'metadata-center.load.add'],
+  ])('denies that %s publishes elsewhere (%#)', async (_who, credentials, subject) => {
+    const connection = await signIn(credentials);
+    const denied = new Promise<string>((resolve) => {
+      void (async () => {
+        for await (const { permissionContext } of connection.status() as AsyncIterable<{
+          permissionContext?: { subject: string };
+        }>)
+          if (permissionContext) resolve(permissionContext.subject);
+      })();
+    });
+    connection.publish(subject, 'x');
+    expect(await denied).toBe(subject);
+  });
+});

@@ -1,0 +1,56 @@
+/** What Prometheus's own tool says of the rules, of their tests, of the configuration and of a replica's metrics. */
+import { parse } from 'yaml';
+import { ReplicaProcess } from '../support/replica-process';
+import { Program, describeWith } from './programs';
+import { projectPath, readAlerts, readText } from './project-files';
+
+const promtool = new Program('promtool', [], ['--version']);
+const RULE_TESTS = 'test/deploy/alerts.promtool.yaml';
+
+/** Names that dashboards of the service's users rely on, or that prom-client gives. */
+const KEPT_NAMES = new Set([
+  'http_request_duration_us',
+  'model_engine_count',
+  'replication_latency_ms',
+  'metacenter_clock_difference_ms',
+  'metacenter_history_replay_duration_ms',
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]);
+
+describeWith(promtool, 'promtool (Debian package "prometheus")')('promtool', () => {
+  it('accepts the alerts', () => {
+    const { status, output } = promtool.run(['check', 'rules', projectPath('deploy/prometheus/alerts.yaml')]);
+    expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') as string });
+  });
+
+  it('finds that each alert fires when it should, and only then', () => {
+    const { status, output } = promtool.run(['test', 'rules', projectPath(RULE_TESTS)]);
+    expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') as string });
+  });
+
+  it('accepts the configuration of Prometheus', () => {
+    const path = projectPath('deploy/prometheus/prometheus.yml');
+    const { status, output } = promtool.run(['check', 'config', '--syntax-only', path]);
+    expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') as string });
+  });
+
+  it('has nothing against the metrics of a replica but the names that are kept on purpose', async () => {
+    const replica = await ReplicaProcess.start();
+    const report = { cluster: 'c', request_id: 'r', ip: '10.0.0.1' };
+    await fetch(`${replica.url}/v1/load/stats`, { method: 'POST', body: JSON.stringify(report) });
+    const metrics = await (await fetch(`${replica.url}/metrics`)).text();
+    await replica.stop();
+    const complaints = promtool.run(['check', 'metrics'], metrics).output.split('\n').filter(Boolean);
+    expect(complaints.filter((line) => !KEPT_NAMES.has(line.split(' ')[0]!))).toEqual([]);
+  });
+});
+
+describe('the tests of the alerts', () => {
+  it('expect each alert to fire at least once', () => {
+    const tested = JSON.stringify(parse(readText(RULE_TESTS)));
+    const untested = readAlerts().filter(({ alert }) => !tested.includes(`alertname=\\"${alert}\\"`));
+    expect(untested.map(({ alert }) => alert)).toEqual([]);
+  });
+});

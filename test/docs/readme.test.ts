@@ -1,0 +1,142 @@
+/** Cheap checks that what the docs promise exists: variables, files, headings and metrics. */
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+const ROOT = join(__dirname, '../..');
+
+function filesIn(folder: string, ending: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith(ending))
+    .map((path) => join(ROOT, folder, path));
+}
+
+const textOf = (path: string): string => readFileSync(path, 'utf8');
+const sources = filesIn('src', '.ts').map(textOf).join('\n');
+const docs = [
+  ...readdirSync(ROOT)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(ROOT, name)),
+  ...filesIn('docs', '.md'),
+];
+const readme = textOf(join(ROOT, 'README.md'));
+
+/** The variables that config reads: the first argument of each call of a reader's method. */
+function variablesRead(): Set<string> {
+  const config = filesIn('src/config', '.ts').map(textOf).join('\n');
+  const calls = config.matchAll(/\breader\s*\.\w+(?:<[^>]*>)?\(\s*'([A-Z][A-Z0-9_]+)'/g);
+  return new Set(Array.from(calls, ([, name]) => name!));
+}
+
+/** The names in the first column of the tables under the README's heading Environment. */
+function variablesDocumented(): Set<string> {
+  const section = /^## Environment$(.*?)^## /ms.exec(readme)?.[1] ?? '';
+  const firstCells = section.split('\n').flatMap((line) => /^\|([^|]*)\|/.exec(line)?.[1] ?? []);
+  return new Set(
+    firstCells.flatMap((cell) => Array.from(cell.matchAll(/`([A-Z][A-Z0-9_]+)`/g), ([, n]) => n!)),
+  );
+}
+
+/** As GitHub makes the anchor of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+function anchorsOf(path: string): string[] {
+  const headings = textOf(path).matchAll(/^#{1,6} (.+)$/gm);
+  return Array.from(headings, ([, heading]) => anchorOf(heading!.trim()));
+}
+
+/** What is wrong with the links of a page to files and headings of this repository. */
+function brokenLinks(page: string, text: string): string[] {
+  const targets = Array.from(text.matchAll(/\]\(([^)\s]+)\)/g), ([, target]) => target!);
+  return targets
+    .filter((target) => !/^[a-z]+:/.test(target))
+    .filter((target) => {
+      const [file = '', anchor] = target.split('#');
+      const path = file === '' ? page : join(dirname(page), file);
+      if (!existsSync(path)) return true;
+      return anchor !== undefined && statSync(path).isFile() && !anchorsOf(path).includes(anchor);
+    })
+    .map((target) => `${relative(ROOT, page)} links to ${target}`);
+}
+
+function unknownMetrics(text: string): string[] {
+  const names = Array.from(text.matchAll(/\bmetacenter_\w+/g), ([name]) => name);
+  const known = (name: string): boolean => sources.includes(`'${name}'`);
+  return names.filter((name) => !known(name) && !known(name.replace(/_(bucket|sum|count)$/, '')));
+}
+
+describe('The docs', () => {
+  it('list in the README exactly the environment variables that are read', () => {
+    const read = variablesRead();
+    expect(read.size).toBeGreaterThan(20);
+    expect([...variablesDocumented()].sort()).toEqual([...read].sort());
+  });
+
+  it('name no variable of this service that nothing reads', () => {
+    const read = variablesRead();
+    const named = docs.flatMap((path) =>
+      Array.from(textOf(path).matchAll(/\bMETA_?DATA_CENTER_[A-Z_]+\b/g), ([name]) => name),
+    );
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((name) => !read.has(name))).toEqual([]);
+  });
+
+  it.each(docs.map((path) => [relative(ROOT, path), path]))(
+    '%s links only to files and headings that exist',
+    (_name, path) => {
+      expect(brokenLinks(path, textOf(path))).toEqual([]);
+    },
+  );
+
+  it('say in the README what is in each folder of the sources', () => {
+    const folders = readdirSync(join(ROOT, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `src/${name}/`);
+    expect(folders.filter((folder) => !readme.includes(`| \`${folder}\` `))).toEqual([]);
+  });
+
+  it('name only metrics that exist', () => {
+    expect(docs.flatMap((path) => unknownMetrics(textOf(path)))).toEqual([]);
+  });
+
+  it('explain every metric in the user guide', () => {
+    const guide = textOf(join(ROOT, 'docs/en/guide.md'));
+    const metrics = Array.from(sources.matchAll(/'(metacenter_\w+)'/g), ([, name]) => name!);
+    expect(metrics.length).toBeGreaterThan(20);
+    expect(metrics.filter((name) => !guide.includes(name))).toEqual([]);
+  });
+
+  it('list in the API reference exactly the error codes that are answered, and every route', () => {
+    const api = textOf(join(ROOT, 'docs/en/api.md'));
+    const table = /^### Errors$(.*?)^Any route /ms.exec(api)?.[1] ?? '';
+    const documented = Array.from(table.matchAll(/^\| (\d{8}) /gm), ([, code]) => code!);
+    const answered = Array.from(
+      textOf(join(ROOT, 'src/http/errors.ts')).matchAll(/code: (\d{8})/g),
+      ([, c]) => c!,
+    );
+    expect(documented.sort()).toEqual(answered.sort());
+    const routes = filesIn('src/http/routes', '.ts').flatMap((path) =>
+      Array.from(textOf(path).matchAll(/\b(?:json|add|serve)\('(\/[^']*)'/g), ([, route]) => route!),
+    );
+    expect(routes).toContain('/v1/load/stats');
+    expect(routes.filter((route) => !api.includes(` ${route}\``) && !api.includes(`\`${route}\``))).toEqual(
+      [],
+    );
+  });
+
+  it.each(['[x](no-such-file.md)', '[x](README.md#no-such-heading)', '[x](#no-such-heading)'])(
+    'are seen to be wrong by %s',
+    (text) => {
+      expect(brokenLinks(join(ROOT, 'README.md'), text)).toHaveLength(1);
+    },
+  );
+
+  it('are seen to be wrong by a metric that does not exist', () => {
+    expect(unknownMetrics('metacenter_no_such_total')).toEqual(['metacenter_no_such_total']);
+    expect(unknownMetrics('metacenter_node_alive')).toEqual([]);
+  });
+});

@@ -1,0 +1,52 @@
+/** Many requests in flight at once, in all the states that a request can be in. */
+import { connect } from 'nats';
+import type { Workload } from '../convergence/workload';
+import { until } from '../support/until';
+
+export const STREAM = 'metadata-center-load';
+
+const LANES = 24;
+
+export interface Bulk {
+  /** Ids of requests that have finished. */
+  readonly finished: readonly string[];
+}
+
+/** Leaves `inFlight` requests in flight: one in five more has finished, one in three of them is past its prefill. */
+export async function fill(load: Workload, inFlight: number): Promise<Bulk> {
+  const finished: string[] = [];
+  let left = Math.round(inFlight * 1.25);
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) {
+      const n = left;
+      const live = await load.add();
+      if (n % 3 === 0) await load.prefill(live);
+      if (n % 5 !== 0) continue;
+      await load.finish(live);
+      finished.push(live.id);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return { finished };
+}
+
+/**
+ * Waits until the stream has taken that many events. A replica answers before its event has left the process, and one
+ * that is killed within that millisecond takes the event along.
+ */
+export async function captured(natsUrl: string, events: number): Promise<void> {
+  const connection = await connect({ servers: natsUrl });
+  let messages = 0;
+  try {
+    const manager = await connection.jetstreamManager({ checkAPI: false });
+    await until(
+      async () => {
+        ({ messages } = (await manager.streams.info(STREAM)).state);
+        return messages === events;
+      },
+      { describe: () => `the stream holds ${events} events; it holds ${messages}` },
+    );
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,83 @@
+import { execFileSync } from 'node:child_process';
+import { addLoadRoutes } from '../../src/http/routes/load';
+import { call, post } from './client';
+import { assertConforms } from './conformance';
+import { startReplica, stopReplicas } from './replica';
+
+let port: number;
+
+beforeAll(async () => {
+  ({ port } = await startReplica());
+});
+
+afterAll(stopReplicas);
+
+interface ApiDocument {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** The validator is an ES module, which tests cannot load: it runs as a program of its own. */
+function validate(json: string): string {
+  const script = `
+    import { Validator } from '@seriousme/openapi-schema-validator';
+    import { readFileSync } from 'node:fs';
+    const { valid, errors } = await new Validator().validate(JSON.parse(readFileSync(0, 'utf8')));
+    console.log(valid ? 'valid' : JSON.stringify(errors));`;
+  return execFileSync(process.execPath, ['--input-type=module', '-e', script], { input: json })
+    .toString()
+    .trim();
+}
+
+async function published(): Promise<ApiDocument> {
+  return JSON.parse((await call(port, 'GET', '/openapi.json')).text) as ApiDocument;
+}
+
+describe('the API document', () => {
+  it('is valid OpenAPI 3.1', async () => {
+    expect(validate(JSON.stringify(await published()))).toBe('valid');
+    expect(validate(JSON.stringify({ ...(await published()), info: undefined }))).toContain('info');
+    expect((await published()).openapi).toMatch(/^3\.1\./);
+  });
+
+  it('names routes that are there, with exactly the methods that they have', async () => {
+    for (const [path, operations] of Object.entries((await published()).paths)) {
+      const { headers } = await call(port, 'OPTIONS', path);
+      const methods = Object.keys(operations).map((method) => method.toUpperCase());
+      const allowed = String(headers['allow']).split(', ');
+      expect([path, allowed.filter((method) => method !== 'HEAD' && method !== 'OPTIONS')]).toEqual([
+        path,
+        methods,
+      ]);
+    }
+  });
+
+  it('names every route that gateways call', async () => {
+    const { paths } = await published();
+    const routes: string[] = [];
+    addLoadRoutes({ json: (path: string) => routes.push(path) } as never, {} as never);
+    expect(Object.keys(paths)).toEqual(expect.arrayContaining(routes));
+  });
+
+  it('would not be conformed to by other answers', async () => {
+    await post(port, { cluster: 'c', request_id: 'r', ip: '10.0.0.1' });
+    const { text } = await call(port, 'GET', '/v1/load/stats?cluster=c');
+    const check = (status: number, body: string) => () =>
+      assertConforms('GET', '/v1/load/stats?cluster=c', status, 'application/json', body);
+    expect(check(200, text)).not.toThrow();
+    expect(check(200, text.replace('"ip"', '"address"'))).toThrow('ip');
+    expect(check(200, text.replace('"queued_req_num":1', '"queued_req_num":-1'))).toThrow('queued_req_num');
+    expect(check(204, text)).toThrow('not documented');
+  });
+});
+
+describe('/docs', () => {
+  it('shows every operation and loads nothing from elsewhere', async () => {
+    const { text, headers } = await call(port, 'GET', '/docs');
+    expect(headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(headers['content-security-policy']).toContain("default-src 'none'");
+    for (const path of Object.keys((await published()).paths)) expect(text).toContain(`<code>${path}</code>`);
+    expect(text).not.toMatch(/(src|href)="(https?:)?\/\//);
+    expect(text).not.toContain('<script');
+  });
+});
