@@ -109,6 +109,10 @@ try {
   await shown('it comes back', 30, () => joined(3));
   await shown('and has what it missed', 10, () => seenEverywhere(3));
 
+  compose('restart', 'metadata-center');
+  await shown('all replicas restart at once', 30, () => joined(3));
+  await shown('and rebuild their rows from the history', 10, () => seenEverywhere(3));
+
   compose('kill', 'nats');
   for (const port of ports()) await add(port);
   compose('up', '--detach', '--no-recreate', ...up);
