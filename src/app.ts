@@ -307,6 +307,7 @@ export class App {
       connection: { ...options, clientName: `${clientName} history` },
     };
     const events = {
+      isServing: () => this.exchange.joining.current.ready,
       onMessage: (payload: Uint8Array) => this.replicator.receive(payload, 'replay'),
       onReplayed: (complete: boolean) => {
         if (complete) this.context.giveUpBeginnings();

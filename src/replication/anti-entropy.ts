@@ -235,15 +235,17 @@ export class AntiEntropy {
 
   /** The end of a `pull` whose lines were all merged. */
   pulled(address: string, merge: SnapshotMerge, nowUs: number): void {
-    this.busyWith = undefined;
     const { pulling } = this;
-    this.pulling = undefined;
     this.counts.recordsMerged += merge.records;
+    // A process that has taken the place of the one that was compared with does not show what that one had.
+    const same = merge.source?.replica === pulling?.status.replica;
     const shown = pulling?.selection ? pulling.status.context : merge.context;
-    if (!merge.complete || !shown) {
-      this.failedAttempt(nowUs);
+    if (!merge.complete || !shown || !same) {
+      this.failed(address, nowUs, merge.context);
       return;
     }
+    this.busyWith = undefined;
+    this.pulling = undefined;
     // A record that had no room here is not shown by this view, so nothing may be claimed.
     if (merge.refused === 0) this.context.join(shown, nowUs);
     this.port.report({ kind: 'repaired', peer: address, records: merge.records, full: !pulling?.selection });
@@ -252,9 +254,11 @@ export class AntiEntropy {
     else this.backOff(nowUs);
   }
 
-  /** A `compare` or `pull` came to nothing. */
-  failed(address: string, nowUs: number): void {
+  /** A `compare` or `pull` came to nothing; `named` is the context of a snapshot that broke off. */
+  failed(address: string, nowUs: number, named?: CausalContext): void {
     this.busyWith = undefined;
+    // What was merged of it is of events that are not claimed: they must at least be known to be missing.
+    if (named) this.context.announceAll(named, this.options.origin, nowUs);
     // A peer that answers a comparison but not a pull is busy, or broken, but there.
     if (!this.pulling) this.unreachable(address);
     this.pulling = undefined;
@@ -386,8 +390,8 @@ export class AntiEntropy {
 
   private checkAgreement(peer: Peer, status: PeerStatus, digests: StateDigests, nowUs: number): void {
     const { options } = this.stats;
-    if (!this.context.equals(status.context, nowUs - options.expireAfterUs - options.finishedRetentionUs))
-      return;
+    const sinceUs = nowUs - options.expireAfterUs - options.finishedRetentionUs;
+    if (!this.context.equals(status.context, sinceUs)) return;
     const window = windowAt(nowUs + this.options.marginUs, options);
     const difference = compareDigests(digestsOf(this.stats, window), digests, window);
     if (!difference.any) {
@@ -400,13 +404,12 @@ export class AntiEntropy {
       return;
     }
     peer.mismatches = 0;
-    this.counts.divergences++;
-    this.port.report({
-      kind: 'divergence',
-      peer: peer.address,
-      replica: status.replica,
-      seconds: difference.pull,
-    });
+    // Where events are missing on both sides, one may hold some of them unclaimed: from a transfer that broke off.
+    if (!this.context.hasHoles(sinceUs)) {
+      this.counts.divergences++;
+      const { replica } = status;
+      this.port.report({ kind: 'divergence', peer: peer.address, replica, seconds: difference.pull });
+    }
     this.port.nudge(peer.address);
     this.pull(peer, status, digests, nowUs);
   }

@@ -1,0 +1,166 @@
+/**
+ * The oracle: every event that was ever accepted, which replicas have been told of it and when, and what follows from
+ * that by the rules of the design page alone. It listens to what travels (events on the bus, lines of snapshots), never
+ * to what the replicas make of it, and recounts from scratch each time.
+ */
+import { RequestHash } from '../../src/core/request-hash';
+
+export interface Fact {
+  readonly index: number;
+  readonly type: 'add' | 'prompt-delete' | 'delete';
+  readonly origin: string;
+  readonly seq: number;
+  readonly timeUs: number;
+  readonly requestId: string;
+  readonly row: string;
+  readonly promptLength: number;
+}
+
+export interface CountedRow {
+  queued: number;
+  prompt: number;
+}
+
+/** What one process has been told: fact and the true time of its first arrival. */
+export type Knowledge = Map<Fact, number>;
+
+export class Oracle {
+  readonly facts: Fact[] = [];
+  private readonly byDot = new Map<string, Fact>();
+  private readonly addsByTime = new Map<string, Fact>();
+  private readonly byId = new Map<string, Fact[]>();
+  private readonly idOfHash = new Map<string, string>();
+  private readonly hash = new RequestHash();
+
+  constructor(
+    private readonly expireAfterUs: number,
+    private readonly retentionUs: number,
+  ) {}
+
+  /** A replica published this. */
+  accept(payload: Uint8Array): Fact {
+    const wire = JSON.parse(Buffer.from(payload).toString()) as Record<string, string & number>;
+    const fact: Fact = {
+      index: this.facts.length,
+      type: wire['type'] as unknown as Fact['type'],
+      origin: wire['origin']!,
+      seq: wire['seq']!,
+      timeUs: wire['time_us']!,
+      requestId: wire['request_id']!,
+      row: rowKey(wire['cluster'] ?? '', wire['ip'] ?? ''),
+      promptLength: wire['prompt_length'] ?? 0,
+    };
+    const dot = `${fact.origin}/${fact.seq}`;
+    if (this.byDot.has(dot)) throw new Error(`two events have the dot ${dot}`);
+    const previous = fact.seq > 1 && !this.byDot.has(`${fact.origin}/${fact.seq - 1}`);
+    if (previous) throw new Error(`the origin of ${dot} has left out a seq`);
+    this.facts.push(fact);
+    this.byDot.set(dot, fact);
+    const ofId = this.byId.get(fact.requestId);
+    if (ofId) ofId.push(fact);
+    else {
+      this.byId.set(fact.requestId, [fact]);
+      const { hi, lo } = this.hash.of(fact.requestId);
+      this.idOfHash.set(`${hi},${lo}`, fact.requestId);
+    }
+    if (fact.type === 'add') this.addsByTime.set(`${fact.origin}/${fact.timeUs}`, fact);
+    return fact;
+  }
+
+  factOf(origin: string, seq: number): Fact | undefined {
+    return this.byDot.get(`${origin}/${seq}`);
+  }
+
+  /** What a line of a snapshot tells; throws when nobody ever reported that. */
+  *factsOfLine(line: string): Generator<Fact> {
+    const record = JSON.parse(line) as (string & number)[] | object;
+    if (!Array.isArray(record)) return;
+    switch (record[0] as string) {
+      case 'add': {
+        const add = this.addsByTime.get(`${record[4]!}/${record[3]!}`);
+        if (!add || add.requestId !== record[2]) throw new Error(`nobody reported ${line}`);
+        yield add;
+        if (record[7] !== undefined) yield this.deletion('prompt-delete', add.requestId, record[7], line);
+        return;
+      }
+      case 'prompt-delete':
+      case 'delete': {
+        const id = this.idOfHash.get(`${record[1]!},${record[2]!}`);
+        yield this.deletion(record[0]!, id, record[3]!, line);
+      }
+    }
+  }
+
+  /** The rows that the known facts make, those with nothing in flight left out. */
+  recount(knows: (fact: Fact) => boolean, nowUs: number): Map<string, CountedRow> {
+    const rows = new Map<string, CountedRow>();
+    for (const facts of this.byId.values()) {
+      const first = this.firstLive(facts, knows, nowUs);
+      if (!first) continue;
+      const row = rows.get(first.row) ?? { queued: 0, prompt: 0 };
+      rows.set(first.row, row);
+      row.queued++;
+      if (!this.isCovered(first, 'prompt-delete', facts, knows)) row.prompt += first.promptLength;
+    }
+    return rows;
+  }
+
+  /** The ids that are in flight by the known facts. */
+  liveIds(knows: (fact: Fact) => boolean, nowUs: number): string[] {
+    return [...this.byId].filter(([, facts]) => this.firstLive(facts, knows, nowUs)).map(([id]) => id);
+  }
+
+  /** Whether a view that shows the known facts would look the same, now and later, if it showed `fact` too. */
+  isShown(fact: Fact, knows: (fact: Fact) => boolean, nowUs: number): boolean {
+    if (this.isForgotten(fact, nowUs) || knows(fact)) return true;
+    const facts = this.byId.get(fact.requestId)!;
+    if (fact.type === 'add') return this.isCovered(fact, 'delete', facts, knows);
+    return facts.some(
+      (other) =>
+        (other.type === fact.type || other.type === 'delete') && other.timeUs >= fact.timeUs && knows(other),
+    );
+  }
+
+  /** Whether a view at that time has no use for the fact any more. */
+  isForgotten({ type, timeUs }: Fact, nowUs: number): boolean {
+    return timeUs + this.expireAfterUs + (type === 'add' ? 0 : this.retentionUs) <= nowUs;
+  }
+
+  private deletion(type: Fact['type'], id: string | undefined, timeUs: number, line: string): Fact {
+    const facts = id === undefined ? undefined : this.byId.get(id);
+    const found = facts?.find((fact) => fact.type === type && fact.timeUs === timeUs);
+    if (!found) throw new Error(`nobody reported ${line}`);
+    return found;
+  }
+
+  private firstLive(
+    facts: readonly Fact[],
+    knows: (fact: Fact) => boolean,
+    nowUs: number,
+  ): Fact | undefined {
+    let first: Fact | undefined;
+    for (const fact of facts) {
+      if (fact.type !== 'add' || fact.timeUs + this.expireAfterUs <= nowUs || !knows(fact)) continue;
+      if (this.isCovered(fact, 'delete', facts, knows)) continue;
+      if (!first || fact.timeUs < first.timeUs || (fact.timeUs === first.timeUs && fact.origin < first.origin)) {
+        first = fact;
+      }
+    }
+    return first;
+  }
+
+  private isCovered(
+    add: Fact,
+    by: Fact['type'],
+    facts: readonly Fact[],
+    knows: (fact: Fact) => boolean,
+  ): boolean {
+    return facts.some(
+      (fact) => fact.type === by && add.timeUs <= fact.timeUs + this.retentionUs && knows(fact),
+    );
+  }
+}
+
+export function rowKey(cluster: string, ip: string): string {
+  return `${cluster} ${ip}`;
+}
