@@ -10,6 +10,8 @@ export class ModelStats {
   /** All rows by address, listed or not. */
   readonly engines = new Map<string, EngineStats>();
   private listed: EngineStats[] = [];
+  private json = '[]';
+  private changesInJson = 0;
   private summaryJson = '';
   private summarisedChanges = -1;
 
@@ -43,13 +45,13 @@ export class ModelStats {
     return low;
   }
 
-  /** The JSON array of the rows. */
+  /** The JSON array of the rows; built again only after a change. */
   toJson(): string {
-    const { listed } = this;
-    if (listed.length === 0) return '[]';
-    let json = '[' + listed[0]!.toJson();
-    for (let i = 1; i < listed.length; i++) json += ',' + listed[i]!.toJson();
-    return json + ']';
+    if (this.changesInJson !== this.changes) {
+      this.json = `[${this.listed.map((engine) => engine.toJson()).join(',')}]`;
+      this.changesInJson = this.changes;
+    }
+    return this.json;
   }
   /** The cluster as one row of sums; built again only after a change. */
   toSummaryJson(): string {

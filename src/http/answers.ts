@@ -92,11 +92,12 @@ export class Answers {
     extraHeaders: Headers,
     reason?: string,
   ): void {
+    const bytes = Buffer.byteLength(body);
     const headers = [
       'Content-Type',
       contentType,
       'Content-Length',
-      Buffer.byteLength(body),
+      bytes,
       'X-Content-Type-Options',
       NO_SNIFFING['X-Content-Type-Options'],
       'X-Trace-ID',
@@ -104,7 +105,8 @@ export class Answers {
     ];
     if (extraHeaders !== NO_HEADERS) headers.push(...Object.entries(extraHeaders).flat());
     if (this.closing) headers.push('Connection', 'close');
-    res.writeHead(status, headers).end(body);
+    // As many bytes as characters: ASCII, which is written faster when it need not be encoded.
+    res.writeHead(status, headers).end(body, bytes === body.length ? 'latin1' : 'utf8');
     this.answered(req, status, traceId, reason);
   }
 
