@@ -177,7 +177,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a given-up hole marked as seen (I4)',
     parts: () => ({ CausalContext: GivenUpIsSeen }),
-    scenario: NO_NETS,
+    scenario: { ...NO_NETS, giveUpAfterUs: SECOND },
     shows: FALSE_CLAIM,
   },
   {
@@ -207,7 +207,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'what finished between comparison and pull left out of a partial repair (I4)',
     parts: () => ({ snapshotLines: withoutMoved }),
-    scenario: NO_NETS,
+    scenario: { ...NO_NETS, latencyUs: SECOND / 20 },
     shows: FALSE_CLAIM,
   },
   {
@@ -231,8 +231,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the clock stepping back (I3)',
     parts: () => ({ LoadStats: ClockGoesBack }),
-    scenario: { ...NO_NETS, faults: { ...NO_FAULTS, 'clock-step': 3 }, skewUs: 0.45 * SECOND },
-    shows: /./,
+    scenario: {
+      ...NO_NETS,
+      faults: { ...NO_FAULTS, 'clock-step': 8 },
+      expireAfterUs: 5 * SECOND,
+      retentionUs: 2 * SECOND,
+      skewUs: 0.9 * SECOND,
+      troubleUs: 16 * SECOND,
+    },
+    shows: WRONG_ROWS,
   },
   {
     name: 'a slow deleter’s clock (I2)',

@@ -74,6 +74,15 @@ export class Simulation {
   }
 
   run(): Figures {
+    try {
+      return this.go();
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      return this.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+
+  private go(): Figures {
     const { cluster, scenario } = this;
     const gateways = new Gateways(cluster, (process) => this.look(process));
     const faults = new Faults(cluster);
@@ -112,15 +121,10 @@ export class Simulation {
   private pass(forUs: number): void {
     const { queue } = this.cluster;
     const endUs = queue.nowUs + forUs;
-    try {
-      while (queue.nowUs < endUs) {
-        queue.runUntil(Math.min(endUs, queue.nowUs + LOOK_EVERY_US));
-        for (const process of this.cluster.live) this.look(process);
-        if (this.converged) this.expectConverged();
-      }
-    } catch (error) {
-      if (error instanceof Violation) throw error;
-      this.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    while (queue.nowUs < endUs) {
+      queue.runUntil(Math.min(endUs, queue.nowUs + LOOK_EVERY_US));
+      for (const process of this.cluster.live) this.look(process);
+      if (this.converged) this.expectConverged();
     }
   }
 
