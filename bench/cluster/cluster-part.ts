@@ -158,9 +158,7 @@ class Cluster {
     await this.replicas.stop();
   }
 
-  private async measured(
-    load: () => Promise<{ tally: Tally; perSecond: number }>,
-  ): Promise<Measured> {
+  private async measured(load: () => Promise<{ tally: Tally; perSecond: number }>): Promise<Measured> {
     const latency = await ReplicationLatency.begin(this.replicas.members);
     const cpuBefore = this.replicas.cpuSeconds();
     const { tally, perSecond } = await load();

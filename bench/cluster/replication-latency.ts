@@ -21,7 +21,9 @@ export class ReplicationLatency {
   /** Answers the percentiles of what was observed in between, interpolated within a bucket as Prometheus does. */
   async end(): Promise<(share: number) => number> {
     const after = await cumulated(this.replicas);
-    const counts = [...after].map(([bound, count]) => [bound, count - (this.before.get(bound) ?? 0)] as const);
+    const counts = [...after].map(
+      ([bound, count]) => [bound, count - (this.before.get(bound) ?? 0)] as const,
+    );
     return (share) => percentile(counts, share);
   }
 }

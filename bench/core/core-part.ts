@@ -53,7 +53,7 @@ function rowsOf(size: number, results: Collected): Row[] {
     row('bytesPerFinished', 'memory of a finished id', 'bytes'),
     row('expiryHoldMs', 'longest hold by expiry', 'ms', largest ? { atMost: 10 } : undefined),
     row('snapshotHoldMs', 'longest hold by a snapshot', 'ms', largest ? { atMost: 10 } : undefined),
-    row('growthHoldMs', 'longest single apply, tables growing', 'ms'),
-    row('gcHoldMs', 'longest garbage collection', 'ms'),
+    row('growthHoldMs', 'longest 50 adds while tables grow', 'ms'),
+    row('gcHoldMs', 'longest garbage collection while it grows', 'ms'),
   ];
 }

@@ -44,7 +44,8 @@ export interface Bus {
   start(subjects: readonly string[], handlers: BusHandlers): void;
   /**
    * Returns false when the message is known not to have left (not connected, buffer full, stopped). The bus may
-   * keep `payload` until it has left; it must not be changed.
+   * keep `payload` until it has left; it must not be changed. What is published in one turn of the event loop leaves
+   * together at its end: before anything runs that was given to `setImmediate` after the call.
    */
   publish(subject: string, payload: Uint8Array): boolean;
   /**

@@ -29,6 +29,11 @@ export interface NatsSessionHandlers extends Omit<NatsConnectionEvents, 'onDenie
 export class NatsSession {
   private connection: NatsConnection | undefined;
   private window: OutboundWindow | undefined;
+  /**
+   * What was published in this turn of the event loop. Written together at its end: a system call for each message, at
+   * each replica and at the server, would cost more than everything else that is done with it.
+   */
+  private unwritten: { readonly subject: string; readonly payload: Uint8Array }[] = [];
   private denied = false;
   private giveUp: NodeJS.Timeout | undefined;
   private end: (reason: string) => void = () => undefined;
@@ -67,24 +72,33 @@ export class NatsSession {
   }
 
   publish(subject: string, payload: Uint8Array): boolean {
-    if (this.connection === undefined || this.window?.admit(subject.length + payload.length) !== true) {
-      return false;
-    }
-    try {
-      this.connection.publish(subject, payload);
-      return true;
-    } catch {
-      return false;
-    }
+    if (this.connection === undefined || this.connection.isClosed()) return false;
+    if (this.window?.admit(subject.length + payload.length) !== true) return false;
+    if (this.unwritten.push({ subject, payload }) === 1) setImmediate(() => this.write());
+    return true;
   }
 
   /** Sends what is left, then closes. Can take for ever on a link that swallows everything. */
   async drain(): Promise<void> {
+    this.write();
     await this.connection?.drain();
   }
 
   async close(): Promise<void> {
     await this.connection?.close();
+  }
+
+  private write(): void {
+    const messages = this.unwritten;
+    this.unwritten = [];
+    for (const { subject, payload } of messages) {
+      try {
+        this.connection?.publish(subject, payload);
+      } catch {
+        // Closed meanwhile, or larger than the server takes: lost, as anything may be around a disconnect.
+      }
+    }
+    this.window?.written();
   }
 
   private async confirm(connection: NatsConnection): Promise<void> {

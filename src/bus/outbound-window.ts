@@ -18,12 +18,12 @@ export class OutboundWindow {
   admit(bytes: number): boolean {
     if (this.sent - this.acknowledged + bytes > this.windowBytes) return false;
     this.sent += bytes;
-    if (this.sent - this.acknowledged > this.windowBytes / 32) this.ask();
     return true;
   }
 
-  private ask(): void {
-    if (this.asking) return;
+  /** Everything admitted so far has been given to the connection. */
+  written(): void {
+    if (this.asking || this.sent - this.acknowledged <= this.windowBytes / 32) return;
     this.asking = true;
     const mark = this.sent;
     this.flush().then(

@@ -23,6 +23,8 @@ export interface HistoryOptions {
 }
 
 export interface HistoryEvents {
+  /** Whether requests are answered already, so that a replay has to leave them room. */
+  isServing(): boolean;
   onMessage(payload: Uint8Array): void;
   /**
    * Everything in the stream has been replayed; `complete` when it held all that still matters, so that what
@@ -42,6 +44,8 @@ export interface StreamFigures {
 
 const TICK_MS = 100;
 const PROGRESS_EVERY_MS = 2_000;
+/** An event takes about 5 µs. A replica that answers requests leaves them half of its time. */
+const PACES = { serving: { batch: 256, pauseMs: 2 }, starting: { batch: 2_048, pauseMs: 0 } } as const;
 
 export const HISTORY_PLAN_DEFAULTS = {
   checkEveryUs: 5_000_000,
@@ -188,6 +192,7 @@ export class History {
       stream: info.config.name,
       filterSubject: loadWildcard(this.options.stream.subjectPrefix),
       since,
+      pace: this.events.isServing() ? PACES.serving : PACES.starting,
       lastSeq: info.state.last_seq,
     };
     const replay = new StreamReplay(link, request, {

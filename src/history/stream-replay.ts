@@ -1,10 +1,17 @@
 /**
  * Reads a stream once, in order and without a gap, from some point to what was its last message at the start. The
- * consumer is ephemeral and nothing is acknowledged. Messages are pulled in batches, one turn of the event loop each, so
+ * consumer is ephemeral and nothing is acknowledged. Messages are pulled in batches, in one turn of the event loop each, so
  * that requests are answered in between; a consumer that is lost is made anew behind the last message that came.
  */
 import type { Inbox, JetStreamLink, LinkMessage } from './jetstream-link';
 import { JetStreamFault } from './jetstream-link';
+
+export interface ReplayPace {
+  /** Messages that are handled in one go. */
+  readonly batch: number;
+  /** Between two batches. */
+  readonly pauseMs: number;
+}
 
 export interface ReplayRequest {
   readonly stream: string;
@@ -12,6 +19,7 @@ export interface ReplayRequest {
   readonly filterSubject: string;
   /** Where to begin: the first message, or the first one that the stream took at that time or later. */
   readonly since: 'start' | { readonly timeUs: number };
+  readonly pace: ReplayPace;
   /** The replay ends with this message. */
   readonly lastSeq: number;
 }
@@ -23,7 +31,6 @@ export interface ReplayHandlers {
   onProgress(replayed: number, left: number): void;
 }
 
-const BATCH = 256;
 const STALLED_MS = 2_000;
 const MOST_STALLS = 4;
 const RETRY_MS = 500;
@@ -108,13 +115,19 @@ export class StreamReplay {
       : { deliver_policy: 'by_start_time', opt_start_time: new Date(since.timeUs / 1000).toISOString() };
   }
 
+  private pause(): void {
+    const { pauseMs } = this.request.pace;
+    if (pauseMs === 0) setImmediate(() => this.pull());
+    else this.timer = setTimeout(() => this.pull(), pauseMs);
+  }
+
   private pull(): void {
     if (!this.settle || !this.inbox) return;
     this.inBatch = 0;
     this.watch();
     try {
       const next = `CONSUMER.MSG.NEXT.${this.request.stream}.${this.consumer}`;
-      this.link.publish(next, { batch: BATCH, no_wait: true }, this.inbox.subject);
+      this.link.publish(next, { batch: this.request.pace.batch, no_wait: true }, this.inbox.subject);
     } catch (error) {
       this.settle.reject(error);
     }
@@ -143,9 +156,10 @@ export class StreamReplay {
     if (place.streamSeq >= this.request.lastSeq || place.left === 0) {
       this.handlers.onProgress(this.replayed, 0);
       this.settle.resolve();
-    } else if (this.inBatch === BATCH) {
+    } else if (this.inBatch === this.request.pace.batch) {
       this.handlers.onProgress(this.replayed, this.left);
-      setImmediate(() => this.pull());
+      clearTimeout(this.timer);
+      this.pause();
     }
   }
 

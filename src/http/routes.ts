@@ -119,10 +119,10 @@ export class Routes {
 const atOnce = (answer: () => void): void => answer();
 
 /**
- * The NATS client writes what was published in a microtask of the same turn. Answered after that, a report has left the
- * process: not even kill -9 takes back what a gateway was told.
+ * The bus writes what was published at the end of the turn. Answered after that, a report has left the process: not even
+ * kill -9 takes back what a gateway was told.
  */
-const afterBusWrite = (answer: () => void): void => queueMicrotask(answer);
+const afterBusWrite = (answer: () => void): void => void setImmediate(answer);
 
 /** A client that waits for `100 Continue` has not sent its body, so the connection cannot be used for another request. */
 function bodyTooLarge(req: ApiRequest): ApiError {

@@ -1,8 +1,12 @@
 /** The Dockerfile, as far as it can be checked without an engine, and the image's health check against real replicas. */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CertificateAuthority } from '../support/certificates';
 import { freePort } from '../support/free-port';
 import { ReplicaProcess } from '../support/replica-process';
+import { until } from '../support/until';
 import { projectPath, readJson, readText } from './project-files';
 
 const dockerfile = readText('Dockerfile');
@@ -77,5 +81,22 @@ describe('the health check of the image', () => {
     expect(await check({ HTTP_PORT: String(replica.port) })).toBe(0);
     await replica.stop();
     expect(await check({ HTTP_PORT: String(await freePort()) })).toBe(1);
+  });
+
+  it('speaks TLS where the replica does', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'healthcheck-'));
+    const files = {
+      HTTP_TLS_CERT_FILE: join(folder, 'cert.pem'),
+      HTTP_TLS_KEY_FILE: join(folder, 'key.pem'),
+    };
+    const { cert, key } = new CertificateAuthority().issue('replica.test');
+    writeFileSync(files.HTTP_TLS_CERT_FILE, cert);
+    writeFileSync(files.HTTP_TLS_KEY_FILE, key);
+    const replica = await ReplicaProcess.launch({ env: files });
+    const at = { HTTP_HOST: replica.host, HTTP_PORT: String(replica.port) };
+    await until(async () => (await check({ ...at, ...files })) === 0, { describe: 'the check succeeds' });
+    expect(await check(at)).toBe(1);
+    await replica.stop();
+    rmSync(folder, { recursive: true });
   });
 });

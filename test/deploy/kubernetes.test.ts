@@ -2,17 +2,11 @@
 import { parseAllDocuments } from 'yaml';
 import { parseConfig } from '../../src/config/config';
 import { schemaErrors, typeErrors, type KubernetesObject } from './kubernetes-types';
-import { Program, describeWith } from './programs';
+import { findKustomize } from './kustomize';
+import { describeWith } from './programs';
 import { projectPath, readText } from './project-files';
 
-/** Versions of kubectl that know components say which kustomize is in them. */
-const kubectl = new Program(
-  'kubectl',
-  ['kustomize'],
-  ['version', '--client', '-o', 'json'],
-  /kustomizeVersion/,
-);
-const kustomize = [kubectl, new Program('kustomize', ['build'], ['version'])].find(({ found }) => found);
+const kustomize = findKustomize();
 
 interface Container {
   readonly name: string;

@@ -12,6 +12,7 @@ describe('deploy/nats/permissions.conf', () => {
   let nats: NatsServerProcess;
   const replicas: ReplicaProcess[] = [];
   const connections: NatsConnection[] = [];
+  let env: Record<string, string>;
 
   const signIn = async (credentials: typeof TAP): Promise<NatsConnection> => {
     const connection = await connect({ servers: nats.url, ...credentials });
@@ -23,12 +24,12 @@ describe('deploy/nats/permissions.conf', () => {
     const config = readText('deploy/nats/permissions.conf')
       .replace('$METADATA_CENTER_NATS_PASSWORD', REPLICA.pass)
       .replace('$METADATA_CENTER_NATS_TAP_PASSWORD', TAP.pass);
-    nats = await NatsServerProcess.start({ config });
-    const env = {
+    nats = await NatsServerProcess.start({ config: `jetstream { store_dir: "{folder}" }\n${config}` });
+    env = {
       NATS_URL: nats.url,
       NATS_USER: REPLICA.user,
       NATS_PASS: REPLICA.pass,
-      NATS_HISTORY: 'off',
+      NATS_HISTORY: 'required',
     };
     for (let count = 0; count < 2; count++) replicas.push(await ReplicaProcess.start({ env }));
   });
@@ -39,7 +40,7 @@ describe('deploy/nats/permissions.conf', () => {
     await nats.stop();
   });
 
-  it('lets replicas share every type of event and their heartbeats, without one denied subject', async () => {
+  it('lets replicas share every type of event, their heartbeats and a history, without one denied subject', async () => {
     const [first, second] = replicas as [ReplicaProcess, ReplicaProcess];
     const tap = await signIn(TAP);
     const seen = new Set<string>();
@@ -64,6 +65,13 @@ describe('deploy/nats/permissions.conf', () => {
     await until(() => subjects.every((subject) => seen.has(`metadata-center.${subject}`)), {
       describe: () => `all subjects at the tap, not only ${[...seen].join(', ')}`,
     });
+    // A late one rebuilds its rows from the stream that the first one made.
+    const late = await ReplicaProcess.start({ env });
+    replicas.push(late);
+    const metrics = await (await fetch(`${late.url}/metrics`)).text();
+    expect(metrics).toMatch(/^metacenter_history_available 1$/m);
+    expect(metrics).toMatch(/^metacenter_history_replayed_total 3$/m);
+
     for (const replica of replicas) expect(replica.logged('bus trouble')).toBeUndefined();
     expect(nats.log).not.toMatch(/Violation/);
   });

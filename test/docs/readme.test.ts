@@ -92,6 +92,13 @@ describe('The docs', () => {
     },
   );
 
+  it('say in the README what is in each folder of the sources', () => {
+    const folders = readdirSync(join(ROOT, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `src/${name}/`);
+    expect(folders.filter((folder) => !readme.includes(`| \`${folder}\` `))).toEqual([]);
+  });
+
   it('name only metrics that exist', () => {
     expect(docs.flatMap((path) => unknownMetrics(textOf(path)))).toEqual([]);
   });

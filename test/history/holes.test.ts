@@ -185,7 +185,11 @@ describe('With a real stream', () => {
         },
       },
       () => server,
-      { onMessage: (payload) => replicator.receive(payload, 'replay'), onReplayed: () => undefined },
+      {
+        isServing: () => true,
+        onMessage: (payload) => replicator.receive(payload, 'replay'),
+        onReplayed: () => undefined,
+      },
       nowUs,
       createLogger('fatal', { write: () => undefined }),
     );

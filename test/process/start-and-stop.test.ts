@@ -1,4 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { RawConnection } from '../http/client';
 import { ReplicaProcess } from '../support/replica-process';
+import { until } from '../support/until';
 
 describe('a replica process', () => {
   it('serves alone with nothing configured, logs JSON lines only, and stops with code 0', async () => {
@@ -27,5 +30,52 @@ describe('a replica process', () => {
     const replica = await ReplicaProcess.start({ env: { METADATA_CENTER_EXPIRE: '5s' } });
     await replica.stop();
     expect(replica.logged(/METADATA_CENTER_EXPIRE/)).toMatchObject({ level: 'warn' });
+  });
+});
+
+describe('a second signal, while a report is still on its way in', () => {
+  const body = '{"cluster":"c","request_id":"r","ip":"10.0.0.1"}';
+  let replica: ReplicaProcess;
+  let busy: RawConnection;
+
+  beforeEach(async () => {
+    replica = await ReplicaProcess.start();
+    busy = await RawConnection.open(replica.port);
+    busy.send(`POST /v1/load/stats HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n{`);
+    // By the time of this answer the replica has read what was sent before.
+    await replica.healthy();
+  });
+
+  afterEach(async () => {
+    busy.close();
+    await replica.kill();
+  });
+
+  const stopping = (): Promise<unknown> =>
+    until(() => replica.logged('stopping'), { describe: 'the replica stops' });
+
+  it('is the same one when it comes at once: Ctrl-C under npm start comes twice', async () => {
+    replica.signal('SIGINT');
+    await stopping();
+    replica.signal('SIGINT');
+    await delay(100);
+    busy.send(body.slice(1));
+    expect(await busy.answer()).toMatchObject({ code: 0 });
+    expect(await replica.exited()).toEqual({ code: 0, signal: null });
+  });
+
+  it('ends the replica at once when it comes later', async () => {
+    replica.signal('SIGINT');
+    await stopping();
+    await delay(600);
+    replica.signal('SIGINT');
+    expect(await replica.exited()).toEqual({ code: 1, signal: null });
+  });
+
+  it('ends the replica at once when it is another one', async () => {
+    replica.signal('SIGINT');
+    await stopping();
+    replica.signal('SIGTERM');
+    expect(await replica.exited()).toEqual({ code: 1, signal: null });
   });
 });

@@ -92,9 +92,9 @@ export class Engines {
     button.setAttribute('aria-pressed', 'false');
     const queued = loadCell('queued');
     const prompt = loadCell('prompt');
-    const time = element('td');
+    const time = element('div', { className: 'time' });
     const name = element('th', { scope: 'row' }, button);
-    const tr = element('tr', {}, name, queued.cell, prompt.cell, time);
+    const tr = element('tr', {}, name, queued.cell, prompt.cell, element('td', {}, time));
     const update = (row) => {
       queued.set(row.queued_req_num, this.scale.queued);
       prompt.set(row.prompt_length, this.scale.prompt);

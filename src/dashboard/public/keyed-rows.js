@@ -3,6 +3,8 @@
  * order follows slowly and never under the reader's hand, so that a busy table stays calm.
  */
 const REORDER_MS = 2_000;
+/** Of the rows out of sight, so many are brought up to date with each frame that has something to draw. */
+const LAZY_ROWS = 50;
 
 export class KeyedRows {
   /** `create` makes `{ tr, focus, update(row) }` for a key, where `focus` is what the arrow keys move between. */
@@ -15,7 +17,8 @@ export class KeyedRows {
     this.rows = new Map();
     this.views = new Map();
     this.dirty = new Set();
-    this.orderedAt = 0;
+    this.orderedAt = -Infinity;
+    this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: '300px' });
     body.addEventListener('keydown', (event) => this.move(event));
   }
 
@@ -28,7 +31,7 @@ export class KeyedRows {
     for (const key of removed) this.remove(key);
     for (const row of rows) {
       const key = keyOf(row);
-      if (!this.rows.has(key)) this.orderedAt = 0;
+      if (!this.rows.has(key)) this.orderedAt = -Infinity;
       this.rows.set(key, row);
       this.dirty.add(key);
     }
@@ -41,15 +44,19 @@ export class KeyedRows {
 
   /** After a change of filter or order. */
   reorder() {
-    this.orderedAt = 0;
+    this.orderedAt = -Infinity;
     this.schedule();
   }
 
   remove(key) {
     this.rows.delete(key);
     this.dirty.delete(key);
-    this.views.get(key)?.tr.remove();
-    this.views.delete(key);
+    const view = this.views.get(key);
+    if (view) {
+      this.sight.unobserve(view.tr);
+      view.tr.remove();
+      this.views.delete(key);
+    }
     this.schedule();
   }
 
@@ -67,22 +74,34 @@ export class KeyedRows {
 
   render() {
     this.onRender();
+    let lazy = LAZY_ROWS;
     for (const key of this.dirty) {
       let view = this.views.get(key);
       if (!view) {
         view = this.create(key);
         view.tr.dataset.key = key;
         this.views.set(key, view);
+        this.sight.observe(view.tr);
+      } else if (!view.visible && lazy-- <= 0) {
+        continue;
       }
       view.update(this.rows.get(key));
+      this.dirty.delete(key);
     }
-    this.dirty.clear();
     const now = performance.now();
     const held =
       this.orderedAt > 0 && (this.body.matches(':hover') || this.body.contains(document.activeElement));
     if (held || now - this.orderedAt < REORDER_MS) return;
     this.orderedAt = now;
     this.arrange();
+  }
+
+  seen(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const view = this.views.get(target.dataset.key);
+      if (view) view.visible = isIntersecting;
+    }
+    this.schedule();
   }
 
   arrange() {

@@ -9,6 +9,8 @@ import { ReplicaPanel } from './replica.js';
 import { Token } from './token.js';
 
 const INTERVAL_MS = 250;
+/** Large clusters change everywhere all the time: more often than this nobody can follow. */
+const LARGE = { engines: 300, intervalMs: 500 };
 /** The overview changes with every message; the rows may be quiet, but have a heartbeat. */
 const OVERVIEW_SILENT_MS = 3_000;
 const ROWS_SILENT_MS = 12_000;
@@ -34,6 +36,7 @@ const overview = new EventStream(`/v1/overview/watch?interval_ms=${INTERVAL_MS}`
   onEvent: (name, data) => {
     lastNewsMs = Date.now();
     if (name === 'replica') takeReplica(data);
+    else if (name === 'recent') history.remember(Math.floor(Date.now() / 1000), data);
     else clusters.take(name, data);
     if (cluster === undefined) selectFromAddress();
   },
@@ -111,16 +114,15 @@ function selectFromAddress() {
   history.forgetEngines();
   setText(document.getElementById('cluster-name'), cluster);
   rowsStream?.stop();
-  rowsStream = new EventStream(
-    `/v1/load/watch?cluster=${encodeURIComponent(cluster)}&interval_ms=${INTERVAL_MS}`,
-    {
-      headers,
-      silentMs: ROWS_SILENT_MS,
-      onEvent: (name, data) => engines.take(name, data),
-      onState: (state, reason) =>
-        problem('rows', state === 'lost' ? `The rows of this cluster do not come (${reason}).` : undefined),
-    },
-  );
+  const intervalMs = clusters.rows.get(cluster)?.engines > LARGE.engines ? LARGE.intervalMs : INTERVAL_MS;
+  const query = `cluster=${encodeURIComponent(cluster)}&interval_ms=${intervalMs}`;
+  rowsStream = new EventStream(`/v1/load/watch?${query}`, {
+    headers,
+    silentMs: ROWS_SILENT_MS,
+    onEvent: (name, data) => engines.take(name, data),
+    onState: (state, reason) =>
+      problem('rows', state === 'lost' ? `The rows of this cluster do not come (${reason}).` : undefined),
+  });
   rowsStream.start();
   draw();
 }

@@ -22,6 +22,7 @@ export function docsPage(version: string): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Metadata Center API</title>
+<link rel="icon" href="/dashboard/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/dashboard/base.css">
 <link rel="stylesheet" href="/dashboard/docs.css">
 </head>

@@ -1,0 +1,246 @@
+/// <reference lib="dom" />
+/** The page in a real browser, in front of two real replicas on a real bus. */
+import type { Page } from 'playwright-core';
+import { closeConnections, del, post } from '../http/client';
+import { findChromium, TestBrowser } from '../support/chromium';
+import { NatsServerProcess } from '../support/nats-server';
+import { ReplicaProcess } from '../support/replica-process';
+import { until } from '../support/until';
+
+const executable = findChromium();
+const withBrowser = executable === undefined ? describe.skip : describe;
+
+let nats: NatsServerProcess;
+let shown: ReplicaProcess;
+let other: ReplicaProcess;
+let browser: TestBrowser;
+let page: Page;
+let foreign: string[];
+let errors: string[];
+const atEnd: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  if (executable === undefined) return;
+  nats = await NatsServerProcess.start();
+  atEnd.push(() => nats.stop());
+  [shown, other] = await Promise.all([startReplica(), startReplica()]);
+  atEnd.push(() => Promise.all([shown.kill(), other.kill()]));
+  browser = await TestBrowser.open(executable, { viewport: { width: 1280, height: 900 } });
+  atEnd.push(() => browser.close());
+});
+
+afterAll(async () => {
+  closeConnections();
+  for (const end of atEnd.reverse()) await end();
+});
+
+const startReplica = (port?: number): Promise<ReplicaProcess> =>
+  ReplicaProcess.start({ env: { NATS_URL: nats.url }, ...(port !== undefined && { port }) });
+
+async function open(cluster: string, replica = shown): Promise<void> {
+  page = await browser.context.newPage();
+  foreign = [];
+  errors = [];
+  page.on('request', (request) => {
+    if (!request.url().startsWith(`${replica.url}/`)) foreign.push(request.url());
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.goto(`${replica.url}/#cluster=${cluster}`);
+  await pill('live').waitFor();
+}
+
+const pill = (text: string) => page.locator('#connection', { hasText: text });
+
+let ids = 0;
+/** A report at the replica that the page does not come from. */
+async function report(cluster: string, ip: string, prompt_length = 100): Promise<string> {
+  const request_id = `request-${++ids}`;
+  expect((await post(other.port, { cluster, ip, request_id, prompt_length })).reason).toBe('');
+  return request_id;
+}
+
+const rowOf = (ip: string) => page.locator('#engine-rows tr', { has: page.getByText(ip, { exact: true }) });
+
+async function untilText(ip: string, text: string, timeoutMs: number): Promise<void> {
+  await rowOf(ip).getByText(text, { exact: true }).waitFor({ timeout: timeoutMs });
+}
+
+withBrowser('the dashboard', () => {
+  afterEach(async () => {
+    await page.close();
+    expect(errors).toEqual([]);
+  });
+
+  it('shows rows within a second of a report at another replica, and each change of them', async () => {
+    await open('live');
+    const first = await report('live', '10.1.0.1');
+    await untilText('10.1.0.1', '1', 1_000);
+    await report('live', '10.1.0.1', 1_234);
+    await untilText('10.1.0.1', '1,334', 1_000);
+    await del(other.port, { request_id: first });
+    await untilText('10.1.0.1', '1,234', 1_000);
+    await report('live', '10.1.0.2');
+    await untilText('10.1.0.2', '1', 1_000);
+    await page
+      .locator('#cluster-rows tr', { hasText: 'live' })
+      .getByText('1,334')
+      .waitFor({ timeout: 1_000 });
+    expect(foreign).toEqual([]);
+  });
+
+  it('says within seconds that the bus is lost, and that it is back', async () => {
+    await open('bus');
+    await nats.kill();
+    await page.getByRole('alert').getByText('The bus is lost').waitFor({ timeout: 3_000 });
+    await pill('bus lost').waitFor();
+    await nats.run();
+    await pill('live').waitFor({ timeout: 15_000 });
+    expect(await page.getByRole('alert').textContent()).toBe('');
+    await until(
+      async () => !(await (await fetch(`${other.url}/readyz`)).text()).includes('"connected":false'),
+      {
+        describe: 'the other replica has its bus back too',
+      },
+    );
+  });
+
+  it('says at once that its replica is gone, keeps what it knew, and comes back with it', async () => {
+    const ownReplica = await startReplica();
+    await open('gone', ownReplica);
+    await report('gone', '10.3.0.1');
+    await untilText('10.3.0.1', '1', 1_000);
+    await ownReplica.kill();
+    await page.getByRole('alert').getByText('This replica does not answer').waitFor({ timeout: 1_000 });
+    expect(await rowOf('10.3.0.1').count()).toBe(1);
+    const back = await startReplica(ownReplica.port);
+    try {
+      await pill('live').waitFor({ timeout: 5_000 });
+      await until(async () => (await rowOf('10.3.0.1').count()) === 0, {
+        describe: 'the row that the new replica does not have is gone',
+      });
+    } finally {
+      await back.kill();
+    }
+  });
+
+  it('notices a replica that hangs with its connections open', async () => {
+    const hanging = await startReplica();
+    try {
+      await open('hangs', hanging);
+      hanging.signal('SIGSTOP');
+      await page.getByRole('alert').getByText('it says nothing').waitFor({ timeout: 6_000 });
+      hanging.signal('SIGCONT');
+      await pill('live').waitFor({ timeout: 10_000 });
+    } finally {
+      await hanging.kill();
+    }
+  });
+
+  it('can be used by keyboard alone: reach the engines, move, pick one, filter, order', async () => {
+    for (const [ip, count] of [
+      ['10.4.0.1', 1],
+      ['10.4.0.2', 3],
+      ['10.4.0.3', 2],
+    ] as const) {
+      for (let i = 0; i < count; i++) await report('keys', ip);
+    }
+    await open('keys');
+    await untilText('10.4.0.2', '3', 2_000);
+    const listed = () => page.locator('#engine-rows button').allTextContents();
+    expect(await listed()).toEqual(['10.4.0.2', '10.4.0.3', '10.4.0.1']);
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to the engines');
+    await page.keyboard.press('Enter');
+    const focused = (): Promise<string | null | undefined> =>
+      page.evaluate(() => document.activeElement?.textContent);
+    for (let presses = 0; presses < 6 && (await focused()) !== '10.4.0.2'; presses++)
+      await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowDown');
+    expect(await focused()).toBe('10.4.0.3');
+    await page.keyboard.press('Enter');
+    expect(await page.getByRole('button', { name: '10.4.0.3', pressed: true }).count()).toBe(1);
+    expect(await page.locator('.of').allTextContents()).toEqual(['10.4.0.3', '10.4.0.3']);
+    await page.keyboard.press('End');
+    expect(await focused()).toBe('10.4.0.1');
+    await page.keyboard.press('/');
+    await page.keyboard.type('0.3');
+    await until(async () => (await listed()).join() === '10.4.0.3', { describe: 'only the match is listed' });
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Backspace');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowRight');
+    await until(async () => (await listed()).join() === '10.4.0.1,10.4.0.2,10.4.0.3', {
+      describe: 'by address',
+    });
+  });
+
+  it('has names and roles for a screen reader, and leaves the bars to the eye', async () => {
+    await report('spoken', '10.5.0.1', 77);
+    await open('spoken');
+    const engines = page.getByRole('table', { name: 'Engines of the selected cluster' });
+    await engines.getByRole('row', { name: '10.5.0.1 1 77' }).waitFor();
+    expect(await engines.getByRole('columnheader').allTextContents()).toHaveLength(4);
+    expect(await page.getByRole('link', { name: 'spoken' }).getAttribute('aria-current')).toBe('true');
+    for (const name of ['Clusters', 'spoken', 'This replica']) {
+      expect(await page.getByRole('region', { name }).count()).toBe(1);
+    }
+    expect(await page.locator('.bar:not([aria-hidden="true"])').count()).toBe(0);
+  });
+
+  it.each(['light', 'dark'] as const)('is legible in the %s scheme', async (colorScheme) => {
+    await report('colours', '10.6.0.1');
+    await open('colours');
+    await page.emulateMedia({ colorScheme });
+    const contrasts = await page.evaluate(() => {
+      const channels = (colour: string) => colour.match(/[\d.]+/g)!.map(Number);
+      const luminance = (colour: string) => {
+        const [r, g, b] = channels(colour).map((value) => {
+          const part = value / 255;
+          return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        }) as [number, number, number];
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const ground = luminance(getComputedStyle(document.querySelector('section')!).backgroundColor);
+      const contrast = (selector: string, property: 'color' | 'backgroundColor') => {
+        const ink = luminance(getComputedStyle(document.querySelector(selector)!)[property]);
+        return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+      };
+      return {
+        ground,
+        text: contrast('dd', 'color'),
+        muted: contrast('dt', 'color'),
+        bars: contrast('.key.queued', 'backgroundColor'),
+        prompts: contrast('.key.prompt', 'backgroundColor'),
+      };
+    });
+    expect(contrasts.ground > 0.5).toBe(colorScheme === 'light');
+    expect(Math.min(contrasts.text, contrasts.muted)).toBeGreaterThan(4.5);
+    expect(Math.min(contrasts.bars, contrasts.prompts)).toBeGreaterThan(3);
+  });
+
+  it('fits a phone without scrolling sideways', async () => {
+    await report('phone', '10.7.100.200', 1_000_000);
+    await open('phone');
+    await page.setViewportSize({ width: 360, height: 740 });
+    await untilText('10.7.100.200', '1,000,000', 2_000);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  });
+});
+
+withBrowser('the dashboard of a replica that asks for a token', () => {
+  it('is open itself, asks for the token, says when it is wrong, and is live with the right one', async () => {
+    const guarded = await ReplicaProcess.start({ env: { METADATA_CENTER_AUTH_TOKENS: 'right-token' } });
+    atEnd.push(() => guarded.kill());
+    page = await browser.context.newPage();
+    await page.goto(guarded.url);
+    await page.getByText('This replica asks for a token.').waitFor();
+    await page.getByLabel('Bearer token').fill('wrong-token');
+    await page.keyboard.press('Enter');
+    await page.getByText('This replica does not accept that token.').waitFor();
+    await page.getByLabel('Bearer token').fill('right-token');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await pill('live').waitFor();
+    await page.reload();
+    await pill('live').waitFor();
+    await page.close();
+  });
+});

@@ -1,0 +1,108 @@
+/// <reference lib="dom" />
+/** A cluster of 1,000 engines that all change all the time: the page must stay calm and answer its reader. */
+import type { Page } from 'playwright-core';
+import { type Replica, startReplica, stopReplicas } from '../http/replica';
+import { findChromium, TestBrowser } from '../support/chromium';
+import { until } from '../support/until';
+
+const executable = findChromium();
+const withBrowser = executable === undefined ? describe.skip : describe;
+
+const ENGINES = Array.from({ length: 1_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+
+let replica: Replica;
+let browser: TestBrowser | undefined;
+let page: Page;
+let traffic: NodeJS.Timeout;
+
+beforeAll(async () => {
+  if (executable === undefined) return;
+  replica = await startReplica();
+  browser = await TestBrowser.open(executable, { viewport: { width: 1280, height: 900 } });
+  let round = 0;
+  traffic = setInterval(() => {
+    round++;
+    for (const [i, ip] of ENGINES.entries()) {
+      const requestId = `${round % 7} ${ip}`;
+      replica.replicator.delete(requestId);
+      const report = {
+        cluster: 'c',
+        ip,
+        requestId: `${requestId} ${round}`,
+        promptLength: (i * round) % 5_000,
+      };
+      replica.replicator.add({ ...report, timestampNs: undefined });
+      if (round > 9) replica.replicator.delete(`${(round - 9) % 7} ${ip} ${round - 9}`);
+    }
+  }, 250);
+});
+
+afterAll(async () => {
+  clearInterval(traffic);
+  await browser?.close();
+  await stopReplicas();
+});
+
+withBrowser('1,000 engines that change four times a second', () => {
+  it('are all there, and the page answers its reader in between', async () => {
+    page = await browser!.context.newPage();
+    await page.goto(`http://127.0.0.1:${replica.port}/#cluster=c`);
+    await until(async () => (await page.locator('#engine-rows tr').count()) === 1_000, {
+      describe: 'all rows',
+    });
+    // Processor time of the page's thread, so that the figure does not depend on what else the machine does.
+    const inspector = await browser!.context.newCDPSession(page);
+    await inspector.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const measure = async (): Promise<Record<string, number>> => {
+      const { metrics } = await inspector.send('Performance.getMetrics');
+      return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+    };
+    const before = await measure();
+    const startedMs = performance.now();
+    const updated = await page.evaluate(async () => {
+      const seen = new Set<string>();
+      const row = document.querySelector('#engine-rows tr')!;
+      const end = performance.now() + 4_000;
+      while (performance.now() < end) {
+        seen.add(row.textContent);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return seen.size;
+    });
+    const seconds = (performance.now() - startedMs) / 1000;
+    const after = await measure();
+    const shareOf = (name: string): number => (after[name]! - before[name]!) / seconds;
+    const shares = ['TaskDuration', 'ScriptDuration', 'RecalcStyleDuration', 'LayoutDuration'].map(
+      (name) => `${name} ${(100 * shareOf(name)).toFixed(1)} %`,
+    );
+    process.stdout.write(
+      `1,000 engines, ${updated} updates in ${seconds.toFixed(1)} s: ${shares.join(', ')}\n`,
+    );
+    expect(updated).toBeGreaterThan(1);
+    expect(shareOf('TaskDuration')).toBeLessThan(0.5);
+  });
+
+  it('stay in place under the hand of the reader, and can be found', async () => {
+    const names = () => page.locator('#engine-rows button').allTextContents();
+    await page.locator('#engine-rows tr').nth(3).hover();
+    const before = await names();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    expect(await names()).toEqual(before);
+    await page.getByLabel('Filter').fill('10.0.3.99');
+    await until(async () => (await names()).join() === '10.0.3.99', {
+      timeoutMs: 2_000,
+      describe: 'the match',
+    });
+    await page.getByRole('button', { name: '10.0.3.99' }).click();
+    expect(await page.locator('.of').allTextContents()).toEqual(['10.0.3.99', '10.0.3.99']);
+  });
+
+  it('reach a page that was left alone with a bounded number of nodes', async () => {
+    await page.getByLabel('Filter').fill('');
+    await until(async () => (await page.locator('#engine-rows tr').count()) === 1_000, {
+      describe: 'all rows',
+    });
+    const nodes = await page.evaluate(() => document.querySelectorAll('*').length);
+    expect(nodes).toBeLessThan(15_000);
+  });
+});

@@ -1,0 +1,99 @@
+/** Replicas that are stopped and replaced while gateways report: whatever was answered 200 is at the others. */
+import { Agent, request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Fleet } from '../convergence/fleet';
+import { Workload } from '../convergence/workload';
+import { seededRandom } from '../support/seeded-random';
+import { until } from '../support/until';
+
+let fleet: Fleet;
+
+beforeEach(async () => {
+  fleet = await Fleet.start({ size: 3, env: { METADATA_CENTER_READY_TIMEOUT: '5s' } });
+});
+
+afterEach(() => fleet.stop());
+
+interface Sent {
+  readonly status: number;
+  readonly lastOnConnection: boolean;
+}
+
+function add(url: string, id: string, agent: Agent): Promise<Sent> {
+  const body = `{"cluster":"stop","request_id":"${id}","ip":"10.0.0.1","prompt_length":1}`;
+  return new Promise((resolve, reject) => {
+    const headers = { 'Content-Length': Buffer.byteLength(body) };
+    request(`${url}/v1/load/stats`, { method: 'POST', agent, headers }, (response) => {
+      response.resume().on('end', () => {
+        const lastOnConnection = response.headers.connection === 'close';
+        resolve({ status: response.statusCode ?? 0, lastOnConnection });
+      });
+    })
+      .on('error', reject)
+      .end(body);
+  });
+}
+
+async function queuedAt(url: string): Promise<number> {
+  const response = await fetch(`${url}/v1/load/stats?cluster=stop`);
+  const { data } = (await response.json()) as { data: { queued_req_num: number }[] };
+  return data[0]?.queued_req_num ?? 0;
+}
+
+it.each([1, 2, 3, 4, 5])(
+  'I4: SIGTERM under load loses no report that the stopping replica has answered 200 (run %i)',
+  async (run) => {
+    const [target, ...others] = fleet.members.map(({ replica }) => replica.url);
+    const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+    let accepted = 0;
+    let failed = 0;
+    let sending = true;
+    const lane = async (name: number): Promise<void> => {
+      for (let n = 0; sending; n++) {
+        try {
+          const { status } = await add(target!, `${run}-${name}-${n}`, agent);
+          expect(status).toBe(200);
+          accepted++;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') return;
+          // A connection that was closed as the report was sent: no answer, so a gateway sends it to the next replica.
+          failed++;
+        }
+      }
+    };
+    const lanes = Array.from({ length: 32 }, (_, name) => lane(name));
+    await until(() => accepted > 300 * run, { describe: 'load runs' });
+    fleet.members[0]!.replica.signal('SIGTERM');
+    expect(await fleet.members[0]!.replica.exited()).toEqual({ code: 0, signal: null });
+    sending = false;
+    await Promise.all(lanes);
+    agent.destroy();
+    for (const url of others) {
+      await until(async () => (await queuedAt(url)) >= accepted, {
+        timeoutMs: 2_000,
+        describe: `${url} has the ${accepted} reports that were accepted`,
+      });
+      expect(await queuedAt(url)).toBeLessThanOrEqual(accepted + failed);
+    }
+  },
+);
+
+it('I1 I2 I4: a rolling restart of three replicas under load: the others refuse no report, and all rows are exact after', async () => {
+  const load = new Workload(seededRandom(7), fleet.urls);
+  load.start(12);
+  await until(() => load.reports > 500, { describe: 'load runs' });
+  for (const member of fleet.members) {
+    member.replica.signal('SIGTERM');
+    expect(await member.replica.exited()).toEqual({ code: 0, signal: null });
+    const stoppedAt = load.reports;
+    await until(() => load.reports > stoppedAt + 300, { describe: 'the others go on' });
+    await fleet.launch(member);
+    await member.replica.ready();
+    await delay(300);
+  }
+  await load.stop();
+  const ms = await load.converged(fleet.urls, 5_000);
+  load.close();
+  process.stdout.write(`rolling restart: ${load.reports} reports, equal ${ms} ms after the last one\n`);
+  expect(load.refused).toEqual([]);
+}, 60_000);
