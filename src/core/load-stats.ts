@@ -258,7 +258,7 @@ export class LoadStats {
     );
   }
 
-  private expireAdds(slot: number, untilUs: number, now: number): void {
+  protected expireAdds(slot: number, untilUs: number, now: number): void {
     const hi = this.inFlight.hiOf(slot);
     const lo = this.inFlight.loOf(slot);
     const first = this.inFlight.firstOf(slot)!;
