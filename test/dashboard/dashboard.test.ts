@@ -2,7 +2,8 @@
 /** The page in a real browser, in front of two real replicas on a real bus. */
 import type { Page } from 'playwright-core';
 import { closeConnections, del, post } from '../http/client';
-import { findChromium, TestBrowser } from '../support/chromium';
+import { TestBrowser } from '../support/chromium';
+import { findChromium } from '../support/chromium-binary';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';

@@ -2,7 +2,8 @@
 /** A cluster of 1,000 engines that all change all the time: the page must stay calm and answer its reader. */
 import type { Page } from 'playwright-core';
 import { type Replica, startReplica, stopReplicas } from '../http/replica';
-import { findChromium, TestBrowser } from '../support/chromium';
+import { TestBrowser } from '../support/chromium';
+import { findChromium } from '../support/chromium-binary';
 import { until } from '../support/until';
 
 const executable = findChromium();
