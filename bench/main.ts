@@ -7,12 +7,14 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { clusterPart } from './cluster/cluster-part';
 import { corePart } from './core/core-part';
+import { historyPart } from './history/history-part';
 import { httpPart } from './http/http-part';
 import { joiningPart } from './joining/joining-part';
 import type { Part, Row } from './report/rows';
 import { jsonOf, tableOf } from './report/table';
+import { watchPart } from './watch/watch-part';
 
-const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart];
+const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart, historyPart, watchPart];
 const DEFAULT_ROUNDS = 5;
 
 async function main(): Promise<void> {
@@ -30,7 +32,13 @@ async function main(): Promise<void> {
   for (const part of PARTS) {
     if (!only.includes(part.name)) continue;
     const say = (progress: string): void => void process.stderr.write(`${part.name}: ${progress}\n`);
-    rows.push(...(await part.run({ rounds, say })));
+    try {
+      rows.push(...(await part.run({ rounds, say })));
+    } catch (error) {
+      // What the other parts have measured is not thrown away.
+      process.exitCode = 1;
+      say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
   }
   const tookSeconds = (Date.now() - started.getTime()) / 1000;
   const file = values.json ?? join(__dirname, '..', '..', 'results', 'latest.json');
@@ -40,9 +48,9 @@ async function main(): Promise<void> {
 }
 
 main().then(
-  () => process.exit(0),
+  () => process.exit(),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(`${String(error)}\n`);
     process.exit(1);
   },
 );

@@ -12,6 +12,7 @@ import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
+import { DebugServer } from './debug/debug-server';
 import type { HttpDependencies, Readiness } from './http/dependencies';
 import { httpLimits } from './http/limits';
 import { readPages } from './dashboard/pages';
@@ -29,6 +30,7 @@ import {
 } from './observability/metrics';
 import { LatencyCounts } from './observability/latency-counts';
 import { replicaOverview } from './observability/replica-overview';
+import { type Limit, registerLimitMetrics } from './observability/limit-metrics';
 import { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
 import { PeerTransport, checkedAuthorities } from './peers/peer-transport';
@@ -45,6 +47,7 @@ import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replicat
 import { AccessTokens } from './security/access-tokens';
 import { LiveFiles } from './security/live-files';
 import { parseTokenFile } from './security/token-list';
+import { RecentSums } from './watch/recent-sums';
 import { WATCH_TIMES, Watchers } from './watch/watchers';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
@@ -66,10 +69,12 @@ export class App {
   private readonly heartbeats: HeartbeatExchange;
   private readonly exchange: PeerExchange;
   private readonly discovery: DnsDiscovery | undefined;
+  private readonly recentSums: RecentSums;
   private readonly watchers: Watchers;
   private readonly http: HttpServer;
   private readonly peerTransport: PeerTransport;
   private readonly files: LiveFiles;
+  private readonly debug: DebugServer | undefined;
   private stopping = false;
 
   constructor(
@@ -156,14 +161,22 @@ export class App {
       watchers: () => this.watchers.count,
       nowUs: this.nowUs,
     };
-    this.watchers = new Watchers(this.stats.engines, () => replicaOverview(overview), {
-      ...WATCH_TIMES,
-      origin: this.origin,
-      maxWatchers: config.http.maxWatchers,
-    });
+    this.recentSums = new RecentSums(this.stats.engines, () => performance.now());
+    this.watchers = new Watchers(
+      this.stats.engines,
+      () => replicaOverview(overview),
+      () => this.recentSums.toJson(),
+      {
+        ...WATCH_TIMES,
+        origin: this.origin,
+        maxWatchers: config.http.maxWatchers,
+      },
+    );
     const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
+    const guard = asksForTokens ? accessTokens : undefined;
+    this.debug = config.debug && new DebugServer(guard, logger);
     this.http = this.createHttpServer({
-      accessTokens: asksForTokens ? accessTokens : undefined,
+      accessTokens: guard,
       replicator: this.replicator,
       replica: {
         status: (window) => this.status(window),
@@ -190,6 +203,7 @@ export class App {
     registerProcessMetrics(registry, version);
     registerViewMetrics(registry, this.replicator);
     registerWatchMetrics(registry, this.watchers);
+    registerLimitMetrics(registry, this.limits());
     registerBusMetrics(registry, this.bus, this.replicator);
     registerHistoryMetrics(registry, this.history);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
@@ -197,8 +211,9 @@ export class App {
 
   /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
   async start(): Promise<number> {
-    const { http, subjectPrefix } = this.config;
+    const { http, debug, subjectPrefix } = this.config;
     const port = await this.http.listen(http.host, http.port);
+    if (debug) await this.debug?.listen(debug.host, debug.port);
     this.files.start();
     this.bus.start([loadWildcard(subjectPrefix), replicaWildcard(subjectPrefix)], {
       onMessage: (subject, payload) => {
@@ -210,6 +225,7 @@ export class App {
     this.discovery?.start();
     this.exchange.start();
     this.expiry.start();
+    this.recentSums.start();
     this.heartbeats.start();
     return port;
   }
@@ -222,11 +238,33 @@ export class App {
     this.discovery?.stop();
     this.exchange.stop();
     this.expiry.stop();
+    this.recentSums.stop();
     this.heartbeats.stop();
     this.peerTransport.close();
     this.files.stop();
+    await this.debug?.stop();
     await this.history?.stop();
     await this.bus.stop();
+  }
+
+  private limits(): Limit[] {
+    const { config, stats, context, watchers, http } = this;
+    const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
+    const inFlight = (): number => stats.inFlight.size;
+    const engines = (): number => stats.engines.size;
+    const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
+    const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
+    return [
+      { name: 'in_flight', most: config.load.maxInFlight, use: inFlight },
+      { name: 'in_flight_ceiling', most: inFlightCeiling, use: inFlight },
+      { name: 'engines', most: config.load.maxEngines, use: engines },
+      { name: 'engines_ceiling', most: engineCeiling, use: engines },
+      { name: 'finished', most: finishedCeiling, use: finished },
+      { name: 'deletes_waiting', most: waitingCeiling, use: waiting },
+      { name: 'origins', most: CONTEXT_LIMITS.maxOrigins, use: () => context.originCount },
+      { name: 'watchers', most: config.http.maxWatchers, use: () => watchers.count },
+      { name: 'connections', most: httpLimits.maxConnections, use: () => http.connections },
+    ];
   }
 
   private createAccessTokens(): AccessTokens {

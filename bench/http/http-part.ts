@@ -2,6 +2,7 @@
  * One replica alone against bare `node:http` that parses the same bodies and sends answers of the same size. Both run all
  * the time; rounds alternate.
  */
+import { cpuSeconds } from '../processes/process-stats';
 import { startAlone } from '../processes/replicas';
 import { startBareServer } from '../processes/bare-process';
 import { closedLoop, type Script } from '../load/closed-loop';
@@ -35,8 +36,7 @@ export const httpPart: Part = {
       answers[path] = await (await fetch(`${replica.url}${path}`)).text();
     }
     const bare = await startBareServer(answers);
-    const perSecond = new Collected();
-    const p99Ms = new Collected();
+    const results = new Collected();
     const sides = [new Side('bare', bare), new Side('ours', replica)];
     try {
       for (let round = -1; round < rounds; round++) {
@@ -45,34 +45,47 @@ export const httpPart: Part = {
           for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
             const result = await side.run(workload);
             if (round < 0) continue;
-            perSecond.add(`${workload.name} ${side.name}`, result.perSecond);
-            p99Ms.add(`${workload.name} ${side.name}`, result.tally.percentileMs(0.99));
+            for (const [measure, value] of Object.entries(result)) {
+              results.add(`${workload.name} ${side.name} ${measure}`, value as number);
+            }
           }
         }
       }
     } finally {
       await Promise.all([replica.kill(), bare.stop()]);
     }
-    return WORKLOADS.flatMap(({ name }) => rowsOf(name, perSecond, p99Ms));
+    return WORKLOADS.flatMap(({ name }) => rowsOf(name, results));
   },
 };
 
-function rowsOf(name: string, perSecond: Collected, p99Ms: Collected): Row[] {
-  const ours = perSecond.of(`${name} ours`);
-  const bare = perSecond.of(`${name} bare`);
+function rowsOf(name: string, results: Collected): Row[] {
+  const of = (side: string, measure: keyof Measured): readonly number[] =>
+    results.of(`${name} ${side} ${measure}`);
+  const row = (what: string, unit: string, values: readonly number[]): Row => ({
+    part: 'http',
+    name: `${name}${what}`,
+    unit,
+    values,
+  });
   const target = TARGETS[name];
   return [
-    { part: 'http', name, unit: 'requests/s', values: ours },
-    { part: 'http', name: `${name}, bare node:http`, unit: 'requests/s', values: bare },
+    row('', 'requests/s', of('ours', 'perSecond')),
+    row(', bare node:http', 'requests/s', of('bare', 'perSecond')),
     {
-      part: 'http',
-      name: `${name}, ratio`,
-      unit: 'of bare',
-      values: ratios(ours, bare),
+      ...row(', ratio', 'of bare', ratios(of('ours', 'perSecond'), of('bare', 'perSecond'))),
       ...(target !== undefined && { target: { atLeast: target } }),
     },
-    { part: 'http', name: `${name}, p99`, unit: 'ms', values: p99Ms.of(`${name} ours`) },
+    row(', CPU', 'ms per 1,000', of('ours', 'cpuMs')),
+    // On a busy machine the one to trust: others take the CPU from a process, but their work is not counted as its own.
+    row(', ratio by CPU', 'of bare', ratios(of('bare', 'cpuMs'), of('ours', 'cpuMs'))),
+    row(', p99', 'ms', of('ours', 'p99Ms')),
   ];
+}
+
+interface Measured {
+  readonly perSecond: number;
+  readonly cpuMs: number;
+  readonly p99Ms: number;
 }
 
 interface Workload {
@@ -109,13 +122,17 @@ class Side {
 
   constructor(
     readonly name: string,
-    private readonly target: Target,
+    private readonly server: Target & { readonly pid: number },
   ) {}
 
-  async run({ name, script }: Workload): ReturnType<typeof closedLoop> {
-    const lanes = await Lanes.open([this.target], LANES);
+  async run({ name, script }: Workload): Promise<Measured> {
+    const lanes = await Lanes.open([this.server], LANES);
+    const cpuBefore = cpuSeconds(this.server.pid);
     try {
-      return await closedLoop(lanes, script(this), name === 'delete' ? Infinity : ROUND_MS);
+      const durationMs = name === 'delete' ? Infinity : ROUND_MS;
+      const { perSecond, tally } = await closedLoop(lanes, script(this), durationMs);
+      const cpuMs = ((cpuSeconds(this.server.pid) - cpuBefore) * 1_000_000) / tally.sent;
+      return { perSecond, cpuMs, p99Ms: tally.percentileMs(0.99) };
     } finally {
       lanes.close();
     }

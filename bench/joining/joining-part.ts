@@ -24,6 +24,7 @@ const SIZES: readonly Size[] = [
   { inFlight: 1_000_000, mostRounds: 1, readyWithinMs: 8_000 },
 ];
 const ENGINES = 16;
+const PUBLISHED_AT_ONCE = 10_000;
 const MIB = 1024 * 1024;
 
 export const joiningPart: Part = {
@@ -72,11 +73,7 @@ async function join(inFlight: number): Promise<Joined> {
   try {
     const serving = await replicas.launch();
     await serving.ready();
-    await publishAdds(replicas.nats.url, inFlight);
-    await until(async () => (await inFlightAt(serving.url)) === inFlight, {
-      timeoutMs: 120_000,
-      describe: 'the serving replica has everything',
-    });
+    await publishAdds(replicas.nats.url, inFlight, serving.url);
     await longestHoldMs(serving.url);
     const joiner = await replicas.launch();
     await until(() => joiner.logged('started'), { intervalMs: 1, describe: 'the port is open' });
@@ -95,8 +92,11 @@ async function join(inFlight: number): Promise<Joined> {
   }
 }
 
-/** As another replica would, which is gone since: far faster than over HTTP, and the same for those that receive it. */
-async function publishAdds(natsUrl: string, count: number): Promise<void> {
+/**
+ * As another replica would, which is gone since: far faster than over HTTP, and the same for those that receive it. No
+ * faster than `receiver` takes them: what a slow consumer loses, nobody could bring back.
+ */
+async function publishAdds(natsUrl: string, count: number, receiver: string): Promise<void> {
   const options = {
     ...NATS_BUS_DEFAULTS,
     clientName: 'bench',
@@ -108,10 +108,15 @@ async function publishAdds(natsUrl: string, count: number): Promise<void> {
   bus.start([], { onMessage: () => undefined, onStatus: () => undefined });
   await until(() => bus.connected, { describe: 'the bus is connected' });
   const subject = subjectOf('metadata-center', 'add');
-  for (let number = 0; number < count;) {
-    if (bus.publish(subject, encodeEvent(addEvent(number)))) number++;
-    // The window is full; and now and then those that receive need the core.
-    if (number % 2_000 === 0 || !bus.connected) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let published = 0; published < count;) {
+    const batchEnd = Math.min(count, published + PUBLISHED_AT_ONCE);
+    for (; published < batchEnd; published++) {
+      if (!bus.publish(subject, encodeEvent(addEvent(published)))) throw new Error('the bus took no more');
+    }
+    await until(async () => (await inFlightAt(receiver)) === published, {
+      intervalMs: 1,
+      describe: `${receiver} has ${published} requests in flight`,
+    });
   }
   await bus.stop();
 }

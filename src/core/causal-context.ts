@@ -98,6 +98,14 @@ export class CausalContext {
     return holes;
   }
 
+  /** Whether anything is missing of the origins that were active after `sinceUs`, given up or not. */
+  hasHoles(sinceUs: number): boolean {
+    for (const { seen, highest, newestUs } of this.origins.values()) {
+      if (newestUs > sinceUs && seen.gaps(1, highest).intervalCount > 0) return true;
+    }
+    return false;
+  }
+
   /** Stops chasing a hole. */
   giveUp(origin: string, seqs: SeqSet): void {
     const context = this.origins.get(origin);

@@ -15,7 +15,12 @@ export const NO_ROW = -1;
 /** Rows remembered of one id: an id that is used for ever again would collect every engine. */
 export const MOST_ROWS_OF_A_DELETE = 64;
 
+/** Raises remembered one by one: those of some seconds under full load. */
+const RAISES_REMEMBERED = 16_384;
+
 export class DeletionTimes {
+  /** How often a time was raised so far. */
+  raises = 0;
   private readonly slots = new HashedSlots();
   private readonly bySecond = new SecondLists();
   private readonly times = float64Column();
@@ -23,6 +28,7 @@ export class DeletionTimes {
   /** Rows beyond the first, for ids whose conflicting adds named several engines. */
   private readonly moreRows = new Map<number, number[]>();
   private waitingCount = 0;
+  private readonly raisedSlots = new Int32Array(RAISES_REMEMBERED);
 
   constructor(
     private readonly keepForUs: number,
@@ -100,6 +106,7 @@ export class DeletionTimes {
     this.times.set(slot, timeUs);
     this.bySecond.link(slot, secondOf(timeUs));
     this.digest.change(hi, lo, this.kind, timeUs, 0, 1);
+    this.raisedSlots[this.raises++ % RAISES_REMEMBERED] = slot;
     return slot;
   }
 
@@ -136,6 +143,14 @@ export class DeletionTimes {
         this.remove(slot);
       }
     }
+  }
+
+  /** The slots raised since `raises` had that value, or undefined when that is too long ago. */
+  raisedSince(raises: number): number[] | undefined {
+    if (this.raises - raises > RAISES_REMEMBERED) return undefined;
+    const slots = new Set<number>();
+    for (let i = raises; i < this.raises; i++) slots.add(this.raisedSlots[i % RAISES_REMEMBERED]!);
+    return [...slots];
   }
 
   /** The slots of one second of deletion time. */

@@ -10,6 +10,8 @@ export class ModelStats {
   /** All rows by address, listed or not. */
   readonly engines = new Map<string, EngineStats>();
   private listed: EngineStats[] = [];
+  private json = '[]';
+  private changesInJson = 0;
   private summaryJson = '';
   private summarisedChanges = -1;
 
@@ -43,27 +45,31 @@ export class ModelStats {
     return low;
   }
 
-  /** The JSON array of the rows. */
+  /** The JSON array of the rows; built again only after a change. */
   toJson(): string {
-    const { listed } = this;
-    if (listed.length === 0) return '[]';
-    let json = '[' + listed[0]!.toJson();
-    for (let i = 1; i < listed.length; i++) json += ',' + listed[i]!.toJson();
-    return json + ']';
+    if (this.changesInJson !== this.changes) {
+      this.json = `[${this.listed.map((engine) => engine.toJson()).join(',')}]`;
+      this.changesInJson = this.changes;
+    }
+    return this.json;
   }
+  /** Over the rows that answers show, without their cap. */
+  sums(): { queuedRequests: number; promptLength: number; updatedUs: number } {
+    const sums = { queuedRequests: 0, promptLength: 0, updatedUs: 0 };
+    for (const row of this.listed) {
+      sums.queuedRequests += row.queuedRequests;
+      sums.promptLength += row.promptLength;
+      sums.updatedUs = Math.max(sums.updatedUs, row.updatedUs);
+    }
+    return sums;
+  }
+
   /** The cluster as one row of sums; built again only after a change. */
   toSummaryJson(): string {
     if (this.summarisedChanges === this.changes) return this.summaryJson;
-    let queued = 0;
-    let prompt = 0;
-    let updatedUs = 0;
-    for (const row of this.listed) {
-      queued += row.queuedRequests;
-      prompt += row.promptLength;
-      updatedUs = Math.max(updatedUs, row.updatedUs);
-    }
+    const { queuedRequests, promptLength, updatedUs } = this.sums();
     const cluster = JSON.stringify(this.cluster);
-    const sums = `"queued_req_num":${Math.min(queued, LARGEST_SUM)},"prompt_length":${Math.min(prompt, LARGEST_SUM)}`;
+    const sums = `"queued_req_num":${Math.min(queuedRequests, LARGEST_SUM)},"prompt_length":${Math.min(promptLength, LARGEST_SUM)}`;
     this.summaryJson = `{"cluster":${cluster},"engines":${this.listed.length},${sums},"updated_time":${updatedUs}000}`;
     this.summarisedChanges = this.changes;
     return this.summaryJson;

@@ -20,7 +20,14 @@ export interface SnapshotSelection {
   readonly adds: readonly number[];
   /** Seconds of deletes and prompt-deletes. */
   readonly deletions: readonly number[];
+  /**
+   * What was selected may have moved on since the seconds were compared: deletions raised since then are shown too. The
+   * values of `raises` of that time, of deletes and of prompt-deletes.
+   */
+  readonly since: DeletionRaises;
 }
+
+export type DeletionRaises = readonly [deletes: number, promptDeletes: number];
 
 export interface SnapshotHeader {
   readonly snapshot: typeof SNAPSHOT_VERSION;
@@ -72,12 +79,12 @@ export function* snapshotLines(
       yield addLine(add, promptDeletedUs);
     }
   }
-  for (const slot of deletionSlots(stats.promptDeletes, selection)) {
+  for (const slot of deletionSlots(stats.promptDeletes, selection, selection?.since[1])) {
     if (!stats.promptDeletes.isUsed(slot)) continue;
     count++;
     yield `["prompt-delete",${deletionFields(stats.promptDeletes, slot)}]`;
   }
-  for (const slot of deletionSlots(stats.deletes, selection)) {
+  for (const slot of deletionSlots(stats.deletes, selection, selection?.since[0])) {
     if (!stats.deletes.isUsed(slot)) continue;
     let line = `["delete",${deletionFields(stats.deletes, slot)}`;
     for (const number of stats.deletes.rowsOf(slot)) {
@@ -100,10 +107,15 @@ function* addSlots(stats: LoadStats, selection: SnapshotSelection | undefined): 
   else for (const second of selection.adds) yield* [...stats.inFlight.ofSecond(second)];
 }
 
-function* deletionSlots(times: DeletionTimes, selection: SnapshotSelection | undefined): Generator<number> {
-  if (!selection) yield* upTo(times.slotLimit);
+function* deletionSlots(
+  times: DeletionTimes,
+  selection: SnapshotSelection | undefined,
+  sinceRaises = 0,
+): Generator<number> {
   // Copied at once: the lists may change while the stream waits for its reader, slots keep their number.
-  else for (const second of selection.deletions) yield* [...times.ofSecond(second)];
+  if (selection) for (const second of selection.deletions) yield* [...times.ofSecond(second)];
+  const raised = selection && times.raisedSince(sinceRaises);
+  yield* raised ?? upTo(times.slotLimit);
 }
 
 function* upTo(limit: number): Generator<number> {

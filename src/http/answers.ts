@@ -14,6 +14,8 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 export type Headers = Readonly<Record<string, string>>;
 const NO_HEADERS: Headers = {};
+/** Answers repeat what callers sent; no browser may take one for a page or a script. */
+const NO_SNIFFING = { 'X-Content-Type-Options': 'nosniff' } as const;
 
 export class Answers {
   /** Set while the server shuts down: each answer is then the last one on its connection. */
@@ -40,7 +42,7 @@ export class Answers {
   /** Begins an answer that the caller streams; it is counted when it is over. */
   begin(req: ApiRequest, res: ServerResponse, contentType: string, headers = NO_HEADERS): void {
     const traceId = this.traceIdOf(req);
-    res.writeHead(200, { 'Content-Type': contentType, 'X-Trace-ID': traceId, ...headers });
+    res.writeHead(200, { 'Content-Type': contentType, ...NO_SNIFFING, 'X-Trace-ID': traceId, ...headers });
     res.once('close', () => this.answered(req, 200, traceId));
   }
 
@@ -67,6 +69,7 @@ export class Answers {
     const headers = {
       'Content-Type': JSON_TYPE,
       'Content-Length': Buffer.byteLength(body),
+      ...NO_SNIFFING,
       'X-Trace-ID': traceId,
       ...error.headers,
       Connection: 'close',
@@ -89,17 +92,21 @@ export class Answers {
     extraHeaders: Headers,
     reason?: string,
   ): void {
+    const bytes = Buffer.byteLength(body);
     const headers = [
       'Content-Type',
       contentType,
       'Content-Length',
-      Buffer.byteLength(body),
+      bytes,
+      'X-Content-Type-Options',
+      NO_SNIFFING['X-Content-Type-Options'],
       'X-Trace-ID',
       traceId,
     ];
     if (extraHeaders !== NO_HEADERS) headers.push(...Object.entries(extraHeaders).flat());
     if (this.closing) headers.push('Connection', 'close');
-    res.writeHead(status, headers).end(body);
+    // As many bytes as characters: ASCII, which is written faster when it need not be encoded.
+    res.writeHead(status, headers).end(body, bytes === body.length ? 'latin1' : 'utf8');
     this.answered(req, status, traceId, reason);
   }
 

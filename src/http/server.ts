@@ -23,6 +23,7 @@ export class HttpServer {
   private readonly tlsServer: TlsServer | undefined;
   /** As they were accepted and, once a TLS handshake is over, in their decrypted form too. */
   private readonly sockets = new Set<Socket>();
+  private open = 0;
 
   constructor(
     dependencies: HttpDependencies,
@@ -64,8 +65,16 @@ export class HttpServer {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
     };
-    this.server.on('connection', track);
+    this.server.on('connection', (socket: Socket) => {
+      track(socket);
+      this.open++;
+      socket.once('close', () => this.open--);
+    });
     this.tlsServer?.on('secureConnection', track);
+  }
+
+  get connections(): number {
+    return this.open;
   }
 
   /** For connections from now on; throws, and changes nothing, when the two cannot be used together. */

@@ -58,7 +58,7 @@ export class PeerClient implements PeerRequests {
     onLine: (line: string) => void,
   ): Promise<void> {
     const query = selection
-      ? `?adds=${writeRanges(selection.adds)}&deletions=${writeRanges(selection.deletions)}`
+      ? `?adds=${writeRanges(selection.adds)}&deletions=${writeRanges(selection.deletions)}&since=${selection.since.join()}`
       : '';
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
     const response = await this.get(address, `/v1/replica/snapshot${query}`, whole, this.options.timeoutMs);

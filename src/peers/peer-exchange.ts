@@ -119,7 +119,7 @@ export class PeerExchange implements AntiEntropyPort {
           this.antiEntropy.pulled(address, merge, this.nowUs());
           this.joining.answered(address, merge.complete && merge.source?.ready === true);
         },
-        (error: unknown) => this.exchangeFailed(address, 'pull', error),
+        (error: unknown) => this.exchangeFailed(address, 'pull', error, merge),
       );
   }
 
@@ -179,9 +179,9 @@ export class PeerExchange implements AntiEntropyPort {
     }
   }
 
-  private exchangeFailed(address: string, what: string, error: unknown): void {
+  private exchangeFailed(address: string, what: string, error: unknown, merge?: SnapshotMerge): void {
     this.logger.debug({ peer: address, err: error }, `${what} failed`);
-    this.antiEntropy.failed(address, this.nowUs());
+    this.antiEntropy.failed(address, this.nowUs(), merge?.context);
     this.joining.answered(address, false);
   }
 

@@ -5,6 +5,7 @@
 import type { ContextOptions, OriginJson } from '../core/causal-context';
 import { CausalContext } from '../core/causal-context';
 import { parseContext } from '../core/snapshot-merge';
+import type { DeletionRaises } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
 import type { PeerStatus } from '../replication/anti-entropy';
 import type { DigestWindow, StateDigests } from '../replication/state-comparison';
@@ -20,7 +21,11 @@ export interface StatusJson {
   readonly history: object;
   readonly counts: Readonly<Record<string, number>>;
   readonly context: readonly OriginJson[];
-  readonly digests?: { readonly adds: readonly DigestJson[]; readonly deletions: readonly DigestJson[] };
+  readonly digests?: {
+    readonly adds: readonly DigestJson[];
+    readonly deletions: readonly DigestJson[];
+    readonly raises: DeletionRaises;
+  };
 }
 
 export class StatusFault extends Error {}
@@ -28,8 +33,8 @@ export class StatusFault extends Error {}
 /** Seconds that a comparison can cover at the most: the longest expiry and retention that can be configured. */
 const MOST_SECONDS = 400_000;
 
-export function digestsJson({ adds, deletions }: StateDigests): NonNullable<StatusJson['digests']> {
-  return { adds: adds.map(toJson), deletions: deletions.map(toJson) };
+export function digestsJson({ adds, deletions, raises }: StateDigests): NonNullable<StatusJson['digests']> {
+  return { adds: adds.map(toJson), deletions: deletions.map(toJson), raises };
 }
 
 export function windowQuery({ addsSince, deletionsSince }: DigestWindow): string {
@@ -53,8 +58,15 @@ export function readStatus(data: unknown, options: ContextOptions): PeerStatus {
 
 function readDigests(value: unknown): StateDigests {
   if (typeof value !== 'object' || value === null) throw new StatusFault('the digests are not an object');
-  const { adds, deletions } = value as Record<string, unknown>;
-  return { adds: readSeconds(adds), deletions: readSeconds(deletions) };
+  const { adds, deletions, raises } = value as Record<string, unknown>;
+  if (!Array.isArray(raises) || raises.length !== 2 || !raises.every(Number.isSafeInteger)) {
+    throw new StatusFault('the digests have no time');
+  }
+  return {
+    adds: readSeconds(adds),
+    deletions: readSeconds(deletions),
+    raises: raises as unknown as DeletionRaises,
+  };
 }
 
 function readSeconds(value: unknown): SecondDigest[] {

@@ -235,26 +235,32 @@ export class AntiEntropy {
 
   /** The end of a `pull` whose lines were all merged. */
   pulled(address: string, merge: SnapshotMerge, nowUs: number): void {
-    this.busyWith = undefined;
     const { pulling } = this;
-    this.pulling = undefined;
     this.counts.recordsMerged += merge.records;
+    // A process that has taken the place of the one that was compared with does not show what that one had.
+    const same = merge.source?.replica === pulling?.status.replica;
     const shown = pulling?.selection ? pulling.status.context : merge.context;
-    if (!merge.complete || !shown) {
-      this.failedAttempt(nowUs);
+    if (!merge.complete || !shown || !same) {
+      this.failed(address, nowUs, merge.context);
       return;
     }
+    this.busyWith = undefined;
+    this.pulling = undefined;
     // A record that had no room here is not shown by this view, so nothing may be claimed.
     if (merge.refused === 0) this.context.join(shown, nowUs);
     this.port.report({ kind: 'repaired', peer: address, records: merge.records, full: !pulling?.selection });
+    const { chased } = this;
     this.dropFilled();
-    if (this.chases.size === 0) this.retryUs = this.options.retryUs;
-    else this.backOff(nowUs);
+    // Another peer may have the rest of it.
+    if (this.chased < chased) this.retryUs = this.options.retryUs;
+    if (this.chases.size > 0) this.backOff(nowUs);
   }
 
-  /** A `compare` or `pull` came to nothing. */
-  failed(address: string, nowUs: number): void {
+  /** A `compare` or `pull` came to nothing; `named` is the context of a snapshot that broke off. */
+  failed(address: string, nowUs: number, named?: CausalContext): void {
     this.busyWith = undefined;
+    // What was merged of it is of events that are not claimed: they must at least be known to be missing.
+    if (named) this.context.announceAll(named, this.options.origin, nowUs);
     // A peer that answers a comparison but not a pull is busy, or broken, but there.
     if (!this.pulling) this.unreachable(address);
     this.pulling = undefined;
@@ -288,7 +294,9 @@ export class AntiEntropy {
       let lasting = missing.intersect(before);
       for (const { seqs } of chases) lasting = lasting.minus(seqs);
       if (lasting.intervalCount === 0) continue;
-      if (this.chases.size === 0) this.nextChaseUs = nowUs;
+      // What was lost just now does not wait for what nobody has.
+      this.nextChaseUs = nowUs;
+      this.retryUs = this.options.retryUs;
       this.chases.set(origin, [...chases, { seqs: lasting, sinceUs: nowUs, replays: 0 }]);
     }
     this.candidates = holes;
@@ -386,8 +394,8 @@ export class AntiEntropy {
 
   private checkAgreement(peer: Peer, status: PeerStatus, digests: StateDigests, nowUs: number): void {
     const { options } = this.stats;
-    if (!this.context.equals(status.context, nowUs - options.expireAfterUs - options.finishedRetentionUs))
-      return;
+    const sinceUs = nowUs - options.expireAfterUs - options.finishedRetentionUs;
+    if (!this.context.equals(status.context, sinceUs)) return;
     const window = windowAt(nowUs + this.options.marginUs, options);
     const difference = compareDigests(digestsOf(this.stats, window), digests, window);
     if (!difference.any) {
@@ -400,13 +408,12 @@ export class AntiEntropy {
       return;
     }
     peer.mismatches = 0;
-    this.counts.divergences++;
-    this.port.report({
-      kind: 'divergence',
-      peer: peer.address,
-      replica: status.replica,
-      seconds: difference.pull,
-    });
+    // Where events are missing on both sides, one may hold some of them unclaimed: from a transfer that broke off.
+    if (!this.context.hasHoles(sinceUs)) {
+      this.counts.divergences++;
+      const { replica } = status;
+      this.port.report({ kind: 'divergence', peer: peer.address, replica, seconds: difference.pull });
+    }
     this.port.nudge(peer.address);
     this.pull(peer, status, digests, nowUs);
   }

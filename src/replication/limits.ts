@@ -32,7 +32,10 @@ export function loadStatsOptions(load: {
   };
 }
 
-export function antiEntropyOptions(origin: string, { expireAfterUs }: LoadStatsOptions): AntiEntropyOptions {
+export function antiEntropyOptions(
+  origin: string,
+  { finishedRetentionUs }: LoadStatsOptions,
+): AntiEntropyOptions {
   return {
     origin,
     graceUs: 300_000,
@@ -44,6 +47,7 @@ export function antiEntropyOptions(origin: string, { expireAfterUs }: LoadStatsO
     giveUpAfterUs: 30_000_000,
     compareEveryUs: 30_000_000,
     reconnectSweepsUs: [200_000, 1_500_000, 5_000_000],
-    marginUs: Math.min(30_000_000, expireAfterUs / 4),
+    // Clocks may differ by R; the rest is for the pace of expiry and for seconds that are half over.
+    marginUs: finishedRetentionUs + 3_000_000,
   };
 }

@@ -6,7 +6,7 @@
  */
 import type { LoadStats } from '../core/load-stats';
 import { secondOf } from '../core/second-lists';
-import type { SnapshotSelection } from '../core/snapshot';
+import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
 
 /** The seconds of event time from which on digests are wanted. */
@@ -18,6 +18,8 @@ export interface DigestWindow {
 export interface StateDigests {
   readonly adds: readonly SecondDigest[];
   readonly deletions: readonly SecondDigest[];
+  /** When they were taken, as the replica that took them counts. */
+  readonly raises: DeletionRaises;
 }
 
 export interface StateDifference {
@@ -42,6 +44,7 @@ export function digestsOf(stats: LoadStats, window: DigestWindow): StateDigests 
   return {
     adds: stats.addDigest.since(window.addsSince),
     deletions: stats.deletionDigest.since(window.deletionsSince),
+    raises: [stats.deletes.raises, stats.promptDeletes.raises],
   };
 }
 
@@ -55,7 +58,7 @@ export function compareDigests(
   const deletions = compareSeconds(ours.deletions, theirs.deletions, window.deletionsSince);
   return {
     any: adds.any || deletions.any,
-    pull: { adds: adds.seconds, deletions: deletions.seconds },
+    pull: { adds: adds.seconds, deletions: deletions.seconds, since: theirs.raises },
     mostly: (adds.differing + deletions.differing) * 2 > adds.items + deletions.items,
   };
 }

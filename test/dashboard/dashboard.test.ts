@@ -17,19 +17,21 @@ let browser: TestBrowser;
 let page: Page;
 let foreign: string[];
 let errors: string[];
+const atEnd: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   if (executable === undefined) return;
   nats = await NatsServerProcess.start();
+  atEnd.push(() => nats.stop());
   [shown, other] = await Promise.all([startReplica(), startReplica()]);
+  atEnd.push(() => Promise.all([shown.kill(), other.kill()]));
   browser = await TestBrowser.open(executable, { viewport: { width: 1280, height: 900 } });
+  atEnd.push(() => browser.close());
 });
 
 afterAll(async () => {
   closeConnections();
-  await Promise.all([shown, other].map((replica) => replica?.kill()));
-  await browser?.close();
-  await nats?.stop();
+  for (const end of atEnd.reverse()) await end();
 });
 
 const startReplica = (port?: number): Promise<ReplicaProcess> =>
@@ -221,5 +223,24 @@ withBrowser('the dashboard', () => {
     await page.setViewportSize({ width: 360, height: 740 });
     await untilText('10.7.100.200', '1,000,000', 2_000);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  });
+});
+
+withBrowser('the dashboard of a replica that asks for a token', () => {
+  it('is open itself, asks for the token, says when it is wrong, and is live with the right one', async () => {
+    const guarded = await ReplicaProcess.start({ env: { METADATA_CENTER_AUTH_TOKENS: 'right-token' } });
+    atEnd.push(() => guarded.kill());
+    page = await browser.context.newPage();
+    await page.goto(guarded.url);
+    await page.getByText('This replica asks for a token.').waitFor();
+    await page.getByLabel('Bearer token').fill('wrong-token');
+    await page.keyboard.press('Enter');
+    await page.getByText('This replica does not accept that token.').waitFor();
+    await page.getByLabel('Bearer token').fill('right-token');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await pill('live').waitFor();
+    await page.reload();
+    await pill('live').waitFor();
+    await page.close();
   });
 });

@@ -11,7 +11,7 @@ const withBrowser = executable === undefined ? describe.skip : describe;
 const ENGINES = Array.from({ length: 1_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
 
 let replica: Replica;
-let browser: TestBrowser;
+let browser: TestBrowser | undefined;
 let page: Page;
 let traffic: NodeJS.Timeout;
 
@@ -45,13 +45,13 @@ afterAll(async () => {
 
 withBrowser('1,000 engines that change four times a second', () => {
   it('are all there, and the page answers its reader in between', async () => {
-    page = await browser.context.newPage();
+    page = await browser!.context.newPage();
     await page.goto(`http://127.0.0.1:${replica.port}/#cluster=c`);
     await until(async () => (await page.locator('#engine-rows tr').count()) === 1_000, {
       describe: 'all rows',
     });
     // Processor time of the page's thread, so that the figure does not depend on what else the machine does.
-    const inspector = await browser.context.newCDPSession(page);
+    const inspector = await browser!.context.newCDPSession(page);
     await inspector.send('Performance.enable', { timeDomain: 'threadTicks' });
     const measure = async (): Promise<Record<string, number>> => {
       const { metrics } = await inspector.send('Performance.getMetrics');

@@ -19,7 +19,6 @@ const PAGE_HEADERS: Headers = {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; '),
-  'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   // A replica that was upgraded must not be shown by yesterday's scripts.
   'Cache-Control': 'no-cache',

@@ -91,5 +91,11 @@ function selectionOf(query: URLSearchParams): SnapshotSelection | undefined {
   if (!selection.adds || !selection.deletions) {
     throw new ApiError('invalidInput', 'adds and deletions must be ranges of seconds, such as 100-105,110');
   }
-  return { adds: selection.adds, deletions: selection.deletions };
+  const since = /^(\d{1,15}),(\d{1,15})$/.exec(query.get('since') ?? '0,0');
+  if (!since) throw new ApiError('invalidInput', 'since must be two counts, such as 12,3');
+  return {
+    adds: selection.adds,
+    deletions: selection.deletions,
+    since: [Number(since[1]), Number(since[2])],
+  };
 }

@@ -1,0 +1,142 @@
+/**
+ * The demonstration: the same traffic three times side by side, routed by least load, round robin and at random, while
+ * replicas are killed and come back. At its end everything is held still, and each replica is asked what is in flight.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { driftOf, type Drift } from './drift';
+import { Engine } from './engine';
+import { Fleet, type Policy } from './fleet';
+import { Random } from './random';
+import { ReplicaClient } from './replica-client';
+import type { ReplicaSet } from './replica-set';
+
+export interface DemoOptions {
+  readonly seconds: number;
+  /** In each of the three fleets. */
+  readonly engines: number;
+  /** Requests per second to each of the three fleets. */
+  readonly rate: number;
+  readonly seed: number;
+  /** Between two kills, on average. */
+  readonly killEverySeconds: number;
+}
+
+export interface DemoResult {
+  readonly fleets: readonly Fleet[];
+  readonly drifts: readonly Drift[];
+  readonly kills: number;
+  readonly failovers: number;
+}
+
+const POLICIES: readonly Policy[] = ['least load', 'round robin', 'random'];
+const GATEWAYS = 3;
+/** How busy prefill is on average: high enough that a bad choice hurts. */
+const BUSY = 0.6;
+const MEAN_PROMPT_TOKENS = 1_500;
+const MEAN_OUTPUT_TOKENS = 120;
+const MS_PER_OUTPUT_TOKEN = 12;
+const LONGEST_PROMPT_TOKENS = 12_000;
+/** Every fleet has some older engines. */
+const SLOW_SHARE = 0.25;
+const SLOWNESS = 0.7;
+const DOWN_MS = 3_000;
+
+export class Demo {
+  readonly fleets: readonly Fleet[];
+  private readonly gateways: readonly ReplicaClient[];
+  private readonly stopping = new AbortController();
+  private defect: unknown;
+
+  constructor(
+    private readonly replicas: ReplicaSet,
+    private readonly options: DemoOptions,
+    private readonly nowMs: () => number,
+  ) {
+    const urls = replicas.places.map((_place, i) => replicas.urlOf(i));
+    this.gateways = Array.from({ length: GATEWAYS }, (_, i) => new ReplicaClient(urls, i));
+    this.fleets = POLICIES.map((policy, i) => this.fleet(policy, i));
+  }
+
+  /** Ends early after `stop`. */
+  async run(onSecond: (leftSeconds: number) => void): Promise<DemoResult> {
+    const endMs = this.nowMs() + this.options.seconds * 1_000;
+    const every = setInterval(() => onSecond(Math.max(0, (endMs - this.nowMs()) / 1_000)), 1_000);
+    try {
+      await Promise.all([this.traffic(endMs), this.trouble(endMs)]);
+    } finally {
+      clearInterval(every);
+      for (const fleet of this.fleets) fleet.freeze();
+    }
+    while (this.gateways.some(({ pending }) => pending > 0) && this.defect === undefined) await delay(20);
+    if (this.defect !== undefined) throw this.defect as Error;
+    const drifts: Drift[] = [];
+    for (const [i] of this.replicas.places.entries()) {
+      drifts.push(await driftOf(this.replicas.urlOf(i), this.fleets, this.nowMs));
+    }
+    const failovers = this.gateways.reduce((sum, gateway) => sum + gateway.failovers, 0);
+    for (const gateway of this.gateways) gateway.close();
+    return { fleets: this.fleets, drifts, kills: this.replicas.kills, failovers };
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  private hasStopped(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  /** Every fleet has the same engines, by address and speed, and random choices of its own. */
+  private fleet(policy: Policy, index: number): Fleet {
+    const { engines, rate, seed } = this.options;
+    const random = new Random(seed);
+    const fast = (rate * MEAN_PROMPT_TOKENS) / (BUSY * engines * (1 - SLOW_SHARE * (1 - SLOWNESS)) * 1_000);
+    const made = Array.from({ length: engines }, (_, i) => {
+      const speed = {
+        promptTokensPerMs: random.next() < SLOW_SHARE ? fast * SLOWNESS : fast,
+        msPerOutputToken: MS_PER_OUTPUT_TOKEN,
+      };
+      return new Engine(`10.${index}.${i >> 8}.${i & 255}`, speed, this.nowMs);
+    });
+    return new Fleet(policy, made, this.gateways, new Random(seed + index + 1), this.nowMs, (error) => {
+      this.defect ??= error;
+      this.stop();
+    });
+  }
+
+  private async traffic(endMs: number): Promise<void> {
+    const random = new Random(this.options.seed + 100);
+    let dueMs = this.nowMs();
+    for (let number = 1; !this.hasStopped(); number++) {
+      dueMs += random.exponential(1_000 / this.options.rate);
+      if (dueMs >= endMs) break;
+      const tokens = Math.ceil(random.skewed(MEAN_PROMPT_TOKENS));
+      const promptTokens = Math.min(tokens, LONGEST_PROMPT_TOKENS);
+      const outputTokens = Math.ceil(random.exponential(MEAN_OUTPUT_TOKENS));
+      await this.pause(dueMs - this.nowMs());
+      if (this.hasStopped()) break;
+      for (const fleet of this.fleets) fleet.handle({ promptTokens, outputTokens }, number);
+    }
+  }
+
+  /** One replica at a time; the last one is back before the end. */
+  private async trouble(endMs: number): Promise<void> {
+    const random = new Random(this.options.seed + 200);
+    const meanMs = this.options.killEverySeconds * 1_000;
+    while (!this.hasStopped()) {
+      const waitMs = meanMs * (0.5 + random.next());
+      if (this.nowMs() + waitMs + DOWN_MS > endMs) return;
+      await this.pause(waitMs);
+      if (this.hasStopped()) return;
+      const victim = random.below(this.replicas.members.length);
+      await this.replicas.kill(victim);
+      await this.pause(DOWN_MS);
+      await this.replicas.launch(victim);
+    }
+  }
+
+  private async pause(ms: number): Promise<void> {
+    if (ms <= 0) return;
+    await delay(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+  }
+}

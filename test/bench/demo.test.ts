@@ -1,0 +1,73 @@
+/** A short demonstration with everything real but the engines. */
+import { join } from 'node:path';
+import { Demo } from '../../bench/demo/demo';
+import { Random } from '../../bench/demo/random';
+import { ReplicaSet } from '../../bench/demo/replica-set';
+import { percentile, progressLine, resultTable } from '../../bench/demo/report';
+
+const MAIN = join(__dirname, '../../dist/main.js');
+
+let replicas: ReplicaSet | undefined;
+
+afterEach(async () => {
+  await replicas?.stop();
+  replicas = undefined;
+});
+
+const options = { engines: 8, rate: 20, seed: 7 };
+
+describe('the demo', () => {
+  it('ends with no drift at any replica, though one was killed and came back (I1, I2, I4)', async () => {
+    replicas = await ReplicaSet.start(3, MAIN);
+    const demo = new Demo(replicas, { ...options, seconds: 12, killEverySeconds: 4 }, () =>
+      performance.now(),
+    );
+    const lines: string[] = [];
+    const result = await demo.run((left) => lines.push(progressLine(replicas!, demo.fleets, left)));
+    expect(result.kills).toBeGreaterThan(0);
+    expect(result.drifts).toEqual(Array.from({ length: 3 }, () => ({ requests: 0, promptTokens: 0 })));
+    for (const fleet of result.fleets) {
+      expect(fleet.started).toBeGreaterThan(50);
+      expect(fleet.inFlight).toBeGreaterThan(0);
+    }
+    expect(lines.some((line) => line.includes('○'))).toBe(true);
+    expect(resultTable(result, ['a', 'b', 'c'])).toMatch(/least load .*round robin .*random /s);
+  }, 60_000);
+
+  it('ends with its table when it is stopped early', async () => {
+    replicas = await ReplicaSet.start(3, MAIN);
+    const demo = new Demo(replicas, { ...options, seconds: 600, killEverySeconds: 60 }, () =>
+      performance.now(),
+    );
+    const { drifts } = await demo.run((left) => {
+      if (left < 598) demo.stop();
+    });
+    expect(drifts).toHaveLength(3);
+    for (const drift of drifts) expect(drift).toEqual({ requests: 0, promptTokens: 0 });
+  }, 60_000);
+});
+
+describe('the parts of the demo', () => {
+  it('draw the same numbers from the same seed', () => {
+    const draw = (seed: number): number[] => {
+      const random = new Random(seed);
+      return [random.next(), random.below(10), random.exponential(5), random.skewed(100)];
+    };
+    expect(draw(1)).toEqual(draw(1));
+    expect(draw(1)).not.toEqual(draw(2));
+  });
+
+  it('have arrivals and prompts of the mean that was asked for', () => {
+    const random = new Random(3);
+    const mean = (next: () => number): number =>
+      Array.from({ length: 20_000 }, next).reduce((sum, each) => sum + each, 0) / 20_000;
+    expect(mean(() => random.exponential(5))).toBeCloseTo(5, 0);
+    expect(mean(() => random.skewed(1_000)) / 1_000).toBeCloseTo(1, 1);
+  });
+
+  it('take percentiles from what there is', () => {
+    expect(percentile([3, 1, 2], 0.5)).toBe(2);
+    expect(percentile([3, 1, 2], 0.99)).toBe(3);
+    expect(percentile([], 0.5)).toBeNaN();
+  });
+});

@@ -1,0 +1,98 @@
+/** The second listener of a whole replica process. */
+import { get } from 'node:http';
+import { freePort } from '../support/free-port';
+import { ReplicaProcess } from '../support/replica-process';
+import { until } from '../support/until';
+
+let replica: ReplicaProcess;
+let url: string;
+
+beforeAll(async () => {
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  replica = await ReplicaProcess.start({ env: { DEBUG_PORT: String(port) } });
+});
+
+afterAll(() => replica.kill());
+
+it('gives a CPU profile of as many seconds as asked for', async () => {
+  const startedMs = performance.now();
+  const response = await fetch(`${url}/debug/cpu-profile?seconds=1`);
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-disposition')).toContain('.cpuprofile');
+  const profile = (await response.json()) as Record<'nodes' | 'samples', unknown[]>;
+  expect(profile.nodes.length).toBeGreaterThan(0);
+  expect(profile.samples.length).toBeGreaterThan(0);
+  expect(performance.now() - startedMs).toBeGreaterThan(900);
+});
+
+it.each(['0', '121', 'abc', '1.5', '-1', ''])('refuses a profile of %j seconds', async (seconds) => {
+  const response = await fetch(`${url}/debug/cpu-profile?seconds=${seconds}`);
+  expect(response.status).toBe(400);
+  expect(await response.text()).toContain('from 1 to 120');
+});
+
+it('takes one profile or snapshot at a time, and gives up one that nobody waits for (I7)', async () => {
+  const waiting = get(`${url}/debug/cpu-profile?seconds=100`).on('error', () => undefined);
+  await until(() => replica.log.some(({ seconds }) => seconds === 100), { describe: 'the profile begins' });
+  for (const path of ['/debug/cpu-profile?seconds=1', '/debug/heap-snapshot']) {
+    expect((await fetch(`${url}${path}`)).status).toBe(503);
+  }
+  waiting.destroy();
+  await until(async () => (await fetch(`${url}/debug/cpu-profile?seconds=1`)).status === 200, {
+    describe: 'the next one is taken',
+  });
+});
+
+it('gives a heap snapshot, and the replica serves on', async () => {
+  const response = await fetch(`${url}/debug/heap-snapshot`);
+  expect(response.status).toBe(200);
+  const snapshot = (await response.json()) as { snapshot: { node_count: number } };
+  expect(snapshot.snapshot.node_count).toBeGreaterThan(1_000);
+  await replica.healthy();
+});
+
+it('gives the delay of the event loop, and starts over when asked to', async () => {
+  await until(
+    async () =>
+      ((await (await fetch(`${url}/debug/event-loop?reset=true`)).json()) as { count: number }).count > 5,
+    { intervalMs: 200, describe: 'the delay was measured' },
+  );
+  const { count, unit } = (await (await fetch(`${url}/debug/event-loop`)).json()) as Record<string, unknown>;
+  expect(count).toBeLessThan(20);
+  expect(unit).toBe('ms');
+});
+
+it.each(['/', '/debug', '/debug/', '/v1/load/stats?cluster=c', '/metrics', '/__proto__', '/constructor'])(
+  'answers 404 to %s',
+  async (path) => {
+    const response = await fetch(`${url}${path}`);
+    expect(response.status).toBe(404);
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+  },
+);
+
+it('only answers GET', async () => {
+  expect((await fetch(`${url}/debug/event-loop`, { method: 'POST', body: 'x' })).status).toBe(405);
+});
+
+it('wants a token where the API does, and does not keep the replica from stopping', async () => {
+  const port = await freePort();
+  const guarded = await ReplicaProcess.start({
+    env: { DEBUG_PORT: String(port), METADATA_CENTER_AUTH_TOKENS: 'debug-token' },
+  });
+  const address = `http://127.0.0.1:${port}/debug/cpu-profile?seconds=60`;
+  const refused = await fetch(address);
+  expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+  get(address, { headers: { Authorization: 'Bearer debug-token' } }).on('error', () => undefined);
+  await until(() => guarded.log.some(({ seconds }) => seconds === 60), { describe: 'the profile begins' });
+  const startedMs = performance.now();
+  expect(await guarded.stop()).toEqual({ code: 0, signal: null });
+  expect(performance.now() - startedMs).toBeLessThan(3_000);
+});
+
+it('says when its port is taken', async () => {
+  const taken = await ReplicaProcess.launch({ env: { DEBUG_PORT: new URL(url).port } });
+  expect(await taken.exited()).toEqual({ code: 1, signal: null });
+  expect(taken.logged('could not start')).toMatchObject({ err: { code: 'EADDRINUSE' } });
+});

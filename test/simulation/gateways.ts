@@ -1,0 +1,131 @@
+/**
+ * Gateways: lives of requests, reported to any replica, with everything that goes wrong there: resends to another
+ * replica, ids used twice or again, deletes that overtake their add or come twice, requests that are never finished.
+ */
+import type { AddReport } from '../../src/replication/replicator';
+import type { Cluster } from './cluster';
+import { MS, SECOND } from './scenario';
+import type { SimulatedProcess } from './simulated-process';
+
+const RESEND_AFTER_US = 100 * MS;
+const CLUSTERS = ['llama', 'qwen'];
+
+export class Gateways {
+  private count = 0;
+  private readonly recentIds: string[] = [];
+
+  constructor(
+    private readonly cluster: Cluster,
+    /** Called right after a report was accepted. */
+    private readonly onAccepted: (process: SimulatedProcess) => void,
+  ) {}
+
+  /** Plans reports for so long. */
+  plan(forUs: number): void {
+    const { queue, chance, scenario } = this.cluster;
+    const meanUs = SECOND / scenario.requestsPerSecond;
+    for (let at = chance.wait(meanUs); at < forUs; at += chance.wait(meanUs)) {
+      const leftUs = forUs - at;
+      queue.after(at, () => this.live(leftUs));
+    }
+  }
+
+  /** Reports the end of a request to some replica. */
+  finish(requestId: string): void {
+    this.report((process) => this.delete(process, requestId));
+  }
+
+  /** One request's life; what would happen later than `leftUs` from now never does. */
+  private live(leftUs: number): void {
+    const { queue, chance, scenario } = this.cluster;
+    const later = (delayUs: number, action: () => void): void => {
+      if (delayUs < leftUs) queue.after(delayUs, action);
+    };
+    const report = this.draw();
+    const { requestId } = report;
+    const holdUs = chance.wait(scenario.meanHoldUs);
+    const firstTokenUs = holdUs * chance.next();
+
+    this.add(report, chance.is(0.15));
+    if (chance.is(0.08)) {
+      const conflicting = { ...this.draw(), requestId };
+      later(chance.wait(SECOND), () => this.add(conflicting, false));
+    }
+    if (chance.is(0.6)) {
+      const firstToken = (): void => {
+        this.report((process) => this.delete(process, requestId, 'promptDelete'));
+      };
+      later(firstTokenUs, firstToken);
+      if (chance.is(0.1)) later(firstTokenUs, firstToken);
+    }
+    if (chance.is(0.12)) return;
+    later(chance.is(0.1) ? 0 : holdUs, () => this.finish(requestId));
+    if (chance.is(0.15)) later(holdUs + chance.wait(200 * MS), () => this.finish(requestId));
+  }
+
+  private draw(): AddReport {
+    const { chance } = this.cluster;
+    const again = chance.is(0.15) ? chance.of(this.recentIds) : undefined;
+    const requestId = again ?? `request-${this.count++}`;
+    if (!again) {
+      this.recentIds.push(requestId);
+      if (this.recentIds.length > 8) this.recentIds.shift();
+    }
+    return {
+      requestId,
+      cluster: chance.of(CLUSTERS)!,
+      ip: `10.0.0.${1 + chance.below(3)}`,
+      promptLength: chance.below(1000),
+      timestampNs: chance.is(0.7) ? BigInt(Math.floor(this.cluster.queue.nowUs)) * 1000n : undefined,
+    };
+  }
+
+  private add(report: AddReport, resend: boolean): void {
+    const add = (process: SimulatedProcess): void => {
+      const before = this.cluster.oracle.facts.length;
+      const result = process.replicator.add(report);
+      this.note(process, `add ${report.requestId} on ${report.cluster} ${report.ip}`, result, before);
+    };
+    const first = this.report(add);
+    // No answer in time, or the answer was lost.
+    if (resend || first?.paused) this.cluster.queue.after(RESEND_AFTER_US, () => this.report(add));
+  }
+
+  private delete(
+    process: SimulatedProcess,
+    requestId: string,
+    kind: 'delete' | 'promptDelete' = 'delete',
+  ): void {
+    const { oracle } = this.cluster;
+    const ended = oracle.liveAdds(requestId, process.knows, process.viewNowUs());
+    const before = oracle.facts.length;
+    const result = process.replicator[kind](requestId);
+    this.note(process, `${kind} ${requestId}`, result, before);
+    const fact = oracle.facts[before];
+    for (const { timeUs } of fact ? ended : []) {
+      if (timeUs > fact!.timeUs)
+        throw new Error(`${kind} ${requestId} is stamped earlier than the add it ends`);
+    }
+  }
+
+  /** To a replica that is ready, mostly. */
+  private report(send: (process: SimulatedProcess) => void): SimulatedProcess | undefined {
+    const { chance, live } = this.cluster;
+    const ready = live.filter((process) => process.ready);
+    const target = chance.of(ready.length > 0 && chance.is(0.9) ? ready : live);
+    target?.run(() => send(target));
+    return target;
+  }
+
+  /** What was accepted, and nothing else, has been published. */
+  private note(process: SimulatedProcess, what: string, result: string, before: number): void {
+    const { oracle, trace } = this.cluster;
+    const published = oracle.facts.slice(before);
+    const fact = published[0];
+    trace(process.origin, () => `${what}: ${result}${fact ? ` as ${fact.seq} at ${fact.timeUs}` : ''}`);
+    if (published.length !== (result === 'accepted' ? 1 : 0)) {
+      throw new Error(`${what} was ${result}, but ${published.length} events were published`);
+    }
+    if (fact) this.onAccepted(process);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What one seed is about: sizes, paces, and which kinds of trouble there are. Drawn so that some seeds are calm but for
+ * one fault and others have everything at once.
+ */
+import type { Chance } from './chance';
+
+export const SECOND = 1_000_000;
+export const MS = 1_000;
+
+export interface Scenario {
+  readonly replicas: number;
+  readonly expireAfterUs: number;
+  readonly retentionUs: number;
+  /** How long faults and reports last. */
+  readonly troubleUs: number;
+  readonly requestsPerSecond: number;
+  readonly meanHoldUs: number;
+  /** Faults per kind and ten seconds; 0 for kinds that do not happen. */
+  readonly faults: Readonly<Record<FaultKind, number>>;
+  readonly latencyUs: number;
+  readonly duplicates: number;
+  /** Bound of each clock's distance from the true time. */
+  readonly skewUs: number;
+  readonly compareEveryUs: number;
+  readonly healthEveryUs: number;
+  readonly giveUpAfterUs: number;
+  readonly snapshotPieceLines: number;
+  readonly snapshotPieceUs: number;
+  readonly snapshotFailures: number;
+  /** Whether discovery also names the replica itself. */
+  readonly dnsNamesOwn: boolean;
+  /** In the end requests are finished by reports; otherwise what is left expires. */
+  readonly finishAll: boolean;
+  /** Goes on until dead origins are forgotten. */
+  readonly untilForgotten: boolean;
+}
+
+export const FAULT_KINDS = [
+  'bus-cut',
+  'bus-outage',
+  'bus-partition',
+  'bus-loss',
+  'http-partition',
+  'crash',
+  'join',
+  'pause',
+  'clock-step',
+  'dns-failure',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** Practically never. */
+export const NEVER_US = 1e15;
+
+export function drawScenario(chance: Chance): Scenario {
+  const expireAfterUs = Math.floor(chance.between(5, 20) * SECOND);
+  const retentionUs = Math.floor(chance.between(1, Math.min(3, expireAfterUs / SECOND / 4)) * SECOND);
+  const faults = Object.fromEntries(
+    FAULT_KINDS.map((kind) => [kind, chance.is(0.4) ? chance.between(0.3, 3) : 0]),
+  ) as Record<FaultKind, number>;
+  return {
+    replicas: 2 + chance.below(3),
+    expireAfterUs,
+    retentionUs,
+    troubleUs: chance.between(4, 16) * SECOND,
+    requestsPerSecond: chance.between(0.5, 4),
+    meanHoldUs: chance.between(0.2, 4) * SECOND,
+    faults,
+    latencyUs: chance.between(0.2, 40) * MS,
+    duplicates: chance.is(0.3) ? 0.2 : 0,
+    skewUs: chance.is(0.5) ? 0.45 * retentionUs : 0,
+    compareEveryUs: chance.is(0.2) ? 5 * SECOND : NEVER_US,
+    healthEveryUs: chance.between(1, 4) * SECOND,
+    giveUpAfterUs: chance.between(6, 12) * SECOND,
+    snapshotPieceLines: 1 + chance.below(20),
+    snapshotPieceUs: chance.is(0.5) ? 0 : chance.between(1, 20) * MS,
+    snapshotFailures: chance.is(0.3) ? 0.2 : 0,
+    dnsNamesOwn: chance.is(0.3),
+    finishAll: chance.is(0.5),
+    untilForgotten: chance.is(0.1),
+  };
+}

@@ -1,0 +1,269 @@
+/**
+ * One seed: trouble, then healing, then quiet, with the oracle watching throughout. Throws what is wrong.
+ */
+import { Chance } from './chance';
+import { Cluster } from './cluster';
+import { EventQueue } from './event-queue';
+import { Faults } from './faults';
+import { Gateways } from './gateways';
+import type { Fact } from './oracle';
+import { Oracle } from './oracle';
+import type { Scenario } from './scenario';
+import { MS, SECOND, drawScenario } from './scenario';
+import type { Parts, SimulatedProcess } from './simulated-process';
+import { REAL_PARTS } from './simulated-process';
+
+export class Violation extends Error {}
+
+export interface Figures {
+  readonly virtualUs: number;
+  readonly steps: number;
+  readonly facts: number;
+  readonly pulls: number;
+  readonly fullPulls: number;
+  readonly givenUp: number;
+}
+
+export interface SimulationOptions {
+  readonly parts?: Partial<Parts>;
+  /** Changes what the seed has drawn. */
+  readonly scenario?: Partial<Scenario>;
+  /** Gets every step as a readable line. */
+  readonly trace?: (line: string) => void;
+}
+
+const START_US = 1_700_000_000 * SECOND;
+/** What a starting replica may need to hear of its peers. */
+const DISCOVERED_WITHIN_US = 100 * MS;
+const LOOK_EVERY_US = 500 * MS;
+/** Within so long of the end of all trouble every replica equals the oracle. */
+const CONVERGED_AFTER_US = 8 * SECOND;
+/** What is reported to one replica is at all others within so long, when nothing is lost. */
+const SPREAD_US = 1 * SECOND;
+
+export class Simulation {
+  readonly scenario: Scenario;
+  private readonly oracle: Oracle;
+  private readonly cluster: Cluster;
+  private readonly chance: Chance;
+  private converged = false;
+  private readonly queue = new EventQueue(START_US);
+
+  constructor(
+    readonly seed: number,
+    options: SimulationOptions = {},
+  ) {
+    this.chance = new Chance(seed);
+    this.scenario = { ...drawScenario(this.chance), ...options.scenario };
+    this.oracle = new Oracle(this.scenario.expireAfterUs, this.scenario.retentionUs);
+    const trace = (who: string, what: () => string): void => {
+      if (options.trace) options.trace(`${this.elapsed()} ${who} ${what()}`);
+    };
+    options.trace?.(`seed ${seed}: ${JSON.stringify(this.scenario)}`);
+    const parts = { ...REAL_PARTS, ...options.parts };
+    this.cluster = new Cluster(
+      this.queue,
+      this.scenario,
+      this.oracle,
+      this.chance,
+      parts,
+      trace,
+      (process) => this.expectCaughtUp(process),
+      (process, fact) => this.expectLost(process, fact),
+    );
+  }
+
+  run(): Figures {
+    try {
+      return this.go();
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      return this.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+
+  private go(): Figures {
+    const { cluster, scenario } = this;
+    const gateways = new Gateways(cluster, (process) => this.look(process));
+    const faults = new Faults(cluster);
+    faults.plan();
+    gateways.plan(scenario.troubleUs);
+    this.pass(scenario.troubleUs);
+    faults.heal();
+    this.pass(CONVERGED_AFTER_US);
+    this.converged = true;
+    this.expectConverged();
+    this.quiet(gateways);
+    return this.figures();
+  }
+
+  /** Nothing is lost any more: what is left ends, nothing comes back, nothing is pulled. */
+  private quiet(gateways: Gateways): void {
+    const { cluster, scenario, oracle } = this;
+    const pulls = this.sumOf((process) => process.exchange.antiEntropy.counts.pulls);
+    if (scenario.finishAll) {
+      const slowestUs = Math.min(...cluster.live.map((process) => process.viewNowUs()));
+      for (const id of oracle.liveIds(this.inUnion(), slowestUs)) gateways.finish(id);
+      this.pass(SPREAD_US);
+      this.expectConverged();
+      this.expectEmpty();
+    }
+    const { expireAfterUs, retentionUs, skewUs } = scenario;
+    const lifeUs = scenario.untilForgotten ? 2 * (expireAfterUs + retentionUs) : expireAfterUs;
+    this.pass(lifeUs + 2 * skewUs + 2 * SECOND);
+    this.expectEmpty();
+    const pulled = this.sumOf((process) => process.exchange.antiEntropy.counts.pulls) - pulls;
+    if (pulled > 0) this.fail(`${pulled} pulls while nothing was missing`);
+    if (scenario.untilForgotten) this.expectForgotten();
+  }
+
+  /** Lets time go by, looking now and then. */
+  private pass(forUs: number): void {
+    const { queue } = this.cluster;
+    const endUs = queue.nowUs + forUs;
+    while (queue.nowUs < endUs) {
+      queue.runUntil(Math.min(endUs, queue.nowUs + LOOK_EVERY_US));
+      for (const process of this.cluster.live) this.look(process);
+      if (this.converged) this.expectConverged();
+    }
+  }
+
+  /** What holds at every moment: rows are a recount of what was told, and no more is claimed than that shows. */
+  private look(process: SimulatedProcess): void {
+    if (process.paused) return;
+    process.expire();
+    const nowUs = process.viewNowUs();
+    this.expectRows(process, this.oracle.recount(process.knows, nowUs), 'what it was told');
+    const fastestUs = this.fastestUs(process);
+    for (const fact of this.oracle.facts) {
+      if (!process.context.has(fact.origin, fact.seq)) continue;
+      if (!process.claims.has(fact)) process.claims.set(fact, this.queue.nowUs);
+      if (!this.oracle.isShown(fact, process.knows, fastestUs)) {
+        this.fail(`${process.origin} claims ${describe(fact)}, but does not show it`);
+      }
+    }
+  }
+
+  /** A peer with a faster clock may claim what it has forgotten already. */
+  private fastestUs(process: SimulatedProcess): number {
+    return process.viewNowUs() + 2 * this.scenario.skewUs;
+  }
+
+  /** I1, I2, I4: every replica shows what any live replica knows. */
+  private expectConverged(): void {
+    const inUnion = this.inUnion();
+    const { live } = this.cluster;
+    for (const process of live) {
+      this.expectRows(process, this.oracle.recount(inUnion, process.viewNowUs()), 'the union');
+      if (!process.ready) this.fail(`${process.origin} is not ready`);
+      const { divergences } = process.exchange.antiEntropy.counts;
+      if (divergences > 0) this.fail(`${process.origin} has counted ${divergences} divergences`);
+      for (const other of live) this.expectSameContexts(process, other);
+    }
+  }
+
+  /** What a ready peer knew when a process started, that process knows when it is ready itself. */
+  private expectCaughtUp(process: SimulatedProcess): void {
+    // A peer whose snapshots break off is not waited for when another one has shown its state.
+    if (this.scenario.snapshotFailures > 0) return;
+    const { startedUs } = process;
+    for (const peer of this.cluster.live) {
+      if (peer === process || peer.caughtUpUs > startedUs || !this.couldAsk(process, peer, startedUs))
+        continue;
+      for (const [fact, learntUs] of peer.knowledge) {
+        if (learntUs > startedUs || this.oracle.isShown(fact, process.knows, this.fastestUs(process)))
+          continue;
+        this.fail(`${process.origin} is ready without ${describe(fact)}, which ${peer.origin} knew`);
+      }
+    }
+  }
+
+  /** I4: what is given up, no peer that could be asked had. */
+  private expectLost(process: SimulatedProcess, fact: Fact): void {
+    if (this.scenario.snapshotFailures > 0) return;
+    const sinceUs = this.queue.nowUs - this.scenario.giveUpAfterUs;
+    for (const peer of this.cluster.live) {
+      if ((peer.claims.get(fact) ?? Infinity) > sinceUs) continue;
+      if (!process.ranSince(sinceUs) || !this.couldAsk(process, peer, sinceUs)) continue;
+      this.fail(`${process.origin} gave up ${describe(fact)}, which ${peer.origin} has`);
+    }
+  }
+
+  /** Whether nothing has stood between the two since then. */
+  private couldAsk(process: SimulatedProcess, peer: SimulatedProcess, sinceUs: number): boolean {
+    return (
+      peer.ranSince(sinceUs) &&
+      process.namedSince(peer.hostOf.address) <= sinceUs + DISCOVERED_WITHIN_US &&
+      this.cluster.network.isOpenSince(process.host, peer.host, sinceUs)
+    );
+  }
+
+  private expectSameContexts(process: SimulatedProcess, other: SimulatedProcess): void {
+    const { expireAfterUs, retentionUs } = this.scenario;
+    const sinceUs = Math.max(process.viewNowUs(), other.viewNowUs()) - expireAfterUs - retentionUs;
+    for (const fact of this.oracle.facts) {
+      if (fact.timeUs <= sinceUs || !other.context.has(fact.origin, fact.seq)) continue;
+      if (process.context.has(fact.origin, fact.seq)) continue;
+      if (this.queue.nowUs - (other.knowledge.get(fact) ?? 0) < SPREAD_US) continue;
+      this.fail(`${process.origin} has not seen ${describe(fact)}, but ${other.origin} has`);
+    }
+  }
+
+  private expectEmpty(): void {
+    for (const process of this.cluster.live) this.expectRows(process, new Map(), 'nothing in flight');
+  }
+
+  private expectForgotten(): void {
+    const origins = new Set(this.cluster.live.map(({ origin }) => origin));
+    for (const process of this.cluster.live) {
+      for (const [origin] of process.context.announcements()) {
+        if (!origins.has(origin)) this.fail(`${process.origin} still remembers the dead ${origin}`);
+      }
+    }
+  }
+
+  private expectRows(process: SimulatedProcess, expected: Map<string, object>, of: string): void {
+    const rows = process.rows();
+    const same =
+      rows.size === expected.size &&
+      [...expected].every(([key, row]) => JSON.stringify(rows.get(key)) === JSON.stringify(row));
+    if (same) return;
+    const [found, counted] = [rows, expected].map((map) => JSON.stringify([...map].sort()));
+    this.fail(`the rows of ${process.origin} are ${found}, but ${of} makes ${counted}`);
+  }
+
+  /** Whether a live replica knows the fact, and has not yet forgotten it. */
+  private inUnion(): (fact: Fact) => boolean {
+    const { live } = this.cluster;
+    return (fact) =>
+      live.some((process) => process.knows(fact) && !this.oracle.isForgotten(fact, process.viewNowUs()));
+  }
+
+  private figures(): Figures {
+    const { queue } = this;
+    return {
+      virtualUs: queue.nowUs - START_US,
+      steps: queue.count,
+      facts: this.oracle.facts.length,
+      pulls: this.sumOf((process) => process.exchange.antiEntropy.counts.pulls),
+      fullPulls: this.sumOf((process) => process.exchange.antiEntropy.counts.fullPulls),
+      givenUp: this.sumOf(({ givenUp }) => givenUp),
+    };
+  }
+
+  private sumOf(count: (process: SimulatedProcess) => number): number {
+    return this.cluster.all.reduce((sum, process) => sum + count(process), 0);
+  }
+
+  private elapsed(): string {
+    return `${((this.queue.nowUs - START_US) / SECOND).toFixed(4).padStart(9)}s`;
+  }
+
+  private fail(what: string): never {
+    throw new Violation(`seed ${this.seed} at ${this.elapsed().trim()}: ${what}`);
+  }
+}
+
+function describe({ type, requestId, origin, seq, timeUs }: Fact): string {
+  return `the ${type} of ${requestId} (${origin}/${seq} at ${timeUs})`;
+}
