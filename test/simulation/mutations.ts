@@ -177,7 +177,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a given-up hole marked as seen (I4)',
     parts: () => ({ CausalContext: GivenUpIsSeen }),
-    scenario: { ...NO_NETS, giveUpAfterUs: SECOND },
+    scenario: { ...NO_NETS, giveUpAfterUs: 3 * SECOND },
     shows: FALSE_CLAIM,
   },
   {
