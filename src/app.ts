@@ -47,6 +47,7 @@ import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replicat
 import { AccessTokens } from './security/access-tokens';
 import { LiveFiles } from './security/live-files';
 import { parseTokenFile } from './security/token-list';
+import { RecentSums } from './watch/recent-sums';
 import { WATCH_TIMES, Watchers } from './watch/watchers';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
@@ -68,6 +69,7 @@ export class App {
   private readonly heartbeats: HeartbeatExchange;
   private readonly exchange: PeerExchange;
   private readonly discovery: DnsDiscovery | undefined;
+  private readonly recentSums: RecentSums;
   private readonly watchers: Watchers;
   private readonly http: HttpServer;
   private readonly peerTransport: PeerTransport;
@@ -159,11 +161,17 @@ export class App {
       watchers: () => this.watchers.count,
       nowUs: this.nowUs,
     };
-    this.watchers = new Watchers(this.stats.engines, () => replicaOverview(overview), {
-      ...WATCH_TIMES,
-      origin: this.origin,
-      maxWatchers: config.http.maxWatchers,
-    });
+    this.recentSums = new RecentSums(this.stats.engines, () => performance.now());
+    this.watchers = new Watchers(
+      this.stats.engines,
+      () => replicaOverview(overview),
+      () => this.recentSums.toJson(),
+      {
+        ...WATCH_TIMES,
+        origin: this.origin,
+        maxWatchers: config.http.maxWatchers,
+      },
+    );
     const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
     const guard = asksForTokens ? accessTokens : undefined;
     this.debug = config.debug && new DebugServer(guard, logger);
@@ -217,6 +225,7 @@ export class App {
     this.discovery?.start();
     this.exchange.start();
     this.expiry.start();
+    this.recentSums.start();
     this.heartbeats.start();
     return port;
   }
@@ -229,6 +238,7 @@ export class App {
     this.discovery?.stop();
     this.exchange.stop();
     this.expiry.stop();
+    this.recentSums.stop();
     this.heartbeats.stop();
     this.peerTransport.close();
     this.files.stop();

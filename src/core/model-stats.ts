@@ -53,19 +53,23 @@ export class ModelStats {
     }
     return this.json;
   }
+  /** Over the rows that answers show, without their cap. */
+  sums(): { queuedRequests: number; promptLength: number; updatedUs: number } {
+    const sums = { queuedRequests: 0, promptLength: 0, updatedUs: 0 };
+    for (const row of this.listed) {
+      sums.queuedRequests += row.queuedRequests;
+      sums.promptLength += row.promptLength;
+      sums.updatedUs = Math.max(sums.updatedUs, row.updatedUs);
+    }
+    return sums;
+  }
+
   /** The cluster as one row of sums; built again only after a change. */
   toSummaryJson(): string {
     if (this.summarisedChanges === this.changes) return this.summaryJson;
-    let queued = 0;
-    let prompt = 0;
-    let updatedUs = 0;
-    for (const row of this.listed) {
-      queued += row.queuedRequests;
-      prompt += row.promptLength;
-      updatedUs = Math.max(updatedUs, row.updatedUs);
-    }
+    const { queuedRequests, promptLength, updatedUs } = this.sums();
     const cluster = JSON.stringify(this.cluster);
-    const sums = `"queued_req_num":${Math.min(queued, LARGEST_SUM)},"prompt_length":${Math.min(prompt, LARGEST_SUM)}`;
+    const sums = `"queued_req_num":${Math.min(queuedRequests, LARGEST_SUM)},"prompt_length":${Math.min(promptLength, LARGEST_SUM)}`;
     this.summaryJson = `{"cluster":${cluster},"engines":${this.listed.length},${sums},"updated_time":${updatedUs}000}`;
     this.summarisedChanges = this.changes;
     return this.summaryJson;

@@ -194,11 +194,16 @@ export class Replicator {
     first: Add | undefined,
     now: number,
   ): DeleteResult {
-    // No earlier than the adds it ends: a clock that is behind must not leave a request in flight.
-    let timeUs = now;
-    for (let add = first; add; add = add.next) timeUs = Math.max(timeUs, add.timeUs);
+    const timeUs = this.deletionTimeUs(first, now);
     const outcome = this.commit({ type, ...this.nextDot(), timeUs, requestId }, now);
     return outcome === 'applied' ? 'accepted' : 'too-many-finished';
+  }
+
+  /** No earlier than the adds it ends: a clock that is behind must not leave a request in flight. */
+  protected deletionTimeUs(first: Add | undefined, now: number): number {
+    let timeUs = now;
+    for (let add = first; add; add = add.next) timeUs = Math.max(timeUs, add.timeUs);
+    return timeUs;
   }
 
   private commit(event: LoadEvent, now: number): Outcome {

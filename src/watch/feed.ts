@@ -82,3 +82,24 @@ export class ObjectFeed implements Feed {
     return this.message;
   }
 }
+
+/** What is told once, at the beginning of a stream, as it then is. */
+export class OnceFeed implements Feed {
+  readonly version: number;
+
+  constructor(
+    private readonly name: string,
+    private readonly read: () => object,
+    private readonly versions: Versions,
+  ) {
+    this.version = versions.next();
+  }
+
+  refresh(): void {
+    // What changes later is told by other feeds.
+  }
+
+  messageSince(): Buffer {
+    return eventOf(this.name, `${this.versions.prefix}:${this.version}`, JSON.stringify(this.read()));
+  }
+}

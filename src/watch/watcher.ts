@@ -15,7 +15,9 @@ export interface Sink {
 
 export class Watcher {
   private readonly versions: number[];
+  /** Nothing may be written: until the connection has drained, or for ever once the stream has ended. */
   private full = false;
+  private ended = false;
   private quiet = true;
 
   constructor(
@@ -50,10 +52,13 @@ export class Watcher {
   }
 
   drained(): void {
-    this.full = false;
+    this.full = this.ended;
   }
 
   end(): void {
+    if (this.ended) return;
+    this.ended = true;
     this.sink.end(this.full);
+    this.full = true;
   }
 }

@@ -5,7 +5,7 @@
 import type { EngineTable } from '../core/engine-table';
 import { retryAfter } from './event-stream';
 import type { Feed, Versions } from './feed';
-import { ObjectFeed, RowFeed } from './feed';
+import { ObjectFeed, OnceFeed, RowFeed } from './feed';
 import { AllClusters, ClusterRows } from './row-sources';
 import type { Sink } from './watcher';
 import { Watcher } from './watcher';
@@ -52,6 +52,7 @@ export class Watchers {
   constructor(
     private readonly engines: EngineTable,
     private readonly replicaState: () => object,
+    private readonly recent: () => object,
     private readonly options: WatchersOptions,
   ) {
     let version = 0;
@@ -80,6 +81,7 @@ export class Watchers {
   watchOverview(intervalMs: number, sink: Sink): Watch {
     return this.watch(intervalMs, sink, {
       replica: () => new ObjectFeed('replica', this.replicaState, this.versions),
+      recent: () => new OnceFeed('recent', this.recent, this.versions),
       clusters: () => new RowFeed(new AllClusters(this.engines), this.versions),
     });
   }

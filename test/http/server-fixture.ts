@@ -54,12 +54,17 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     maxInFlight: 1_000,
     maxEngines: 1_000,
   });
-  const watchers = new Watchers(loadStats.engines, () => readyBody, {
-    ...WATCH_TIMES,
-    origin: 'origin-under-test',
-    maxWatchers: 10,
-    ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
-  });
+  const watchers = new Watchers(
+    loadStats.engines,
+    () => readyBody,
+    () => ({}),
+    {
+      ...WATCH_TIMES,
+      origin: 'origin-under-test',
+      maxWatchers: 10,
+      ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
+    },
+  );
   const log: LogLine[] = [];
   const registry = new Registry();
   const server = new HttpServer(

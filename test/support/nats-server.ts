@@ -81,6 +81,8 @@ export class NatsServerProcess {
     if (binary === undefined) throw new Error('there is no nats-server');
     const child = spawn(binary, ['-c', join(this.folder, 'nats.conf')], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      // As for replicas: Ctrl-C is not for it.
+      detached: true,
     });
     killWithParent(child);
     this.child = child;

@@ -62,6 +62,8 @@ export class ReplicaProcess {
     const [program = '', ...args] = hostsFile === undefined ? command : withHostsFile(hostsFile, command);
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
+      // Not in the terminal's group: Ctrl-C is for whoever started this, who then ends it in order.
+      detached: true,
       env: { PATH: process.env['PATH'], HTTP_HOST: host, HTTP_PORT: String(chosen), ...env },
     });
     const scheme = env['HTTP_TLS_CERT_FILE'] === undefined ? 'http' : 'https';

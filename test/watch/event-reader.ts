@@ -78,7 +78,7 @@ export class EventReader {
       atMs: performance.now(),
     };
     this.events.push(event);
-    if (event.name === 'replica') return;
+    if (event.name !== 'rows' && event.name !== 'changes') return;
     const { rows, removed } = event.data as RowsData;
     if (event.name === 'rows') this.rows.clear();
     for (const ip of removed) this.rows.delete(ip);

@@ -268,14 +268,15 @@ describe('GET /v1/overview/watch', () => {
     await report('10.0.0.1', 3, 'a');
     const reader = await EventReader.open(port, '/v1/overview/watch?interval_ms=20');
     readers.push(reader);
-    await untilEvents(reader, 2);
+    await untilEvents(reader, 3);
     expect(reader.events[0]).toMatchObject({
       name: 'replica',
       data: { missing_events: 0, totals: { events_own: 1 } },
     });
-    expect(reader.events[1]).toMatchObject({ name: 'rows' });
+    expect(reader.events[1]).toMatchObject({ name: 'recent', data: { sample_ms: 5_000 } });
+    expect(reader.events[2]).toMatchObject({ name: 'rows' });
     const sums = async (): Promise<unknown> => (await callJson(port, 'GET', '/v1/clusters')).envelope.data;
-    expect((reader.events[1]!.data as { rows: unknown }).rows).toEqual(await sums());
+    expect((reader.events[2]!.data as { rows: unknown }).rows).toEqual(await sums());
     await report('10.0.0.2', 4, 'b');
     const changes = await until(() => reader.events.find(({ name }) => name === 'changes'), {
       describe: 'the change is sent',

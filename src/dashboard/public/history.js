@@ -18,6 +18,17 @@ class Track {
     this.second = second;
   }
 
+  /** Puts samples of `step` seconds each, the newest at `end`, where there is nothing yet. */
+  fill(end, step, queued, prompt) {
+    for (let at = Math.max(this.second + 1, end - SECONDS + 1); at <= end; at++) this.set(at, NaN, NaN);
+    this.second = Math.max(this.second, end);
+    for (let at = this.second; at > this.second - SECONDS && at > 0; at--) {
+      const sample = queued.length - 1 - Math.floor((end - at) / step);
+      if (at > end || sample < 0 || queued[sample] === null) continue;
+      if (Number.isNaN(this.queued[at % SECONDS])) this.set(at, queued[sample], prompt[sample]);
+    }
+  }
+
   set(second, queued, prompt) {
     this.queued[second % SECONDS] = queued;
     this.prompt[second % SECONDS] = prompt;
@@ -33,6 +44,16 @@ export class History {
   sample(second, clusters, engines) {
     put(this.clusters, clusters, second, MOST_CLUSTERS);
     put(this.engines, engines, second, MOST_ENGINES);
+  }
+
+  /** What the replica remembers from before this page was opened. */
+  remember(second, { sample_ms, age_ms, clusters }) {
+    const end = second - Math.round(age_ms / 1_000);
+    for (const { cluster, queued_req_num, prompt_length } of clusters) {
+      let track = this.clusters.get(cluster);
+      if (!track) this.clusters.set(cluster, (track = new Track()));
+      track.fill(end, sample_ms / 1_000, queued_req_num, prompt_length);
+    }
   }
 
   forgetEngines() {

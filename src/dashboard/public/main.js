@@ -36,6 +36,7 @@ const overview = new EventStream(`/v1/overview/watch?interval_ms=${INTERVAL_MS}`
   onEvent: (name, data) => {
     lastNewsMs = Date.now();
     if (name === 'replica') takeReplica(data);
+    else if (name === 'recent') history.remember(Math.floor(Date.now() / 1000), data);
     else clusters.take(name, data);
     if (cluster === undefined) selectFromAddress();
   },

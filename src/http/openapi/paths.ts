@@ -96,7 +96,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
     get: {
       tags: ['overview', 'streams'],
       summary: 'All clusters with their sums and the state of this replica, and what changes',
-      description: `${stream} Rows are Clusters here and keyed by name. A third event, \`replica\`, carries the state of the replica.`,
+      description: `${stream} Rows are Clusters here and keyed by name. A third event, \`replica\`, carries the state of the replica; a fourth, \`recent\`, comes once and shows the last five minutes.`,
       parameters: [intervalQuery(1_000)],
       responses: {
         ...content('The stream', 'text/event-stream'),

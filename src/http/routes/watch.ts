@@ -55,6 +55,8 @@ export function addWatchRoutes(routes: Routes, answers: Answers, watchers: Watch
     });
     res.on('drain', drained);
     res.on('close', closed);
+    // A write that crosses the end of the connection.
+    res.on('error', closed);
   };
 
   routes.add('/v1/load/watch', {
