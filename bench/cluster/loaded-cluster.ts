@@ -35,16 +35,12 @@ export function collect(results: Collected, of: string, measured: Measured): voi
 export class LoadedCluster {
   private readonly lives = new Lives(RESIDENT);
 
-  private constructor(
-    private readonly replicas: Replicas,
-    private readonly lanes: Lanes,
-  ) {}
+  private constructor(private readonly replicas: Replicas) {}
 
   static async start(network: string, size: number, env: Env = {}, natsConfig = ''): Promise<LoadedCluster> {
     const replicas = await Replicas.start(network, size, env, natsConfig);
-    const lanes = await Lanes.open(replicas.members, LANES);
-    const cluster = new LoadedCluster(replicas, lanes);
-    await openLoop(lanes, (n) => addRequest(n), 1_000, RESIDENT);
+    const cluster = new LoadedCluster(replicas);
+    await cluster.overLanes((lanes) => openLoop(lanes, addRequest, 1_000, RESIDENT));
     return cluster;
   }
 
@@ -53,28 +49,39 @@ export class LoadedCluster {
   }
 
   async saturated(durationMs: number): Promise<Measured> {
-    return this.measured(() => closedLoop(this.lanes, () => this.lives.script(), durationMs));
+    return this.measured((lanes) => closedLoop(lanes, () => this.lives.script(), durationMs));
   }
 
   async atRate(perSecond: number, durationMs: number): Promise<Measured> {
     const livesPerMs = perSecond / 1000 / STEPS;
-    return this.measured(async () => {
+    return this.measured(async (lanes) => {
       const requestOf = this.lives.overlapping(livesPerMs * durationMs, livesPerMs * STEP_MS);
       const totalMs = durationMs + (STEPS - 1) * STEP_MS;
-      const tally = await openLoop(this.lanes, requestOf, perSecond, totalMs);
+      const tally = await openLoop(lanes, requestOf, perSecond, totalMs);
       return { tally, perSecond };
     });
   }
 
-  async stop(): Promise<void> {
-    this.lanes.close();
-    await this.replicas.stop();
+  stop(): Promise<void> {
+    return this.replicas.stop();
   }
 
-  private async measured(load: () => Promise<{ tally: Tally; perSecond: number }>): Promise<Measured> {
+  /** Opened for each load anew: replicas close connections that say nothing for long. */
+  private async overLanes<T>(load: (lanes: Lanes) => Promise<T>): Promise<T> {
+    const lanes = await Lanes.open(this.replicas.members, LANES);
+    try {
+      return await load(lanes);
+    } finally {
+      lanes.close();
+    }
+  }
+
+  private async measured(
+    load: (lanes: Lanes) => Promise<{ tally: Tally; perSecond: number }>,
+  ): Promise<Measured> {
     const latency = await ReplicationLatency.begin(this.replicas.members);
     const cpuBefore = this.replicas.cpuSeconds();
-    const { tally, perSecond } = await load();
+    const { tally, perSecond } = await this.overLanes(load);
     const cpuMs = ((this.replicas.cpuSeconds() - cpuBefore) * 1_000_000) / tally.sent;
     const drift = await rowsDifference(this.replicas.members, RESIDENT);
     const replication = await latency.end();
