@@ -46,6 +46,8 @@ export type Outcome =
 
 /** Conflicting adds kept for one id: as many as replicas could honestly accept at once, and far more. */
 const MOST_ADDS_OF_AN_ID = 64;
+/** Adds that are kept in all, as a multiple of the ids in flight: forged conflicts must not fill the memory. */
+const MOST_ADDS_FACTOR = 2;
 
 export interface RowName {
   readonly cluster: string;
@@ -74,6 +76,8 @@ export class LoadStats {
   private readonly origins = new Map<string, AddOrigin>();
   private readonly hash = new RequestHash();
   private latestNowUs = 0;
+  /** Adds in flight: more than ids where adds conflict. */
+  private liveAdds = 0;
 
   constructor(readonly options: LoadStatsOptions) {
     const keepForUs = options.finishedRetentionUs + options.expireAfterUs;
@@ -136,6 +140,7 @@ export class LoadStats {
       before = after;
     }
     if (first?.next && countOf(first) >= MOST_ADDS_OF_AN_ID) return 'conflict-ceiling';
+    if (first && this.liveAdds >= MOST_ADDS_FACTOR * inFlightCeiling) return 'conflict-ceiling';
 
     row ??= this.engines.create(fields.cluster, fields.ip, timeUs);
     this.engines.touch(row, timeUs, now);
@@ -155,6 +160,7 @@ export class LoadStats {
     add.next = after;
     origin.adds++;
     row.liveAdds++;
+    this.liveAdds++;
     this.addDigest.change(hi, lo, ADD_ITEM, timeUs, contentHash(add), 1);
     if (slot === NO_SLOT) {
       this.inFlight.insert(hi, lo, add);
@@ -252,7 +258,7 @@ export class LoadStats {
     );
   }
 
-  private expireAdds(slot: number, untilUs: number, now: number): void {
+  protected expireAdds(slot: number, untilUs: number, now: number): void {
     const hi = this.inFlight.hiOf(slot);
     const lo = this.inFlight.loOf(slot);
     const first = this.inFlight.firstOf(slot)!;
@@ -298,6 +304,7 @@ export class LoadStats {
   private dropped(add: Add, hi: number, lo: number): void {
     this.addDigest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), -1);
     add.row.liveAdds--;
+    this.liveAdds--;
     if (--add.origin.adds === 0) this.origins.delete(add.origin.name);
   }
 

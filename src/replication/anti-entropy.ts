@@ -249,9 +249,11 @@ export class AntiEntropy {
     // A record that had no room here is not shown by this view, so nothing may be claimed.
     if (merge.refused === 0) this.context.join(shown, nowUs);
     this.port.report({ kind: 'repaired', peer: address, records: merge.records, full: !pulling?.selection });
+    const { chased } = this;
     this.dropFilled();
-    if (this.chases.size === 0) this.retryUs = this.options.retryUs;
-    else this.backOff(nowUs);
+    // Another peer may have the rest of it.
+    if (this.chased < chased) this.retryUs = this.options.retryUs;
+    if (this.chases.size > 0) this.backOff(nowUs);
   }
 
   /** A `compare` or `pull` came to nothing; `named` is the context of a snapshot that broke off. */
@@ -292,7 +294,9 @@ export class AntiEntropy {
       let lasting = missing.intersect(before);
       for (const { seqs } of chases) lasting = lasting.minus(seqs);
       if (lasting.intervalCount === 0) continue;
-      if (this.chases.size === 0) this.nextChaseUs = nowUs;
+      // What was lost just now does not wait for what nobody has.
+      this.nextChaseUs = nowUs;
+      this.retryUs = this.options.retryUs;
       this.chases.set(origin, [...chases, { seqs: lasting, sinceUs: nowUs, replays: 0 }]);
     }
     this.candidates = holes;

@@ -55,6 +55,7 @@ export class Replicator {
   readonly counts = new ReplicatorCounts();
   /** Arrival minus event time of each other origin's latest event, microseconds. */
   readonly clockDifferencesUs = new Map<string, number>();
+  private readonly subjects: Readonly<Record<LoadEventType, string>>;
   private lastSeq = 0;
   private lastAddUs = 0;
 
@@ -66,6 +67,12 @@ export class Replicator {
     private readonly observeLatency: (ms: number) => void,
     private readonly options: ReplicatorOptions,
   ) {
+    const { subjectPrefix } = options;
+    this.subjects = {
+      add: subjectOf(subjectPrefix, 'add'),
+      'prompt-delete': subjectOf(subjectPrefix, 'prompt-delete'),
+      delete: subjectOf(subjectPrefix, 'delete'),
+    };
     // Before any other origin can take the last place.
     context.announce(options.origin, 0, nowUs(), nowUs());
   }
@@ -187,11 +194,16 @@ export class Replicator {
     first: Add | undefined,
     now: number,
   ): DeleteResult {
-    // No earlier than the adds it ends: a clock that is behind must not leave a request in flight.
-    let timeUs = now;
-    for (let add = first; add; add = add.next) timeUs = Math.max(timeUs, add.timeUs);
+    const timeUs = this.deletionTimeUs(first, now);
     const outcome = this.commit({ type, ...this.nextDot(), timeUs, requestId }, now);
     return outcome === 'applied' ? 'accepted' : 'too-many-finished';
+  }
+
+  /** No earlier than the adds it ends: a clock that is behind must not leave a request in flight. */
+  protected deletionTimeUs(first: Add | undefined, now: number): number {
+    let timeUs = now;
+    for (let add = first; add; add = add.next) timeUs = Math.max(timeUs, add.timeUs);
+    return timeUs;
   }
 
   private commit(event: LoadEvent, now: number): Outcome {
@@ -204,7 +216,7 @@ export class Replicator {
   }
 
   private publish(type: LoadEventType, event: LoadEvent): void {
-    const sent = this.bus.publish(subjectOf(this.options.subjectPrefix, type), encodeEvent(event));
+    const sent = this.bus.publish(this.subjects[type], encodeEvent(event));
     (sent ? this.counts.published : this.counts.unpublished)[type]++;
   }
 

@@ -89,6 +89,20 @@ describe('Limits of the view', () => {
     expectConsistent(view);
   });
 
+  it('bound the conflicting adds of all ids together, and there is room again when they end (I7)', () => {
+    const view = newView({ inFlightCeiling: 3 });
+    const forged = ['a', 'b', 'c'].flatMap((requestId) =>
+      Array.from({ length: 5 }, (_, i) => add({ requestId, origin: `origin-${i}`, timeUs: T + i })),
+    );
+    const outcomes = forged.map((event) => view.apply(event, T + 100));
+    expect(outcomes.filter((outcome) => outcome === 'applied')).toHaveLength(7);
+    expect(outcomes.at(-1)).toBe('conflict-ceiling');
+    expect(queued(view)).toBe(3);
+    expect(view.apply(end('delete', T + 10, 'a'), T + 100)).toBe('applied');
+    expect(view.apply(add({ requestId: 'b', origin: 'late', timeUs: T + 20 }), T + 100)).toBe('applied');
+    expectConsistent(view);
+  });
+
   it('bound the rows that a delete time remembers, however often its id is used again (I7)', () => {
     const view = newView();
     let now = T;

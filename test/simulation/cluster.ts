@@ -8,14 +8,14 @@ import type { Scenario } from './scenario';
 import { MS, SECOND } from './scenario';
 import { SimulatedBusServer } from './simulated-bus';
 import { PeerNetwork } from './simulated-peers';
-import type { Host, Parts } from './simulated-process';
+import type { Host, Parts, Surroundings } from './simulated-process';
 import { SimulatedProcess } from './simulated-process';
 
 const DNS_EVERY_US = 3 * SECOND;
 const DNS_FIRST_RETRY_US = 500 * MS;
 const MOST_HOSTS = 7;
 
-export class Cluster {
+export class Cluster implements Surroundings {
   readonly bus: SimulatedBusServer;
   readonly network: PeerNetwork;
   readonly hosts: Host[] = [];
@@ -31,7 +31,9 @@ export class Cluster {
     readonly oracle: Oracle,
     readonly chance: Chance,
     readonly parts: Parts,
-    readonly trace: (who: string, what: () => string) => void,
+    readonly trace: Surroundings['trace'],
+    readonly caughtUp: Surroundings['caughtUp'],
+    readonly gaveUp: Surroundings['gaveUp'],
   ) {
     this.bus = new SimulatedBusServer(this.queue, chance, oracle, scenario);
     this.network = new PeerNetwork(this.queue, chance, oracle, scenario, (address) =>
@@ -91,5 +93,4 @@ export class Cluster {
     const next = process.peersKnown ? DNS_EVERY_US : DNS_FIRST_RETRY_US;
     this.queue.after(next, () => this.askDns(process));
   }
-
 }

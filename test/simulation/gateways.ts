@@ -14,7 +14,11 @@ export class Gateways {
   private count = 0;
   private readonly recentIds: string[] = [];
 
-  constructor(private readonly cluster: Cluster) {}
+  constructor(
+    private readonly cluster: Cluster,
+    /** Called right after a report was accepted. */
+    private readonly onAccepted: (process: SimulatedProcess) => void,
+  ) {}
 
   /** Plans reports for so long. */
   plan(forUs: number): void {
@@ -48,10 +52,11 @@ export class Gateways {
       later(chance.wait(SECOND), () => this.add(conflicting, false));
     }
     if (chance.is(0.6)) {
-      later(firstTokenUs, () => this.report((process) => this.promptDelete(process, requestId)));
-      if (chance.is(0.1)) {
-        later(firstTokenUs, () => this.report((process) => this.promptDelete(process, requestId)));
-      }
+      const firstToken = (): void => {
+        this.report((process) => this.delete(process, requestId, 'promptDelete'));
+      };
+      later(firstTokenUs, firstToken);
+      if (chance.is(0.1)) later(firstTokenUs, firstToken);
     }
     if (chance.is(0.12)) return;
     later(chance.is(0.1) ? 0 : holdUs, () => this.finish(requestId));
@@ -86,16 +91,21 @@ export class Gateways {
     if (resend || first?.paused) this.cluster.queue.after(RESEND_AFTER_US, () => this.report(add));
   }
 
-  private promptDelete(process: SimulatedProcess, requestId: string): void {
-    const before = this.cluster.oracle.facts.length;
-    const result = process.replicator.promptDelete(requestId);
-    this.note(process, `prompt-delete ${requestId}`, result, before);
-  }
-
-  private delete(process: SimulatedProcess, requestId: string): void {
-    const before = this.cluster.oracle.facts.length;
-    const result = process.replicator.delete(requestId);
-    this.note(process, `delete ${requestId}`, result, before);
+  private delete(
+    process: SimulatedProcess,
+    requestId: string,
+    kind: 'delete' | 'promptDelete' = 'delete',
+  ): void {
+    const { oracle } = this.cluster;
+    const ended = oracle.liveAdds(requestId, process.knows, process.viewNowUs());
+    const before = oracle.facts.length;
+    const result = process.replicator[kind](requestId);
+    this.note(process, `${kind} ${requestId}`, result, before);
+    const fact = oracle.facts[before];
+    for (const { timeUs } of fact ? ended : []) {
+      if (timeUs > fact!.timeUs)
+        throw new Error(`${kind} ${requestId} is stamped earlier than the add it ends`);
+    }
   }
 
   /** To a replica that is ready, mostly. */
@@ -116,5 +126,6 @@ export class Gateways {
     if (published.length !== (result === 'accepted' ? 1 : 0)) {
       throw new Error(`${what} was ${result}, but ${published.length} events were published`);
     }
+    if (fact) this.onAccepted(process);
   }
 }

@@ -16,6 +16,23 @@ export interface Fact {
   readonly promptLength: number;
 }
 
+interface WireEvent {
+  readonly type: Fact['type'];
+  readonly origin: string;
+  readonly seq: number;
+  readonly time_us: number;
+  readonly request_id: string;
+  readonly cluster?: string;
+  readonly ip?: string;
+  readonly prompt_length?: number;
+}
+
+/** The records of a snapshot that tell of events, as far as it matters here. */
+type Line =
+  | readonly ['add', number, string, number, string, number, string | null, number?]
+  | readonly ['delete' | 'prompt-delete', number, number, number]
+  | readonly ['row' | 'end'];
+
 export interface CountedRow {
   queued: number;
   prompt: number;
@@ -39,16 +56,16 @@ export class Oracle {
 
   /** A replica published this. */
   accept(payload: Uint8Array): Fact {
-    const wire = JSON.parse(Buffer.from(payload).toString()) as Record<string, string & number>;
+    const wire = JSON.parse(Buffer.from(payload).toString()) as WireEvent;
     const fact: Fact = {
       index: this.facts.length,
-      type: wire['type'] as unknown as Fact['type'],
-      origin: wire['origin']!,
-      seq: wire['seq']!,
-      timeUs: wire['time_us']!,
-      requestId: wire['request_id']!,
-      row: rowKey(wire['cluster'] ?? '', wire['ip'] ?? ''),
-      promptLength: wire['prompt_length'] ?? 0,
+      type: wire.type,
+      origin: wire.origin,
+      seq: wire.seq,
+      timeUs: wire.time_us,
+      requestId: wire.request_id,
+      row: rowKey(wire.cluster ?? '', wire.ip ?? ''),
+      promptLength: wire.prompt_length ?? 0,
     };
     const dot = `${fact.origin}/${fact.seq}`;
     if (this.byDot.has(dot)) throw new Error(`two events have the dot ${dot}`);
@@ -73,21 +90,17 @@ export class Oracle {
 
   /** What a line of a snapshot tells; throws when nobody ever reported that. */
   *factsOfLine(line: string): Generator<Fact> {
-    const record = JSON.parse(line) as (string & number)[] | object;
-    if (!Array.isArray(record)) return;
-    switch (record[0] as string) {
-      case 'add': {
-        const add = this.addsByTime.get(`${record[4]!}/${record[3]!}`);
-        if (!add || add.requestId !== record[2]) throw new Error(`nobody reported ${line}`);
-        yield add;
-        if (record[7] !== undefined) yield this.deletion('prompt-delete', add.requestId, record[7], line);
-        return;
-      }
-      case 'prompt-delete':
-      case 'delete': {
-        const id = this.idOfHash.get(`${record[1]!},${record[2]!}`);
-        yield this.deletion(record[0]!, id, record[3]!, line);
-      }
+    if (!line.startsWith('[')) return;
+    const record = JSON.parse(line) as Line;
+    if (record[0] === 'add') {
+      const [, , id, timeUs, origin, , , promptDeletedUs] = record;
+      const add = this.addsByTime.get(`${origin}/${timeUs}`);
+      if (add?.requestId !== id) throw new Error(`nobody reported ${line}`);
+      yield add;
+      if (promptDeletedUs !== undefined) yield this.deletion('prompt-delete', id, promptDeletedUs, line);
+    } else if (record[0] === 'delete' || record[0] === 'prompt-delete') {
+      const [type, hi, lo, timeUs] = record;
+      yield this.deletion(type, this.idOfHash.get(`${hi},${lo}`), timeUs, line);
     }
   }
 
@@ -108,6 +121,18 @@ export class Oracle {
   /** The ids that are in flight by the known facts. */
   liveIds(knows: (fact: Fact) => boolean, nowUs: number): string[] {
     return [...this.byId].filter(([, facts]) => this.firstLive(facts, knows, nowUs)).map(([id]) => id);
+  }
+
+  /** The adds of an id that are in flight by the known facts. */
+  liveAdds(requestId: string, knows: (fact: Fact) => boolean, nowUs: number): Fact[] {
+    const facts = this.byId.get(requestId) ?? [];
+    return facts.filter(
+      (fact) =>
+        fact.type === 'add' &&
+        knows(fact) &&
+        !this.isForgotten(fact, nowUs) &&
+        !this.isCovered(fact, 'delete', facts, knows),
+    );
   }
 
   /** Whether a view that shows the known facts would look the same, now and later, if it showed `fact` too. */
@@ -133,16 +158,16 @@ export class Oracle {
     return found;
   }
 
-  private firstLive(
-    facts: readonly Fact[],
-    knows: (fact: Fact) => boolean,
-    nowUs: number,
-  ): Fact | undefined {
+  private firstLive(facts: readonly Fact[], knows: (fact: Fact) => boolean, nowUs: number): Fact | undefined {
     let first: Fact | undefined;
     for (const fact of facts) {
       if (fact.type !== 'add' || fact.timeUs + this.expireAfterUs <= nowUs || !knows(fact)) continue;
       if (this.isCovered(fact, 'delete', facts, knows)) continue;
-      if (!first || fact.timeUs < first.timeUs || (fact.timeUs === first.timeUs && fact.origin < first.origin)) {
+      if (
+        !first ||
+        fact.timeUs < first.timeUs ||
+        (fact.timeUs === first.timeUs && fact.origin < first.origin)
+      ) {
         first = fact;
       }
     }

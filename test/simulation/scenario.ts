@@ -71,7 +71,7 @@ export function drawScenario(chance: Chance): Scenario {
     skewUs: chance.is(0.5) ? 0.45 * retentionUs : 0,
     compareEveryUs: chance.is(0.2) ? 5 * SECOND : NEVER_US,
     healthEveryUs: chance.between(1, 4) * SECOND,
-    giveUpAfterUs: chance.between(3, 10) * SECOND,
+    giveUpAfterUs: chance.between(6, 12) * SECOND,
     snapshotPieceLines: 1 + chance.below(20),
     snapshotPieceUs: chance.is(0.5) ? 0 : chance.between(1, 20) * MS,
     snapshotFailures: chance.is(0.3) ? 0.2 : 0,

@@ -167,12 +167,7 @@ export class SimulatedPeers implements PeerRequests {
   }
 
   /** Sends a piece, then the next one a while later: the state changes in between. */
-  private stream(
-    peer: Reachable,
-    lines: Iterator<string>,
-    transfer: Transfer,
-    notBeforeUs: number,
-  ): void {
+  private stream(peer: Reachable, lines: Iterator<string>, transfer: Transfer, notBeforeUs: number): void {
     const { answer, onLine } = transfer;
     const { chance, options, oracle, queue } = this.network;
     const piece: string[] = [];
@@ -229,7 +224,8 @@ export class SimulatedPeers implements PeerRequests {
     this.network.queue.after(delayUs, () => {
       if (answer.isSettled) return;
       if (!peer.alive) this.fail(answer, 'connection reset');
-      else if (this.network.isBlocked(this.self.host, peer.host)) this.failAfter(TIMEOUT_US, answer, 'stalled');
+      else if (this.network.isBlocked(this.self.host, peer.host))
+        this.failAfter(TIMEOUT_US, answer, 'stalled');
       else {
         this.self.run(() => {
           if (!answer.isSettled) action();

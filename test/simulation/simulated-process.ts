@@ -57,6 +57,10 @@ export interface Surroundings {
   readonly scenario: Scenario;
   readonly parts: Parts;
   trace(who: string, what: () => string): void;
+  /** The process says that it has caught up. */
+  caughtUp(process: SimulatedProcess): void;
+  /** The process no longer looks for the event. */
+  gaveUp(process: SimulatedProcess, fact: Fact): void;
 }
 
 /** A machine: its address and clock outlive the processes on it. */
@@ -73,12 +77,14 @@ const EXPIRY_EVERY_US = 1_000 * MS;
 
 export class SimulatedProcess implements Reachable {
   readonly knowledge: Knowledge = new Map();
+  /** What its context was seen to claim, and since when. */
+  readonly claims: Knowledge = new Map();
   readonly stats: LoadStats;
   readonly context: CausalContext;
   readonly replicator: Replicator;
   readonly exchange: PeerExchange;
   readonly startedUs: number;
-  readonly givenUp: { readonly fact: Fact; readonly atUs: number }[] = [];
+  givenUp = 0;
   alive = true;
   streaming = 0;
   peersKnown = false;
@@ -88,6 +94,8 @@ export class SimulatedProcess implements Reachable {
   private readonly heartbeats: HeartbeatExchange;
   private waiting: (() => void)[] = [];
   private pausedUntilUs = 0;
+  private resumedUs = -Infinity;
+  private named: ReadonlyMap<string, number> = new Map();
 
   constructor(
     readonly hostOf: Host,
@@ -145,6 +153,11 @@ export class SimulatedProcess implements Reachable {
 
   get paused(): boolean {
     return this.pausedUntilUs > this.around.queue.nowUs;
+  }
+
+  /** Whether it has been running all the time since then. */
+  ranSince(sinceUs: number): boolean {
+    return this.alive && this.startedUs <= sinceUs && !this.paused && this.resumedUs < sinceUs;
   }
 
   nowUs(): number {
@@ -211,8 +224,15 @@ export class SimulatedProcess implements Reachable {
 
   knows = (fact: Fact): boolean => this.knowledge.has(fact);
 
+  /** Since when discovery has named an address without a break. */
+  namedSince(address: string): number {
+    return this.named.get(address) ?? Infinity;
+  }
+
   setPeers(addresses: readonly string[]): void {
     this.peersKnown = true;
+    const { nowUs } = this.around.queue;
+    this.named = new Map(addresses.map((address) => [address, Math.min(nowUs, this.namedSince(address))]));
     this.exchange.setPeers(addresses);
   }
 
@@ -257,6 +277,7 @@ export class SimulatedProcess implements Reachable {
     const { current } = this.exchange.joining;
     if (this.caughtUpUs === Infinity && current.ready && current.caughtUp) {
       this.caughtUpUs = this.around.queue.nowUs;
+      this.around.caughtUp(this);
     }
   }
 
@@ -277,6 +298,7 @@ export class SimulatedProcess implements Reachable {
 
   private resume(): void {
     if (this.paused || !this.alive) return;
+    this.resumedUs = this.around.queue.nowUs;
     const { waiting } = this;
     this.waiting = [];
     for (const action of waiting) this.run(action);
@@ -292,11 +314,10 @@ export class SimulatedProcess implements Reachable {
 
   /** What the exchange logs goes into the trace; what it gives up is kept. */
   private logger(): Logger {
-    const { trace } = this.around;
     const write =
       (level: string) =>
       (fields: Record<string, unknown>, message: string): void =>
-        trace(this.origin, () => `${level}: ${message} ${JSON.stringify(fields)}`);
+        this.around.trace(this.origin, () => `${level}: ${message} ${JSON.stringify(fields)}`);
     const warn = (fields: { origin: string; seqs?: SeqSet }, message: string): void => {
       write('warn')(fields, message);
       if (!fields.seqs) return;
@@ -305,7 +326,8 @@ export class SimulatedProcess implements Reachable {
         for (let seq = bounds[i]!; seq <= bounds[i + 1]!; seq++) {
           const fact = this.around.network.oracle.factOf(fields.origin, seq);
           if (!fact) throw new Error(`a hole that never was an event: ${fields.origin}/${seq}`);
-          this.givenUp.push({ fact, atUs: this.around.queue.nowUs });
+          this.givenUp++;
+          this.around.gaveUp(this, fact);
         }
       }
     };

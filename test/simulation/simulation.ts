@@ -33,6 +33,8 @@ export interface SimulationOptions {
 }
 
 const START_US = 1_700_000_000 * SECOND;
+/** What a starting replica may need to hear of its peers. */
+const DISCOVERED_WITHIN_US = 100 * MS;
 const LOOK_EVERY_US = 500 * MS;
 /** Within so long of the end of all trouble every replica equals the oracle. */
 const CONVERGED_AFTER_US = 8 * SECOND;
@@ -59,12 +61,30 @@ export class Simulation {
     };
     options.trace?.(`seed ${seed}: ${JSON.stringify(this.scenario)}`);
     const parts = { ...REAL_PARTS, ...options.parts };
-    this.cluster = new Cluster(this.queue, this.scenario, this.oracle, this.chance, parts, trace);
+    this.cluster = new Cluster(
+      this.queue,
+      this.scenario,
+      this.oracle,
+      this.chance,
+      parts,
+      trace,
+      (process) => this.expectCaughtUp(process),
+      (process, fact) => this.expectLost(process, fact),
+    );
   }
 
   run(): Figures {
+    try {
+      return this.go();
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      return this.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+
+  private go(): Figures {
     const { cluster, scenario } = this;
-    const gateways = new Gateways(cluster);
+    const gateways = new Gateways(cluster, (process) => this.look(process));
     const faults = new Faults(cluster);
     faults.plan();
     gateways.plan(scenario.troubleUs);
@@ -101,15 +121,10 @@ export class Simulation {
   private pass(forUs: number): void {
     const { queue } = this.cluster;
     const endUs = queue.nowUs + forUs;
-    try {
-      while (queue.nowUs < endUs) {
-        queue.runUntil(Math.min(endUs, queue.nowUs + LOOK_EVERY_US));
-        for (const process of this.cluster.live) this.look(process);
-        if (this.converged) this.expectConverged();
-      }
-    } catch (error) {
-      if (error instanceof Violation) throw error;
-      this.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    while (queue.nowUs < endUs) {
+      queue.runUntil(Math.min(endUs, queue.nowUs + LOOK_EVERY_US));
+      for (const process of this.cluster.live) this.look(process);
+      if (this.converged) this.expectConverged();
     }
   }
 
@@ -119,14 +134,19 @@ export class Simulation {
     process.expire();
     const nowUs = process.viewNowUs();
     this.expectRows(process, this.oracle.recount(process.knows, nowUs), 'what it was told');
-    // A peer with a faster clock may claim what it has forgotten already.
-    const fastestUs = nowUs + 2 * this.scenario.skewUs;
+    const fastestUs = this.fastestUs(process);
     for (const fact of this.oracle.facts) {
       if (!process.context.has(fact.origin, fact.seq)) continue;
+      if (!process.claims.has(fact)) process.claims.set(fact, this.queue.nowUs);
       if (!this.oracle.isShown(fact, process.knows, fastestUs)) {
         this.fail(`${process.origin} claims ${describe(fact)}, but does not show it`);
       }
     }
+  }
+
+  /** A peer with a faster clock may claim what it has forgotten already. */
+  private fastestUs(process: SimulatedProcess): number {
+    return process.viewNowUs() + 2 * this.scenario.skewUs;
   }
 
   /** I1, I2, I4: every replica shows what any live replica knows. */
@@ -140,6 +160,42 @@ export class Simulation {
       if (divergences > 0) this.fail(`${process.origin} has counted ${divergences} divergences`);
       for (const other of live) this.expectSameContexts(process, other);
     }
+  }
+
+  /** What a ready peer knew when a process started, that process knows when it is ready itself. */
+  private expectCaughtUp(process: SimulatedProcess): void {
+    // A peer whose snapshots break off is not waited for when another one has shown its state.
+    if (this.scenario.snapshotFailures > 0) return;
+    const { startedUs } = process;
+    for (const peer of this.cluster.live) {
+      if (peer === process || peer.caughtUpUs > startedUs || !this.couldAsk(process, peer, startedUs))
+        continue;
+      for (const [fact, learntUs] of peer.knowledge) {
+        if (learntUs > startedUs || this.oracle.isShown(fact, process.knows, this.fastestUs(process)))
+          continue;
+        this.fail(`${process.origin} is ready without ${describe(fact)}, which ${peer.origin} knew`);
+      }
+    }
+  }
+
+  /** I4: what is given up, no peer that could be asked had. */
+  private expectLost(process: SimulatedProcess, fact: Fact): void {
+    if (this.scenario.snapshotFailures > 0) return;
+    const sinceUs = this.queue.nowUs - this.scenario.giveUpAfterUs;
+    for (const peer of this.cluster.live) {
+      if ((peer.claims.get(fact) ?? Infinity) > sinceUs) continue;
+      if (!process.ranSince(sinceUs) || !this.couldAsk(process, peer, sinceUs)) continue;
+      this.fail(`${process.origin} gave up ${describe(fact)}, which ${peer.origin} has`);
+    }
+  }
+
+  /** Whether nothing has stood between the two since then. */
+  private couldAsk(process: SimulatedProcess, peer: SimulatedProcess, sinceUs: number): boolean {
+    return (
+      peer.ranSince(sinceUs) &&
+      process.namedSince(peer.hostOf.address) <= sinceUs + DISCOVERED_WITHIN_US &&
+      this.cluster.network.isOpenSince(process.host, peer.host, sinceUs)
+    );
   }
 
   private expectSameContexts(process: SimulatedProcess, other: SimulatedProcess): void {
@@ -184,14 +240,14 @@ export class Simulation {
   }
 
   private figures(): Figures {
-    const { queue, all } = this.cluster;
+    const { queue } = this;
     return {
       virtualUs: queue.nowUs - START_US,
       steps: queue.count,
       facts: this.oracle.facts.length,
       pulls: this.sumOf((process) => process.exchange.antiEntropy.counts.pulls),
       fullPulls: this.sumOf((process) => process.exchange.antiEntropy.counts.fullPulls),
-      givenUp: all.reduce((sum, { givenUp }) => sum + givenUp.length, 0),
+      givenUp: this.sumOf(({ givenUp }) => givenUp),
     };
   }
 
