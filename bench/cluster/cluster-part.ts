@@ -1,6 +1,6 @@
 /**
  * Clusters of one, three and five replicas over nats-server. At saturation: throughput and CPU of all their processes
- * together, against one replica alone without a bus. At given rates: latency of answers, of replication, and CPU. And
+ * together, against one replica that tells nats-server, but nobody else. At given rates: latency of answers, of replication, and CPU. And
  * after each of them what must be 0: the difference between any replica's rows and the recount.
  */
 import { Collected, type Part, type Row, ratios } from '../report/rows';
