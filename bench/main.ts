@@ -7,13 +7,14 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { clusterPart } from './cluster/cluster-part';
 import { corePart } from './core/core-part';
+import { historyPart } from './history/history-part';
 import { httpPart } from './http/http-part';
 import { joiningPart } from './joining/joining-part';
 import type { Part, Row } from './report/rows';
 import { jsonOf, tableOf } from './report/table';
 import { watchPart } from './watch/watch-part';
 
-const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart, watchPart];
+const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart, historyPart, watchPart];
 const DEFAULT_ROUNDS = 5;
 
 async function main(): Promise<void> {

@@ -5,6 +5,7 @@ import { LoadStats } from '../../src/core/load-stats';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
+import { EXPIRY_SLICE } from '../../src/replication/expiry-run';
 import { decodeEvent, encodeEvent } from '../../src/wire/event-codec';
 import { engineOf, promptLengthOf, requestId } from '../load/requests';
 import { Holds } from './holds';
@@ -33,7 +34,6 @@ const START_US = 1_700_000_000_000_000;
 /** The requests in flight began over this long, as they would have. */
 const SPAN_US = 300_000_000;
 /** What the replica does in one turn of the event loop. */
-const EXPIRY_SLICE = 4_000;
 const SNAPSHOT_PIECE_LENGTH = 64 * 1024;
 /** Operations of one timed batch, and batches: the first ones are for the compiler. */
 const BATCH = 20_000;

@@ -1,14 +1,15 @@
 /**
- * How long pieces of work hold the event loop, by the time that the process had the CPU (a busy machine takes it away in
- * the middle of anything), with the garbage collections within them taken out.
+ * How long pieces of work hold the event loop: without the time in which the thread waited for a CPU (a busy machine takes
+ * it away in the middle of anything), and with the garbage collections within them taken out.
  */
+import { readFileSync } from 'node:fs';
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 interface Span {
   readonly startMs: number;
   readonly endMs: number;
-  readonly cpuMs: number;
+  readonly waitedMs: number;
 }
 
 interface Collection {
@@ -64,20 +65,22 @@ export class HoldSeries {
   }
 
   time<T>(work: () => T): T {
+    const waitedBefore = waitedMs();
     const startMs = performance.now();
-    const cpuStart = process.cpuUsage();
     const result = work();
-    const { user, system } = process.cpuUsage(cpuStart);
     const endMs = performance.now();
-    // Other threads of the process use the CPU too: never more than what has passed.
-    const cpuMs = Math.min((user + system) / 1000, endMs - startMs);
-    if (cpuMs >= WORTH_REMEMBERING_MS) this.spans.push({ startMs, endMs, cpuMs });
+    if (endMs - startMs >= WORTH_REMEMBERING_MS) {
+      this.spans.push({ startMs, endMs, waitedMs: waitedMs() - waitedBefore });
+    }
     return result;
   }
 
   /** Ask after `settle`. */
   longestMs(): number {
-    return Math.max(0, ...this.spans.map((span) => span.cpuMs - this.collectedWithinMs(span)));
+    const heldMs = this.spans.map(
+      (span) => span.endMs - span.startMs - span.waitedMs - this.collectedWithinMs(span),
+    );
+    return Math.max(0, ...heldMs);
   }
 
   private collectedWithinMs(span: Span): number {
@@ -87,4 +90,10 @@ export class HoldSeries {
     }
     return sumMs;
   }
+}
+
+/** For how long the main thread has been ready to run and did not, by the scheduler's own count. */
+function waitedMs(): number {
+  const [, waitedNs] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
+  return Number(waitedNs) / 1_000_000;
 }

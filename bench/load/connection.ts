@@ -36,7 +36,11 @@ export class Connection {
   send(request: string, onAnswer: (status: number) => void, onLost: (error: Error) => void): void {
     this.onAnswer = onAnswer;
     this.onLost = onLost;
-    this.socket!.write(request, 'latin1');
+    if (this.socket?.writable !== true) {
+      onLost(new Error('the server has closed a connection'));
+      return;
+    }
+    this.socket.write(request, 'latin1');
   }
 
   close(): void {

@@ -30,17 +30,17 @@ export class Replicas {
   ) {}
 
   /** `network` is the first three bytes of the replicas' addresses; `size` of them may be started. */
-  static async prepare(network: string, size: number, env: Env = {}): Promise<Replicas> {
+  static async prepare(network: string, size: number, env: Env = {}, natsConfig = ''): Promise<Replicas> {
     const folder = mkdtempSync(join(tmpdir(), 'bench-'));
     const hosts = Array.from({ length: size }, (_, i) => `${network}.${i + 1} ${NAME}`);
     writeFileSync(join(folder, 'hosts'), ['127.0.0.1 localhost', ...hosts, ''].join('\n'));
-    const nats = await NatsServerProcess.start();
+    const nats = await NatsServerProcess.start({ config: natsConfig });
     return new Replicas(nats, network, await freePort(`${network}.1`), folder, env);
   }
 
   /** Resolves when every replica is ready. */
-  static async start(network: string, size: number, env: Env = {}): Promise<Replicas> {
-    const replicas = await Replicas.prepare(network, size, env);
+  static async start(network: string, size: number, env: Env = {}, natsConfig = ''): Promise<Replicas> {
+    const replicas = await Replicas.prepare(network, size, env, natsConfig);
     for (let i = 0; i < size; i++) await replicas.launch();
     await Promise.all(replicas.members.map((member) => member.ready()));
     return replicas;

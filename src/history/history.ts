@@ -173,6 +173,7 @@ export class History {
   private async prepare(link: JetStreamLink): Promise<void> {
     const { info, how, notes } = await ensureStream(link, this.options.stream);
     this.info = info;
+    this.why = '';
     this.plan.prepared(this.nowUs());
     const { name } = info.config;
     this.logger.info({ stream: name, messages: info.state.messages }, `history stream ${how}`);
@@ -226,8 +227,7 @@ export class History {
     }
     this.why = fault.message;
     this.info = undefined;
-    // A link that is at fault, or whose permissions were refused, tells no more than it has.
-    await this.drop();
+    if (fault.kind === 'passing' || this.link?.opened.isSound !== true) await this.drop();
   }
 
   private get streamName(): string {

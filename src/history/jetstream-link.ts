@@ -86,6 +86,11 @@ export class JetStreamLink {
     return !this.ended;
   }
 
+  /** Open, and nothing has been denied: the client may not get over that. */
+  get isSound(): boolean {
+    return this.isOpen && this.denied === undefined;
+  }
+
   /** The answer to a request of the JetStream API. Rejects with a JetStreamFault. */
   async request<T>(api: string, body?: object): Promise<T> {
     let answer: { error?: { code?: number; err_code?: number; description?: string } };

@@ -95,13 +95,13 @@ export class StreamReplay {
       this.left = left;
       this.consumer = name;
       this.handlers.onProgress(this.replayed, left);
-      if (left === 0) this.settle?.resolve();
+      if (left === 0) this.end();
       else this.pull();
     } catch (error) {
       const passing = error instanceof JetStreamFault && error.kind === 'passing';
       if (passing && this.link.isOpen && ++this.stalls <= MOST_STALLS) {
         this.timer = setTimeout(() => void this.makeConsumer(), RETRY_MS);
-      } else this.settle?.reject(error);
+      } else this.end(error);
     }
   }
 
@@ -129,7 +129,7 @@ export class StreamReplay {
       const next = `CONSUMER.MSG.NEXT.${this.request.stream}.${this.consumer}`;
       this.link.publish(next, { batch: this.request.pace.batch, no_wait: true }, this.inbox.subject);
     } catch (error) {
-      this.settle.reject(error);
+      this.end(error);
     }
   }
 
@@ -155,7 +155,7 @@ export class StreamReplay {
     this.handlers.onMessage(data);
     if (place.streamSeq >= this.request.lastSeq || place.left === 0) {
       this.handlers.onProgress(this.replayed, 0);
-      this.settle.resolve();
+      this.end();
     } else if (this.inBatch === this.request.pace.batch) {
       this.handlers.onProgress(this.replayed, this.left);
       clearTimeout(this.timer);
@@ -165,9 +165,17 @@ export class StreamReplay {
 
   /** The server has less than was asked for: nothing (404), or some of it (408), the rest having aged out. */
   private batchEnded(status: number): void {
-    if (status === 404) this.settle?.resolve();
+    if (status === 404) this.end();
     else if (status === 408) this.pull();
     else this.stalled();
+  }
+
+  /** Nothing that comes afterwards is handled. */
+  private end(error?: unknown): void {
+    const { settle } = this;
+    this.settle = undefined;
+    if (error === undefined) settle?.resolve();
+    else settle?.reject(error);
   }
 
   private watch(): void {
@@ -180,7 +188,7 @@ export class StreamReplay {
   }
 
   private stalled(): void {
-    if (++this.stalls > MOST_STALLS || !this.link.isOpen) this.settle?.reject(this.link.silence());
+    if (++this.stalls > MOST_STALLS || !this.link.isOpen) this.end(this.link.silence());
     else void this.makeConsumer();
   }
 }

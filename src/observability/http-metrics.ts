@@ -2,7 +2,8 @@
  * How many requests were answered, with what and how fast, by route. Counted in plain numbers and turned into
  * Prometheus samples when scraped: a labelled `inc()` and `observe()` would cost each request more than its routing.
  */
-import { Counter, type Histogram, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
+import { PlainHistogram, registerHistogram, type Sample } from './plain-histogram';
 
 /** 500, 1000 and 2000 are what existing dashboards use. */
 const BUCKETS_US = [50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000, 1_000_000];
@@ -12,27 +13,16 @@ const UNMATCHED = 'unmatched';
 const METHODS = new Set(['GET', 'POST', 'DELETE', 'HEAD', 'OPTIONS', 'PUT', 'PATCH']);
 const OTHER_METHOD = 'other';
 
+const DURATION = 'http_request_duration_us';
+
 class Cell {
   readonly countByStatus = new Map<number, number>();
-  /** Per bucket, not cumulated; the last one is beyond the largest bound. */
-  readonly countByBucket = new Array<number>(BUCKETS_US.length + 1).fill(0);
-  count = 0;
-  sumUs = 0;
+  readonly durations = new PlainHistogram(BUCKETS_US);
 
   add(status: number, durationUs: number): void {
     this.countByStatus.set(status, (this.countByStatus.get(status) ?? 0) + 1);
-    let bucket = 0;
-    while (bucket < BUCKETS_US.length && durationUs > BUCKETS_US[bucket]!) bucket++;
-    this.countByBucket[bucket]!++;
-    this.count++;
-    this.sumUs += durationUs;
+    this.durations.observe(durationUs);
   }
-}
-
-interface Sample {
-  readonly metricName: string;
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly value: number;
 }
 
 export class HttpMetrics {
@@ -53,15 +43,12 @@ export class HttpMetrics {
         });
       },
     });
-    // A prom-client histogram only takes single observations, so this one is its scrape side alone.
-    const histogram = {
-      name: 'http_request_duration_us',
-      help: "Time from a request's headers to its answer, in microseconds",
-      type: 'histogram',
-      aggregator: 'sum',
-      get: () => Promise.resolve({ ...histogram, values: this.histogramSamples() }),
-    };
-    registry.registerMetric(histogram as unknown as Histogram);
+    registerHistogram(
+      registry,
+      DURATION,
+      "Time from a request's headers to its answer, in microseconds",
+      () => this.durationSamples(),
+    );
   }
 
   /** `route` is the pattern that matched, undefined where none did; never anything that the caller chose. */
@@ -84,22 +71,11 @@ export class HttpMetrics {
     for (const [url, byMethod] of this.cells) for (const [method, cell] of byMethod) visit(url, method, cell);
   }
 
-  private histogramSamples(): Sample[] {
+  private durationSamples(): Sample[] {
     const samples: Sample[] = [];
-    this.eachCell((url, method, cell) => {
-      const add = (suffix: string, value: number, le?: string | number): void => {
-        const labels = le === undefined ? { method, url } : { le, method, url };
-        samples.push({ metricName: `http_request_duration_us_${suffix}`, labels, value });
-      };
-      let cumulated = 0;
-      for (const [index, bound] of BUCKETS_US.entries()) {
-        cumulated += cell.countByBucket[index]!;
-        add('bucket', cumulated, bound);
-      }
-      add('bucket', cell.count, '+Inf');
-      add('sum', Math.round(cell.sumUs));
-      add('count', cell.count);
-    });
+    this.eachCell((url, method, { durations }) =>
+      samples.push(...durations.samples(DURATION, { method, url })),
+    );
     return samples;
   }
 }

@@ -4,22 +4,21 @@
  */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, collectDefaultMetrics } from 'prom-client';
 import type { Bus, OnBusTrouble } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
 import type { DnsDiscovery } from '../peers/dns-discovery';
 import type { PeerExchange } from '../peers/peer-exchange';
 import type { Replicator } from '../replication/replicator';
 import type { Watchers } from '../watch/watchers';
+import { PlainHistogram, registerHistogram } from './plain-histogram';
 
 /** `replication_latency_ms`: from an event's time at its origin to its application here. */
 export function replicationLatency(registry: Registry): (ms: number) => void {
-  const histogram = new Histogram({
-    name: 'replication_latency_ms',
-    help: 'Time from an event at its origin to its application here, in milliseconds',
-    buckets: [0.25, 0.5, 1, 2, 3, 4, 5, 8, 16, 32, 64, 128],
-    registers: [registry],
-  });
+  const name = 'replication_latency_ms';
+  const help = 'Time from an event at its origin to its application here, in milliseconds';
+  const histogram = new PlainHistogram([0.25, 0.5, 1, 2, 3, 4, 5, 8, 16, 32, 64, 128]);
+  registerHistogram(registry, name, help, () => histogram.samples(name));
   return (ms) => histogram.observe(ms);
 }
 

@@ -55,6 +55,7 @@ export class Replicator {
   readonly counts = new ReplicatorCounts();
   /** Arrival minus event time of each other origin's latest event, microseconds. */
   readonly clockDifferencesUs = new Map<string, number>();
+  private readonly subjects: Readonly<Record<LoadEventType, string>>;
   private lastSeq = 0;
   private lastAddUs = 0;
 
@@ -66,6 +67,12 @@ export class Replicator {
     private readonly observeLatency: (ms: number) => void,
     private readonly options: ReplicatorOptions,
   ) {
+    const { subjectPrefix } = options;
+    this.subjects = {
+      add: subjectOf(subjectPrefix, 'add'),
+      'prompt-delete': subjectOf(subjectPrefix, 'prompt-delete'),
+      delete: subjectOf(subjectPrefix, 'delete'),
+    };
     // Before any other origin can take the last place.
     context.announce(options.origin, 0, nowUs(), nowUs());
   }
@@ -209,7 +216,7 @@ export class Replicator {
   }
 
   private publish(type: LoadEventType, event: LoadEvent): void {
-    const sent = this.bus.publish(subjectOf(this.options.subjectPrefix, type), encodeEvent(event));
+    const sent = this.bus.publish(this.subjects[type], encodeEvent(event));
     (sent ? this.counts.published : this.counts.unpublished)[type]++;
   }
 

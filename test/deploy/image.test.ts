@@ -40,6 +40,7 @@ describe('Dockerfile', () => {
     expect(JSON.parse(all('ENTRYPOINT').at(-1)!)).toEqual([
       'node',
       '--enable-source-maps',
+      '--max-semi-space-size=32',
       '/app/dist/main.js',
     ]);
     expect(all('EXPOSE')).toEqual(['8080 8081']);

@@ -8,6 +8,7 @@ export interface Readyz {
   readonly ready: boolean;
   readonly degraded: boolean;
   readonly reason: string;
+  readonly peers: object;
   readonly history: Readonly<Record<string, unknown>>;
 }
 

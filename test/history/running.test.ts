@@ -92,17 +92,26 @@ test('I6: JetStream that is lost while running is said and missed by nobody; it 
   await until(async () => (await metric(url, 'metacenter_history_messages')) === load.reports - before, {
     describe: 'the metrics follow the stream',
   });
+  // So a replica that starts now is not made ready by the stream alone.
+  const [, second] = fleet.members;
+  await second!.replica.kill();
+  await fleet.launch(second!);
+  await second!.replica.ready();
+  expect(await load.differenceAt(fleet.urls[1]!)).toBe('');
+  expect((await readyz(fleet.urls[1]!)).reason).toBe('caught up with its peers');
 });
 
 test('I4: what was published while the bus was lost, by a replica that is gone since, is replayed', async () => {
   const [fleet, load] = await startFleet(2);
   const [away, dying] = fleet.members;
-  away!.link.swallow(true);
+  // Its peers are out of reach too: nobody tells it how far the other one had got.
+  fleet.cutOff(away!);
+  await says(fleet.urls[0]!, ({ peers }) => Object.keys(peers).length === 0);
   load.targets = [`http://${dying!.host}:${fleet.port}`];
   await fill(load, 100);
   await captured(fleet.nats.url, load.reports);
   await dying!.replica.kill();
-  away!.link.swallow(false);
+  fleet.heal(away!);
   await load.converged([`http://${away!.host}:${fleet.port}`], 5_000);
   expect(load.live.size).toBe(100);
 });

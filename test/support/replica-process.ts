@@ -58,7 +58,7 @@ export class ReplicaProcess {
     main = MAIN,
   }: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const chosen = port ?? (await freePort(host));
-    const command = [process.execPath, '--enable-source-maps', main];
+    const command = [process.execPath, '--enable-source-maps', '--max-semi-space-size=32', main];
     const [program = '', ...args] = hostsFile === undefined ? command : withHostsFile(hostsFile, command);
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,98 @@
+/** A cluster under load: what it takes, what that costs, and whether its rows are right afterwards. */
+import { closedLoop } from '../load/closed-loop';
+import { Lanes, type Tally } from '../load/lanes';
+import { Lives } from '../load/lives';
+import { openLoop } from '../load/open-loop';
+import { addRequest } from '../load/requests';
+import { type Env, Replicas } from '../processes/replicas';
+import type { Collected } from '../report/rows';
+import { rowsDifference } from './drift';
+import { ReplicationLatency } from './replication-latency';
+
+const LANES = 48;
+/** Requests that stay in flight for the whole run: rows that are right must not all be 0. */
+const RESIDENT = 100;
+/** Between the steps of a request's life under a given rate. */
+const STEP_MS = 400;
+/** Steps of a life, one request each. */
+const STEPS = 4;
+
+export interface Measured {
+  readonly perSecond: number;
+  readonly cpuMs: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly replicationP50: number;
+  readonly replicationP99: number;
+  readonly drift: number;
+}
+
+/** Adds each measure under `of` and its own name. */
+export function collect(results: Collected, of: string, measured: Measured): void {
+  for (const [name, value] of Object.entries(measured)) results.add(`${of} ${name}`, value as number);
+}
+
+export class LoadedCluster {
+  private readonly lives = new Lives(RESIDENT);
+
+  private constructor(private readonly replicas: Replicas) {}
+
+  static async start(network: string, size: number, env: Env = {}, natsConfig = ''): Promise<LoadedCluster> {
+    const replicas = await Replicas.start(network, size, env, natsConfig);
+    const cluster = new LoadedCluster(replicas);
+    await cluster.overLanes((lanes) => openLoop(lanes, addRequest, 1_000, RESIDENT));
+    return cluster;
+  }
+
+  get size(): number {
+    return this.replicas.members.length;
+  }
+
+  async saturated(durationMs: number): Promise<Measured> {
+    return this.measured((lanes) => closedLoop(lanes, () => this.lives.script(), durationMs));
+  }
+
+  async atRate(perSecond: number, durationMs: number): Promise<Measured> {
+    const livesPerMs = perSecond / 1000 / STEPS;
+    return this.measured(async (lanes) => {
+      const requestOf = this.lives.overlapping(livesPerMs * durationMs, livesPerMs * STEP_MS);
+      const totalMs = durationMs + (STEPS - 1) * STEP_MS;
+      const tally = await openLoop(lanes, requestOf, perSecond, totalMs);
+      return { tally, perSecond };
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.replicas.stop();
+  }
+
+  /** Opened for each load anew: replicas close connections that say nothing for long. */
+  private async overLanes<T>(load: (lanes: Lanes) => Promise<T>): Promise<T> {
+    const lanes = await Lanes.open(this.replicas.members, LANES);
+    try {
+      return await load(lanes);
+    } finally {
+      lanes.close();
+    }
+  }
+
+  private async measured(
+    load: (lanes: Lanes) => Promise<{ tally: Tally; perSecond: number }>,
+  ): Promise<Measured> {
+    const latency = await ReplicationLatency.begin(this.replicas.members);
+    const cpuBefore = this.replicas.cpuSeconds();
+    const { tally, perSecond } = await this.overLanes(load);
+    const cpuMs = ((this.replicas.cpuSeconds() - cpuBefore) * 1_000_000) / tally.sent;
+    const drift = await rowsDifference(this.replicas.members, RESIDENT);
+    const replication = await latency.end();
+    return {
+      perSecond,
+      cpuMs,
+      p50: tally.percentileMs(0.5),
+      p99: tally.percentileMs(0.99),
+      replicationP50: replication(0.5),
+      replicationP99: replication(0.99),
+      drift,
+    };
+  }
+}
