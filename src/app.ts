@@ -170,6 +170,7 @@ export class App {
       bus,
       history,
       exchange: this.exchange,
+      nowUs: this.nowUs,
     });
     this.report = report;
     const overview = {

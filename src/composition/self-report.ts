@@ -27,7 +27,11 @@ export interface ReplicaParts {
   readonly bus: Bus;
   readonly history: History | undefined;
   readonly exchange: PeerExchange;
+  readonly nowUs: () => number;
 }
+
+/** A clock that went back by more than this leaves the view with a wrong idea of what has expired, until it catches up. */
+const CLOCK_TOLERANCE_US = 5_000_000;
 
 export class SelfReport {
   /** Set when the replica begins to stop. */
@@ -41,11 +45,12 @@ export class SelfReport {
 
   readiness(): Readiness {
     const { origin, bus, history, exchange } = this.parts;
+    const clockWentBack = this.clockBehindUs() > CLOCK_TOLERANCE_US;
     const joining = exchange.joining.current;
     const caughtUp = joining.ready && joining.caughtUp;
     const body = {
       ready: this.ready,
-      degraded: !bus.connected || !caughtUp || history?.degraded === true,
+      degraded: !bus.connected || !caughtUp || history?.degraded === true || clockWentBack,
       reason: this.reason(),
       replica: origin,
       bus: { connected: bus.connected, reason: bus.reason },
@@ -96,10 +101,18 @@ export class SelfReport {
     ];
   }
 
+  private clockBehindUs(): number {
+    return this.parts.stats.latestUs - this.parts.nowUs();
+  }
+
   private reason(): string {
     const { bus, history, exchange } = this.parts;
     if (this.stopping) return 'shutting down';
     if (this.ready && !bus.connected) return 'the bus is not connected';
+    const behindUs = this.clockBehindUs();
+    if (this.ready && behindUs > CLOCK_TOLERANCE_US) {
+      return `the clock went back by ${Math.round(behindUs / 1e6)} s: what others report may be refused until it has caught up, or the replica is restarted`;
+    }
     if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
     return exchange.joining.current.reason;
   }
