@@ -18,6 +18,8 @@ const LARGEST_BYTES = 1024 * 1024;
 
 export class WatchedFiles {
   private tried: readonly Buffer[] = [];
+  /** What the last look found: used once the next one finds the same, as it may be half written. */
+  private seen: readonly Buffer[] = [];
   private complaint = '';
   private reading = false;
   private timer: NodeJS.Timeout | undefined;
@@ -49,7 +51,10 @@ export class WatchedFiles {
     this.reading = true;
     try {
       const contents = await Promise.all(this.paths.map((path) => readFile(path)));
-      const same = contents.every((content, index) => this.tried[index]?.equals(content));
+      const settled = areEqual(contents, this.seen);
+      this.seen = contents;
+      if (!settled) return;
+      const same = areEqual(contents, this.tried);
       if (same && this.complaint === '') return;
       this.tried = contents;
       checkSizes(contents);
@@ -64,6 +69,10 @@ export class WatchedFiles {
       this.reading = false;
     }
   }
+}
+
+function areEqual(contents: readonly Buffer[], others: readonly Buffer[]): boolean {
+  return contents.every((content, index) => others[index]?.equals(content));
 }
 
 function checkSizes(contents: readonly Buffer[]): void {

@@ -40,6 +40,12 @@ function watch(...names: string[]): WatchedFiles {
   return files;
 }
 
+/** At once, without a moment at which the file is empty. */
+function replace(name: string, content: string): void {
+  writeFileSync(path('new'), content);
+  renameSync(path('new'), path(name));
+}
+
 const saidLast = (what: string | RegExp): Promise<true> =>
   until(() => new RegExp(what).test(said.at(-1) ?? ''), {
     describe: () => `${String(what)} after ${said.join()}`,
@@ -81,17 +87,39 @@ it('keep what they held when they become bad or vanish, say so once, and are use
   const watched = watch('a');
   watched.load();
   watched.start();
-  writeFileSync(path('a'), 'bad');
+  replace('a', 'bad');
   await saidLast('is bad');
   unlinkSync(path('a'));
   await saidLast('ENOENT');
-  writeFileSync(path('a'), 'x'.repeat(1024 * 1024 + 1));
+  replace('a', 'x'.repeat(1024 * 1024 + 1));
   await saidLast('larger than 1 MiB');
   expect(used).toEqual([['good']]);
-  writeFileSync(path('a'), 'better');
+  replace('a', 'better');
   await saidLast('changed');
   expect(used).toEqual([['good'], ['better']]);
   expect(said).toHaveLength(4);
+});
+
+it('are not used while they are being written', async () => {
+  writeFileSync(path('a'), 'whole');
+  const watched = watch('a');
+  watched.load();
+  watched.start();
+  let parts = 0;
+  let writing = true;
+  const write = (): void => {
+    if (!writing) return;
+    replace('a', `part ${++parts}`);
+    setImmediate(write);
+  };
+  write();
+  await until(() => parts > 500, { describe: 'it was written anew between any two looks' });
+  expect(used).toEqual([['whole']]);
+  writing = false;
+  replace('a', 'done');
+  await until(() => used.at(-1)?.[0] === 'done', {
+    describe: () => `the last content is used: ${used.join()}`,
+  });
 });
 
 it('must be there and good at the start', () => {
