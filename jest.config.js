@@ -5,5 +5,5 @@ module.exports = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   testMatch: ['**/*.test.ts'],
   transform: { '\\.ts$': ['ts-jest', { tsconfig: 'tsconfig.json', diagnostics: false }] },
-  testTimeout: 30_000,
+  testTimeout: 60_000,
 };

@@ -2,22 +2,27 @@
  * The composition root: builds every part by constructor, wires them, starts and stops them in order.
  */
 import { randomBytes } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import type { Bus, BusStatus } from './bus/bus';
-import { InProcessBus, InProcessHub } from './bus/in-process-bus';
-import { NATS_BUS_DEFAULTS, NatsBus } from './bus/nats-bus';
+import {
+  asksForTokens,
+  createAccessTokens,
+  createHttpServer,
+  createPeerTransport,
+} from './composition/access';
+import { createDiscovery } from './composition/discovery';
+import { createEventBus } from './composition/event-bus';
+import { SelfReport } from './composition/self-report';
 import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
 import { snapshotLines } from './core/snapshot';
 import { DebugServer } from './debug/debug-server';
-import type { HttpDependencies, Readiness } from './http/dependencies';
-import { httpLimits } from './http/limits';
+import type { HttpDependencies } from './http/dependencies';
 import { readPages } from './dashboard/pages';
-import { History } from './history/history';
-import { HttpServer } from './http/server';
+import type { History } from './history/history';
+import type { HttpServer } from './http/server';
 import { registerHistoryMetrics } from './observability/history-metrics';
 import {
   BusTroubles,
@@ -30,31 +35,23 @@ import {
 } from './observability/metrics';
 import { LatencyCounts } from './observability/latency-counts';
 import { replicaOverview } from './observability/replica-overview';
-import { type Limit, registerLimitMetrics } from './observability/limit-metrics';
-import { DnsDiscovery } from './peers/dns-discovery';
+import { registerLimitMetrics } from './observability/limit-metrics';
+import type { DnsDiscovery } from './peers/dns-discovery';
 import { PeerClient } from './peers/peer-client';
-import { PeerTransport, checkedAuthorities } from './peers/peer-transport';
+import type { PeerTransport } from './peers/peer-transport';
 import { PeerExchange } from './peers/peer-exchange';
-import type { StatusJson } from './peers/status';
-import { digestsJson } from './peers/status';
 import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
 import { HeartbeatExchange } from './replication/heartbeat-exchange';
 import { Replicator } from './replication/replicator';
-import type { DigestWindow } from './replication/state-comparison';
-import { digestsOf } from './replication/state-comparison';
 import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replication/limits';
-import { AccessTokens } from './security/access-tokens';
 import { LiveFiles } from './security/live-files';
-import { parseTokenFile } from './security/token-list';
 import { RecentSums } from './watch/recent-sums';
 import { WATCH_TIMES, Watchers } from './watch/watchers';
 import { loadWildcard, replicaWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
-
-const NO_HISTORY = { state: 'none', available: false, reason: 'switched off, or there is no NATS_URL' };
 
 export class App {
   readonly origin = randomBytes(12).toString('base64url');
@@ -75,17 +72,17 @@ export class App {
   private readonly peerTransport: PeerTransport;
   private readonly files: LiveFiles;
   private readonly debug: DebugServer | undefined;
-  private stopping = false;
+  private readonly report: SelfReport;
 
   constructor(
     private readonly config: Config,
     private readonly logger: Logger,
-    private readonly version: string,
+    version: string,
   ) {
     const { load, peers } = config;
     this.files = new LiveFiles(logger);
-    const accessTokens = this.createAccessTokens();
-    this.peerTransport = this.createPeerTransport();
+    const accessTokens = createAccessTokens(config.auth, this.files);
+    this.peerTransport = createPeerTransport(peers, this.files);
     const registry = new Registry();
     const troubles = new BusTroubles(registry, logger);
     const options = loadStatsOptions(load);
@@ -97,7 +94,20 @@ export class App {
     this.context = new CausalContext(contextOptions);
     const observeLatency = replicationLatency(registry);
     const latency = new LatencyCounts();
-    const { bus, history } = this.createBus(troubles);
+    const { bus, history } = createEventBus(
+      config,
+      `metadata-center ${this.origin}`,
+      troubles.count,
+      {
+        isServing: () => this.exchange.joining.current.ready,
+        onMessage: (payload) => this.replicator.receive(payload, 'replay'),
+        onReplayed: (complete) => {
+          if (complete) this.context.giveUpBeginnings();
+        },
+      },
+      this.nowUs,
+      logger,
+    );
     this.bus = bus;
     this.history = history;
     this.replicator = new Replicator(
@@ -151,10 +161,21 @@ export class App {
         readyTimeoutMs: config.readyTimeoutMs,
       },
     );
-    this.discovery = peers.dnsName === undefined ? undefined : this.createDiscovery(peers.dnsName);
+    this.discovery = createDiscovery(peers, (addresses) => this.exchange.setPeers(addresses), logger);
+    const report = new SelfReport({
+      origin: this.origin,
+      version,
+      stats: this.stats,
+      context: this.context,
+      bus,
+      history,
+      exchange: this.exchange,
+      nowUs: this.nowUs,
+    });
+    this.report = report;
     const overview = {
       version,
-      readiness: () => this.readiness(),
+      readiness: () => report.readiness(),
       replicator: this.replicator,
       antiEntropy: this.exchange.antiEntropy,
       latency,
@@ -172,38 +193,39 @@ export class App {
         maxWatchers: config.http.maxWatchers,
       },
     );
-    const asksForTokens = config.auth.tokens.length > 0 || config.auth.tokensFile !== undefined;
-    const guard = asksForTokens ? accessTokens : undefined;
+    const guard = asksForTokens(config.auth) ? accessTokens : undefined;
     this.debug = config.debug && new DebugServer(guard, logger);
-    this.http = this.createHttpServer({
+    const dependencies: HttpDependencies = {
       accessTokens: guard,
       replicator: this.replicator,
       replica: {
-        status: (window) => this.status(window),
+        status: (window) => report.status(window),
         snapshot: (selection) =>
-          snapshotLines(
-            this.stats,
-            this.context,
-            this.origin,
-            this.exchange.joining.current.ready,
-            selection,
-          ),
+          snapshotLines(this.stats, this.context, this.origin, report.ready, selection),
         nudged: (replica) => this.exchange.antiEntropy.nudged(replica),
       },
       watchers: this.watchers,
       replayPolicy: config.replayPolicy,
-      readiness: () => this.readiness(),
+      readiness: () => report.readiness(),
       logger,
       registry,
       version,
       pages: readPages(),
       monotonicMs: () => performance.now(),
       randomBytes,
-    });
+    };
+    this.http = createHttpServer(config.http, dependencies, this.files);
     registerProcessMetrics(registry, version);
     registerViewMetrics(registry, this.replicator);
     registerWatchMetrics(registry, this.watchers);
-    registerLimitMetrics(registry, this.limits());
+    registerLimitMetrics(
+      registry,
+      report.limits(
+        config,
+        () => this.watchers.count,
+        () => this.http.connections,
+      ),
+    );
     registerBusMetrics(registry, this.bus, this.replicator);
     registerHistoryMetrics(registry, this.history);
     registerPeerMetrics(registry, this.exchange, this.context, this.discovery, peers.dnsName);
@@ -232,7 +254,7 @@ export class App {
 
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
-    this.stopping = true;
+    this.report.stopping = true;
     this.watchers.stop();
     await this.http.stop(HTTP_STOP_MS);
     this.discovery?.stop();
@@ -247,157 +269,8 @@ export class App {
     await this.bus.stop();
   }
 
-  private limits(): Limit[] {
-    const { config, stats, context, watchers, http } = this;
-    const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
-    const inFlight = (): number => stats.inFlight.size;
-    const engines = (): number => stats.engines.size;
-    const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
-    const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
-    return [
-      { name: 'in_flight', most: config.load.maxInFlight, use: inFlight },
-      { name: 'in_flight_ceiling', most: inFlightCeiling, use: inFlight },
-      { name: 'engines', most: config.load.maxEngines, use: engines },
-      { name: 'engines_ceiling', most: engineCeiling, use: engines },
-      { name: 'finished', most: finishedCeiling, use: finished },
-      { name: 'deletes_waiting', most: waitingCeiling, use: waiting },
-      { name: 'origins', most: CONTEXT_LIMITS.maxOrigins, use: () => context.originCount },
-      { name: 'watchers', most: config.http.maxWatchers, use: () => watchers.count },
-      { name: 'connections', most: httpLimits.maxConnections, use: () => http.connections },
-    ];
-  }
-
-  private createAccessTokens(): AccessTokens {
-    const { tokens, tokensFile, peerToken } = this.config.auth;
-    const accessTokens = new AccessTokens(tokens, peerToken);
-    if (tokensFile !== undefined) {
-      this.files.follow('METADATA_CENTER_AUTH_TOKENS_FILE', [tokensFile], ([text]) =>
-        accessTokens.replace(parseTokenFile(text!.toString())),
-      );
-    }
-    return accessTokens;
-  }
-
-  private createPeerTransport(): PeerTransport {
-    const { tls } = this.config.peers;
-    let ca: Buffer | undefined;
-    if (tls?.caFile !== undefined) {
-      this.files.follow('REPLICA_CLIENT_TLS_CA_FILE', [tls.caFile], ([pem]) => {
-        ca = checkedAuthorities(pem!);
-      });
-    }
-    return new PeerTransport(tls && { serverName: tls.serverName, ca: () => ca });
-  }
-
-  private createHttpServer(dependencies: HttpDependencies): HttpServer {
-    const { tls } = this.config.http;
-    if (!tls) return new HttpServer(dependencies);
-    const server = new HttpServer(dependencies, httpLimits, 'https');
-    const files = [tls.certFile, tls.keyFile];
-    this.files.follow('HTTP_TLS_CERT_FILE and HTTP_TLS_KEY_FILE', files, ([cert, key]) =>
-      server.useKeyPair(cert!, key!),
-    );
-    return server;
-  }
-
-  private createBus(troubles: BusTroubles): { bus: Bus; history: History | undefined } {
-    const { nats, history, load, subjectPrefix } = this.config;
-    const onTrouble = troubles.count;
-    if (!nats) return { bus: new InProcessBus(new InProcessHub(), onTrouble), history: undefined };
-    const clientName = `metadata-center ${this.origin}`;
-    const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName };
-    const bus = new NatsBus(options, Math.random, onTrouble);
-    if (history.mode === 'off') return { bus, history: undefined };
-    const { storage, replicas, maxBytes } = history;
-    // A delete has a say for so long after its time; an add for less.
-    const maxAgeMs = load.expireAfterMs + load.finishedRetentionMs;
-    const historyOptions = {
-      required: history.mode === 'required',
-      stream: { subjectPrefix, storage, replicas, maxBytes, maxAgeMs },
-      connection: { ...options, clientName: `${clientName} history` },
-    };
-    const events = {
-      isServing: () => this.exchange.joining.current.ready,
-      onMessage: (payload: Uint8Array) => this.replicator.receive(payload, 'replay'),
-      onReplayed: (complete: boolean) => {
-        if (complete) this.context.giveUpBeginnings();
-      },
-    };
-    return {
-      bus,
-      history: new History(historyOptions, () => bus.server, events, this.nowUs, this.logger),
-    };
-  }
-
-  private createDiscovery(host: string): DnsDiscovery {
-    const { dnsLookupIntervalMs, ownAddress } = this.config.peers;
-    const own = ownAddress === undefined ? hostAddresses() : [ownAddress];
-    return new DnsDiscovery(
-      { host, intervalMs: dnsLookupIntervalMs, own },
-      {
-        onPeers: (addresses) => {
-          this.logger.info({ peers: addresses }, 'peers changed');
-          this.exchange.setPeers(addresses);
-        },
-        onFailing: (reason) => {
-          if (reason === undefined) this.logger.info({ host }, 'peer lookups work again');
-          else this.logger.warn({ host, reason }, 'peer lookups fail');
-        },
-      },
-      () => performance.now(),
-    );
-  }
-
   private busChanged({ connected, reason }: BusStatus): void {
     this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
     if (connected) this.exchange.antiEntropy.busConnected(this.nowUs());
   }
-
-  private readiness(): Readiness {
-    const joining = this.exchange.joining.current;
-    const ready = joining.ready && !this.stopping;
-    const degraded =
-      !this.bus.connected || !(joining.ready && joining.caughtUp) || this.history?.degraded === true;
-    const body = {
-      ready,
-      degraded,
-      reason: this.stopping
-        ? 'shutting down'
-        : !this.bus.connected && ready
-          ? 'the bus is not connected'
-          : ready && this.history?.degraded === true
-            ? `history: ${this.history.problem}`
-            : joining.reason,
-      replica: this.origin,
-      bus: { connected: this.bus.connected, reason: this.bus.reason },
-      peers: this.exchange.peerStates(),
-      history: this.history?.toJSON() ?? NO_HISTORY,
-      missing_events: this.exchange.antiEntropy.chased,
-    };
-    return { ready, body };
-  }
-
-  private status(window: DigestWindow | undefined): StatusJson {
-    return {
-      replica: this.origin,
-      version: this.version,
-      ready: this.exchange.joining.current.ready && !this.stopping,
-      bus: { connected: this.bus.connected, reason: this.bus.reason },
-      history: this.history?.toJSON() ?? NO_HISTORY,
-      counts: {
-        in_flight: this.stats.inFlight.size,
-        finished: this.stats.deletes.size,
-        engines: this.stats.engines.size,
-        missing_events: this.exchange.antiEntropy.chased,
-      },
-      context: this.context.toJSON(),
-      ...(window && { digests: digestsJson(digestsOf(this.stats, window)) }),
-    };
-  }
-}
-
-function hostAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) =>
-    (addresses ?? []).map(({ address }) => address),
-  );
 }

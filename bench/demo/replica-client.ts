@@ -1,4 +1,7 @@
-/** How a gateway talks to the replicas: to one of them, and to the next at once when that does not answer. */
+/**
+ * How a gateway talks to the replicas: to each in turn, so that the reports of one request go to different ones, and to the
+ * next at once when one does not answer.
+ */
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -26,7 +29,7 @@ export class ReplicaClient {
 
   constructor(
     private readonly urls: readonly string[],
-    private preferred: number,
+    private turn: number,
   ) {}
 
   get pending(): number {
@@ -48,13 +51,14 @@ export class ReplicaClient {
 
   private async call(method: string, path: string, body?: string): Promise<unknown> {
     this.open++;
+    let at = this.turn++;
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await this.ask(this.urls[this.preferred % this.urls.length]!, method, path, body);
+          return await this.ask(this.urls[at % this.urls.length]!, method, path, body);
         } catch (error) {
           if (error instanceof Refused) throw error;
-          this.preferred++;
+          at++;
           this.failovers++;
           if (attempt % this.urls.length === 0) await delay(ROUND_PAUSE_MS);
         }

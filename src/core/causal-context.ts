@@ -98,10 +98,12 @@ export class CausalContext {
     return holes;
   }
 
-  /** Whether anything is missing of the origins that were active after `sinceUs`, given up or not. */
-  hasHoles(sinceUs: number): boolean {
-    for (const { seen, highest, newestUs } of this.origins.values()) {
-      if (newestUs > sinceUs && seen.gaps(1, highest).intervalCount > 0) return true;
+  /** Whether an event of an origin that was active after `sinceUs` is missing both here and in `other`. */
+  missesSame(other: CausalContext, sinceUs: number): boolean {
+    for (const [origin, { seen, highest, newestUs }] of this.origins) {
+      const theirs = newestUs > sinceUs ? other.origins.get(origin) : undefined;
+      const missing = theirs && seen.gaps(1, highest).intersect(theirs.seen.gaps(1, theirs.highest));
+      if (missing && missing.intervalCount > 0) return true;
     }
     return false;
   }
@@ -123,9 +125,18 @@ export class CausalContext {
     }
   }
 
-  /** Whether both have seen the same events of every origin that was active after `sinceUs`. */
-  equals(other: CausalContext, sinceUs: number): boolean {
-    return this.containsSame(other, sinceUs) && other.containsSame(this, sinceUs);
+  /** Whether this one has seen all that `other` has seen of the origins that were active after `sinceUs`. */
+  includes(other: CausalContext, sinceUs: number): boolean {
+    for (const [origin, { seen, newestUs }] of other.origins) {
+      if (newestUs <= sinceUs) continue;
+      const ours = this.origins.get(origin)?.seen ?? new SeqSet();
+      if (seen.minus(ours).intervalCount > 0) return false;
+    }
+    return true;
+  }
+
+  copy(): CausalContext {
+    return CausalContext.fromJSON(this.toJSON(), this.options);
   }
 
   /** Takes over what `other` has seen: only after its state has been merged. */
@@ -168,14 +179,6 @@ export class CausalContext {
       context.origins.set(origin, { seen: new SeqSet(bounds), givenUp: new SeqSet(), highest, newestUs });
     }
     return context;
-  }
-
-  private containsSame(other: CausalContext, sinceUs: number): boolean {
-    for (const [origin, { seen, newestUs }] of other.origins) {
-      if (newestUs <= sinceUs || seen.intervalCount === 0) continue;
-      if (!this.origins.get(origin)?.seen.equals(seen)) return false;
-    }
-    return true;
   }
 
   /**

@@ -92,6 +92,11 @@ export class LoadStats {
     return this.latestNowUs;
   }
 
+  /** The latest now that the view was ever told. */
+  get latestUs(): number {
+    return this.latestNowUs;
+  }
+
   apply(event: LoadEvent, nowUs: number): Outcome {
     if (event.type === 'add') return this.mergeAdd(event.requestId, event, nowUs);
     const { hi, lo } = this.hash.of(event.requestId);

@@ -11,6 +11,7 @@ import type { LoadStats } from '../core/load-stats';
 import { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
+import { Agreement } from './agreement';
 import type { DigestWindow, StateDigests } from './state-comparison';
 import { compareDigests, digestsOf, windowAt } from './state-comparison';
 
@@ -73,8 +74,7 @@ export type AntiEntropyEvent =
 interface Peer {
   readonly address: string;
   status: PeerStatus | undefined;
-  /** Consecutive comparisons in which equal contexts had different digests. */
-  mismatches: number;
+  readonly agreement: Agreement;
 }
 
 interface Chase {
@@ -156,7 +156,7 @@ export class AntiEntropy {
     for (const address of this.peers.keys()) if (!known.has(address)) this.peers.delete(address);
     for (const address of known) {
       if (!this.peers.has(address) && !this.own.has(address)) {
-        this.peers.set(address, { address, status: undefined, mismatches: 0 });
+        this.peers.set(address, { address, status: undefined, agreement: new Agreement() });
       }
     }
   }
@@ -395,24 +395,23 @@ export class AntiEntropy {
   private checkAgreement(peer: Peer, status: PeerStatus, digests: StateDigests, nowUs: number): void {
     const { options } = this.stats;
     const sinceUs = nowUs - options.expireAfterUs - options.finishedRetentionUs;
-    if (!this.context.equals(status.context, sinceUs)) return;
     const window = windowAt(nowUs + this.options.marginUs, options);
-    const difference = compareDigests(digestsOf(this.stats, window), digests, window);
-    if (!difference.any) {
-      peer.mismatches = 0;
-      return;
-    }
-    if (++peer.mismatches < 2) {
+    const ours = { context: this.context, digests: digestsOf(this.stats, window) };
+    const state = peer.agreement.check(ours, { context: status.context, digests }, window, sinceUs);
+    if (state === 'open') {
       this.recheckPeer = peer.address;
       this.recheckUs = nowUs + this.options.retryUs * 4;
-      return;
     }
-    peer.mismatches = 0;
-    // Where events are missing on both sides, one may hold some of them unclaimed: from a transfer that broke off.
-    if (!this.context.hasHoles(sinceUs)) {
+    if (state !== 'diverged' && state !== 'incomplete') return;
+    if (state === 'diverged') {
       this.counts.divergences++;
       const { replica } = status;
-      this.port.report({ kind: 'divergence', peer: peer.address, replica, seconds: difference.pull });
+      this.port.report({
+        kind: 'divergence',
+        peer: peer.address,
+        replica,
+        seconds: compareDigests(ours.digests, digests, window).pull,
+      });
     }
     this.port.nudge(peer.address);
     this.pull(peer, status, digests, nowUs);

@@ -63,6 +63,32 @@ export function compareDigests(
   };
 }
 
+/** The seconds in which two sides differ from `window` on, each with what both have. */
+export function differencesOf(
+  ours: StateDigests,
+  theirs: StateDigests,
+  window: DigestWindow,
+): Map<string, string> {
+  const differences = new Map<string, string>();
+  const collect = (kind: keyof DigestsOfKinds, since: number): void => {
+    const mine = new Map(ours[kind].map((digest) => [digest.second, textOf(digest)]));
+    const other = new Map(theirs[kind].map((digest) => [digest.second, textOf(digest)]));
+    for (const second of new Set([...mine.keys(), ...other.keys()])) {
+      const [own = '', peers = ''] = [mine.get(second), other.get(second)];
+      if (second >= since && own !== peers) differences.set(`${kind} ${second}`, `${own}|${peers}`);
+    }
+  };
+  collect('adds', window.addsSince);
+  collect('deletions', window.deletionsSince);
+  return differences;
+}
+
+type DigestsOfKinds = Pick<StateDigests, 'adds' | 'deletions'>;
+
+function textOf({ count, hi, lo }: SecondDigest): string {
+  return `${count},${hi},${lo}`;
+}
+
 function compareSeconds(ours: readonly SecondDigest[], theirs: readonly SecondDigest[], since: number) {
   const mine = new Map(ours.filter(({ second }) => second >= since).map((digest) => [digest.second, digest]));
   const seconds: number[] = [];

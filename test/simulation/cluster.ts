@@ -34,6 +34,7 @@ export class Cluster implements Surroundings {
     readonly trace: Surroundings['trace'],
     readonly caughtUp: Surroundings['caughtUp'],
     readonly gaveUp: Surroundings['gaveUp'],
+    readonly diverged: Surroundings['diverged'],
   ) {
     this.bus = new SimulatedBusServer(this.queue, chance, oracle, scenario);
     this.network = new PeerNetwork(this.queue, chance, oracle, scenario, (address) =>

@@ -11,6 +11,7 @@ import { SeqSet } from '../../src/core/seq-set';
 import type { SnapshotSelection } from '../../src/core/snapshot';
 import { snapshotLines } from '../../src/core/snapshot';
 import { DELETE_ITEM } from '../../src/core/state-digest';
+import type { PeerExchangeOptions } from '../../src/peers/peer-exchange';
 import { PeerExchange } from '../../src/peers/peer-exchange';
 import { HeartbeatExchange } from '../../src/replication/heartbeat-exchange';
 import { Replicator } from '../../src/replication/replicator';
@@ -116,6 +117,15 @@ function cutAtTheEnd(options: ContextOptions): Partial<Parts> {
   return { snapshotLines: lines, PeerExchange: LateCut };
 }
 
+/** Compares what a peer with a faster clock may have let expire already. */
+class ComparesToTheEnd extends PeerExchange {
+  constructor(...of: ConstructorParameters<typeof PeerExchange>) {
+    const [options, ...others] = [of.pop() as PeerExchangeOptions, ...of];
+    const antiEntropy = { ...options.antiEntropy, marginUs: 0 };
+    super(...([...others, { ...options, antiEntropy }] as unknown as typeof of));
+  }
+}
+
 class ExpiresWithTheWinner extends LoadStats {
   protected override expireAdds(slot: number, untilUs: number, now: number): void {
     const first = this.inFlight.firstOf(slot);
@@ -177,7 +187,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a given-up hole marked as seen (I4)',
     parts: () => ({ CausalContext: GivenUpIsSeen }),
-    scenario: { ...NO_NETS, giveUpAfterUs: SECOND },
+    scenario: { ...NO_NETS, giveUpAfterUs: 3 * SECOND },
     shows: FALSE_CLAIM,
   },
   {
@@ -209,6 +219,12 @@ export const MUTATIONS: readonly Mutation[] = [
     parts: () => ({ snapshotLines: withoutMoved }),
     scenario: { ...NO_NETS, latencyUs: SECOND / 20 },
     shows: FALSE_CLAIM,
+  },
+  {
+    name: 'states compared up to the end of what expires (I1)',
+    parts: () => ({ PeerExchange: ComparesToTheEnd }),
+    scenario: { compareEveryUs: SECOND / 2, retentionUs: 3 * SECOND, skewUs: 1.4 * SECOND, finishAll: false },
+    shows: /false alarm/,
   },
   {
     name: 'conflicting adds expired by winner (I1)',

@@ -61,6 +61,8 @@ export interface Surroundings {
   caughtUp(process: SimulatedProcess): void;
   /** The process no longer looks for the event. */
   gaveUp(process: SimulatedProcess, fact: Fact): void;
+  /** The process raises the alarm: the replica and itself hold different state. */
+  diverged(process: SimulatedProcess, replica: string): void;
 }
 
 /** A machine: its address and clock outlive the processes on it. */
@@ -331,7 +333,11 @@ export class SimulatedProcess implements Reachable {
         }
       }
     };
-    const logger = { debug: write('debug'), info: write('info'), error: write('error'), warn };
+    const error = (fields: { replica: string }, message: string): void => {
+      write('error')({ ...fields }, message);
+      this.around.diverged(this, fields.replica);
+    };
+    const logger = { debug: write('debug'), info: write('info'), error, warn };
     return logger as unknown as Logger;
   }
 }

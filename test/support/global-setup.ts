@@ -1,7 +1,9 @@
-/** Runs once before all tests: makes sure that there is a nats-server, since no test replaces it by a fake. */
+/** Runs once before all tests: makes sure that there is a nats-server, since no test replaces it by a fake, and a browser. */
+import { installChromium } from './chromium-binary';
 import { findNatsServer, installNatsServer } from './nats-server-binary';
 
 export default function setUp(): void {
+  installChromium();
   let found = findNatsServer();
   let failure = '';
   if (found === undefined) {

@@ -1,0 +1,39 @@
+/**
+ * Builds the bus that the configuration asks for, and the history that is kept on it.
+ */
+import type { Logger } from 'pino';
+import type { Bus, OnBusTrouble } from '../bus/bus';
+import { InProcessBus, InProcessHub } from '../bus/in-process-bus';
+import { NATS_BUS_DEFAULTS, NatsBus } from '../bus/nats-bus';
+import type { Config } from '../config/config';
+import type { HistoryEvents } from '../history/history';
+import { History } from '../history/history';
+
+export interface EventBus {
+  readonly bus: Bus;
+  /** Undefined where nothing is kept: without NATS, or switched off. */
+  readonly history: History | undefined;
+}
+
+export function createEventBus(
+  { nats, history, load, subjectPrefix }: Config,
+  clientName: string,
+  onTrouble: OnBusTrouble,
+  events: HistoryEvents,
+  nowUs: () => number,
+  logger: Logger,
+): EventBus {
+  if (!nats) return { bus: new InProcessBus(new InProcessHub(), onTrouble), history: undefined };
+  const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName };
+  const bus = new NatsBus(options, Math.random, onTrouble);
+  if (history.mode === 'off') return { bus, history: undefined };
+  const { storage, replicas, maxBytes } = history;
+  // A delete has a say for so long after its time; an add for less.
+  const maxAgeMs = load.expireAfterMs + load.finishedRetentionMs;
+  const historyOptions = {
+    required: history.mode === 'required',
+    stream: { subjectPrefix, storage, replicas, maxBytes, maxAgeMs },
+    connection: { ...options, clientName: `${clientName} history` },
+  };
+  return { bus, history: new History(historyOptions, () => bus.server, events, nowUs, logger) };
+}

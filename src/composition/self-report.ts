@@ -1,0 +1,119 @@
+/**
+ * What a replica says of itself: to operators (`/readyz`), to its peers (`/v1/replica/status`) and to Prometheus (its
+ * limits).
+ */
+import type { Bus } from '../bus/bus';
+import type { Config } from '../config/config';
+import type { CausalContext } from '../core/causal-context';
+import type { LoadStats } from '../core/load-stats';
+import type { History } from '../history/history';
+import type { Readiness } from '../http/dependencies';
+import { httpLimits } from '../http/limits';
+import type { Limit } from '../observability/limit-metrics';
+import type { PeerExchange } from '../peers/peer-exchange';
+import type { StatusJson } from '../peers/status';
+import { digestsJson } from '../peers/status';
+import { CONTEXT_LIMITS } from '../replication/limits';
+import type { DigestWindow } from '../replication/state-comparison';
+import { digestsOf } from '../replication/state-comparison';
+
+const NO_HISTORY = { state: 'none', available: false, reason: 'switched off, or there is no NATS_URL' };
+
+export interface ReplicaParts {
+  readonly origin: string;
+  readonly version: string;
+  readonly stats: LoadStats;
+  readonly context: CausalContext;
+  readonly bus: Bus;
+  readonly history: History | undefined;
+  readonly exchange: PeerExchange;
+  readonly nowUs: () => number;
+}
+
+/** A clock that went back by more than this leaves the view with a wrong idea of what has expired, until it catches up. */
+const CLOCK_TOLERANCE_US = 5_000_000;
+
+export class SelfReport {
+  /** Set when the replica begins to stop. */
+  stopping = false;
+
+  constructor(private readonly parts: ReplicaParts) {}
+
+  get ready(): boolean {
+    return this.parts.exchange.joining.current.ready && !this.stopping;
+  }
+
+  readiness(): Readiness {
+    const { origin, bus, history, exchange } = this.parts;
+    const clockWentBack = this.clockBehindUs() > CLOCK_TOLERANCE_US;
+    const joining = exchange.joining.current;
+    const caughtUp = joining.ready && joining.caughtUp;
+    const body = {
+      ready: this.ready,
+      degraded: !bus.connected || !caughtUp || history?.degraded === true || clockWentBack,
+      reason: this.reason(),
+      replica: origin,
+      bus: { connected: bus.connected, reason: bus.reason },
+      peers: exchange.peerStates(),
+      history: history?.toJSON() ?? NO_HISTORY,
+      missing_events: exchange.antiEntropy.chased,
+    };
+    return { ready: this.ready, body };
+  }
+
+  /** `window` asks for the digests of what is in it. */
+  status(window: DigestWindow | undefined): StatusJson {
+    const { origin, version, stats, context, bus, history, exchange } = this.parts;
+    return {
+      replica: origin,
+      version,
+      ready: this.ready,
+      bus: { connected: bus.connected, reason: bus.reason },
+      history: history?.toJSON() ?? NO_HISTORY,
+      counts: {
+        in_flight: stats.inFlight.size,
+        finished: stats.deletes.size,
+        engines: stats.engines.size,
+        missing_events: exchange.antiEntropy.chased,
+      },
+      context: context.toJSON(),
+      ...(window && { digests: digestsJson(digestsOf(stats, window)) }),
+    };
+  }
+
+  limits({ load, http }: Config, watchers: () => number, connections: () => number): Limit[] {
+    const { stats, context } = this.parts;
+    const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
+    const inFlight = (): number => stats.inFlight.size;
+    const engines = (): number => stats.engines.size;
+    const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
+    const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
+    return [
+      { name: 'in_flight', most: load.maxInFlight, use: inFlight },
+      { name: 'in_flight_ceiling', most: inFlightCeiling, use: inFlight },
+      { name: 'engines', most: load.maxEngines, use: engines },
+      { name: 'engines_ceiling', most: engineCeiling, use: engines },
+      { name: 'finished', most: finishedCeiling, use: finished },
+      { name: 'deletes_waiting', most: waitingCeiling, use: waiting },
+      { name: 'origins', most: CONTEXT_LIMITS.maxOrigins, use: () => context.originCount },
+      { name: 'watchers', most: http.maxWatchers, use: watchers },
+      { name: 'connections', most: httpLimits.maxConnections, use: connections },
+    ];
+  }
+
+  private clockBehindUs(): number {
+    return this.parts.stats.latestUs - this.parts.nowUs();
+  }
+
+  private reason(): string {
+    const { bus, history, exchange } = this.parts;
+    if (this.stopping) return 'shutting down';
+    if (this.ready && !bus.connected) return 'the bus is not connected';
+    const behindUs = this.clockBehindUs();
+    if (this.ready && behindUs > CLOCK_TOLERANCE_US) {
+      return `the clock went back by ${Math.round(behindUs / 1e6)} s: what others report may be refused until it has caught up, or the replica is restarted`;
+    }
+    if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
+    return exchange.joining.current.reason;
+  }
+}
