@@ -12,13 +12,12 @@ import { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
 import { Agreement } from './agreement';
+import { HoleChase, type Chase, type HoleChaseOptions } from './hole-chase';
 import type { DigestWindow, StateDigests } from './state-comparison';
 import { compareDigests, digestsOf, windowAt } from './state-comparison';
 
-export interface AntiEntropyOptions {
+export interface AntiEntropyOptions extends HoleChaseOptions {
   readonly origin: string;
-  /** How long a hole may last before it is chased: events on their way are not lost. */
-  readonly graceUs: number;
   /** First and longest pause between two attempts to fill the same holes. */
   readonly retryUs: number;
   readonly retryMostUs: number;
@@ -28,8 +27,6 @@ export interface AntiEntropyOptions {
   readonly historyEveryUs: number;
   /** How far before it was noticed a missing event is looked for at first. */
   readonly historyReachUs: number;
-  /** A hole this old is given up: counted, no longer chased, still open for a late arrival. */
-  readonly giveUpAfterUs: number;
   /** How often to compare with some peer when nothing is known to be missing; spread by ±20 %. */
   readonly compareEveryUs: number;
   /** After the bus has come back, when to compare with every peer. */
@@ -77,13 +74,6 @@ interface Peer {
   readonly agreement: Agreement;
 }
 
-interface Chase {
-  seqs: SeqSet;
-  readonly sinceUs: number;
-  /** How often the history was replayed for it. */
-  replays: number;
-}
-
 export class AntiEntropyCounts {
   compares = 0;
   pulls = 0;
@@ -101,10 +91,7 @@ export class AntiEntropy {
   /** Peers to compare with as soon as possible, and those that answered with this replica's own id. */
   private readonly queue = new Set<string>();
   private readonly own = new Set<string>();
-  /** Holes seen at the last look, not yet old enough to chase. */
-  private candidates = new Map<string, SeqSet>();
-  private candidatesUs = -Infinity;
-  private readonly chases = new Map<string, Chase[]>();
+  private readonly chase: HoleChase;
   private nextChaseUs = 0;
   private nextReplayUs = 0;
   private retryUs: number;
@@ -125,6 +112,7 @@ export class AntiEntropy {
     private readonly options: AntiEntropyOptions,
     nowUs: number,
   ) {
+    this.chase = new HoleChase(context, options);
     this.retryUs = options.retryUs;
     this.nextCompareUs = this.afterInterval(nowUs);
   }
@@ -144,9 +132,7 @@ export class AntiEntropy {
 
   /** Seqs that are missing and chased. */
   get chased(): number {
-    let count = 0;
-    for (const chases of this.chases.values()) for (const { seqs } of chases) count += seqs.count;
-    return count;
+    return this.chase.count;
   }
 
   /** The addresses that discovery knows now. */
@@ -226,7 +212,7 @@ export class AntiEntropy {
     this.observe(address, status, nowUs);
     const peer = this.peers.get(address);
     if (!peer || !status.digests) return;
-    if (everything || this.hasChased(status)) {
+    if (everything || this.chase.isKnownTo(status.context)) {
       this.pull(peer, status, status.digests, nowUs);
       return;
     }
@@ -250,10 +236,10 @@ export class AntiEntropy {
     if (merge.refused === 0) this.context.join(shown, nowUs);
     this.port.report({ kind: 'repaired', peer: address, records: merge.records, full: !pulling?.selection });
     const { chased } = this;
-    this.dropFilled();
+    this.chase.dropFilled();
     // Another peer may have the rest of it.
     if (this.chased < chased) this.retryUs = this.options.retryUs;
-    if (this.chases.size > 0) this.backOff(nowUs);
+    if (this.chase.all.length > 0) this.backOff(nowUs);
   }
 
   /** A `compare` or `pull` came to nothing; `named` is the context of a snapshot that broke off. */
@@ -269,7 +255,7 @@ export class AntiEntropy {
 
   private start(nowUs: number): void {
     if (this.busyWith !== undefined) return;
-    if (this.chases.size > 0 && this.nextChaseUs <= nowUs) {
+    if (this.chase.all.length > 0 && this.nextChaseUs <= nowUs) {
       const peer = this.peerWithChased() ?? this.nextPeer();
       if (peer) {
         this.backOff(nowUs);
@@ -284,63 +270,21 @@ export class AntiEntropy {
   }
 
   private watchHoles(nowUs: number): void {
-    this.dropFilled();
-    if (this.candidatesUs + this.options.graceUs > nowUs) return;
-    const holes = this.context.holes();
-    for (const [origin, missing] of holes) {
-      const before = this.candidates.get(origin);
-      if (!before) continue;
-      const chases = this.chases.get(origin) ?? [];
-      let lasting = missing.intersect(before);
-      for (const { seqs } of chases) lasting = lasting.minus(seqs);
-      if (lasting.intervalCount === 0) continue;
+    if (this.chase.look(nowUs)) {
       // What was lost just now does not wait for what nobody has.
       this.nextChaseUs = nowUs;
       this.retryUs = this.options.retryUs;
-      this.chases.set(origin, [...chases, { seqs: lasting, sinceUs: nowUs, replays: 0 }]);
     }
-    this.candidates = holes;
-    this.candidatesUs = nowUs;
-    this.giveUpOld(nowUs);
-  }
-
-  /** Takes what has come meanwhile out of the chases. */
-  private dropFilled(): void {
-    if (this.chases.size === 0) return;
-    const holes = this.context.holes();
-    for (const [origin, chases] of this.chases) {
-      const missing = holes.get(origin) ?? new SeqSet();
-      for (const chase of chases) chase.seqs = chase.seqs.intersect(missing);
-      const left = chases.filter(({ seqs }) => seqs.intervalCount > 0);
-      if (left.length > 0) this.chases.set(origin, left);
-      else this.chases.delete(origin);
+    for (const { origin, seqs } of this.chase.giveUpOld(nowUs)) {
+      this.counts.eventsGivenUp += seqs.count;
+      this.port.report({ kind: 'hole-given-up', origin, seqs });
     }
-  }
-
-  private giveUpOld(nowUs: number): void {
-    for (const [origin, chases] of this.chases) {
-      const left = chases.filter(({ sinceUs }) => sinceUs + this.options.giveUpAfterUs > nowUs);
-      if (left.length === chases.length) continue;
-      for (const chase of chases) {
-        if (left.includes(chase)) continue;
-        this.context.giveUp(origin, chase.seqs);
-        this.counts.eventsGivenUp += chase.seqs.count;
-        this.port.report({ kind: 'hole-given-up', origin, seqs: chase.seqs });
-      }
-      if (left.length > 0) this.chases.set(origin, left);
-      else this.chases.delete(origin);
-    }
-  }
-
-  private hasChased({ context }: PeerStatus): boolean {
-    for (const [origin, chases] of this.chases) {
-      for (const { seqs } of chases) if (context.seenOf(origin, seqs).intervalCount > 0) return true;
-    }
-    return false;
   }
 
   private peerWithChased(): Peer | undefined {
-    const able = [...this.peers.values()].filter(({ status }) => status && this.hasChased(status));
+    const able = [...this.peers.values()].filter(
+      ({ status }) => status && this.chase.isKnownTo(status.context),
+    );
     return able[Math.floor(this.random() * able.length)];
   }
 
@@ -354,10 +298,8 @@ export class AntiEntropy {
    * that it remembers.
    */
   private searchHistory(nowUs: number): void {
-    if (this.chases.size === 0 || this.nextReplayUs > nowUs) return;
-    const wanting = [...this.chases].flatMap(([origin, chases]) =>
-      chases.filter((chase) => this.wantsHistory(origin, chase, nowUs)),
-    );
+    if (this.nextReplayUs > nowUs) return;
+    const wanting = this.chase.all.filter((chase) => this.wantsHistory(chase, nowUs));
     if (wanting.length === 0) return;
     const sinceUs = wanting.some(({ replays }) => replays > 0)
       ? 0
@@ -368,7 +310,7 @@ export class AntiEntropy {
     for (const chase of wanting) chase.replays++;
   }
 
-  private wantsHistory(origin: string, { seqs, sinceUs, replays }: Chase, nowUs: number): boolean {
+  private wantsHistory({ origin, seqs, sinceUs, replays }: Chase, nowUs: number): boolean {
     if (replays >= 2 || sinceUs + this.options.historyAfterUs > nowUs) return false;
     return ![...this.peers.values()].some(
       ({ status }) => status && status.context.seenOf(origin, seqs).intervalCount > 0,
@@ -381,7 +323,7 @@ export class AntiEntropy {
     const difference = compareDigests(digestsOf(this.stats, window), digests, window);
     if (!difference.any) {
       this.context.join(status.context, nowUs);
-      this.dropFilled();
+      this.chase.dropFilled();
       return;
     }
     const selection = difference.mostly ? undefined : difference.pull;
