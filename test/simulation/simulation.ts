@@ -105,7 +105,9 @@ export class Simulation {
     if (scenario.finishAll) {
       const slowestUs = Math.min(...cluster.live.map((process) => process.viewNowUs()));
       for (const id of oracle.liveIds(this.inUnion(), slowestUs)) gateways.finish(id);
+      this.converged = false;
       this.pass(SPREAD_US);
+      this.converged = true;
       this.expectConverged();
       this.expectEmpty();
     }
