@@ -165,6 +165,12 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       parameters: [
         query('adds', false, { type: 'string' }, 'Ranges of seconds, such as 100-105,110.'),
         query('deletions', false, { type: 'string' }, 'Likewise.'),
+        query(
+          'since',
+          false,
+          { type: 'string' },
+          'With the seconds: the counts of the comparison, such as 12,3; deletions that have changed since are added.',
+        ),
       ],
       responses: {
         ...content('One JSON value a line, the last of them an end mark', 'application/x-ndjson'),
