@@ -34,6 +34,9 @@ beforeAll(async () => {
   });
   recording.mockRestore();
   port = replica.port;
+  await until(async () => (await call(port, 'GET', '/readyz')).status === 200, {
+    describe: 'the replica is ready',
+  });
 });
 
 afterAll(stopReplicas);
