@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Routes } from '../../src/http/routes';
-import { until } from '../support/until';
 import { call, callJson, RawConnection } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
+import { until } from '../support/until';
 
 /** A route that is in neither group must be put here, or moved, on purpose. */
 const OPEN = new Set(['/healthz', '/readyz', '/metrics', '/', '/docs', '/openapi.json']);
@@ -34,9 +34,6 @@ beforeAll(async () => {
   });
   recording.mockRestore();
   port = replica.port;
-  await until(async () => (await call(port, 'GET', '/readyz')).status === 200, {
-    describe: 'the replica is ready',
-  });
 });
 
 afterAll(stopReplicas);

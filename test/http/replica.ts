@@ -4,6 +4,7 @@ import { parseConfig } from '../../src/config/config';
 import { createLogger } from '../../src/observability/logger';
 import type { Replicator } from '../../src/replication/replicator';
 import type { Watchers } from '../../src/watch/watchers';
+import { until } from '../support/until';
 import { closeConnections } from './client';
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -44,5 +45,6 @@ export async function startReplica(env: Readonly<Record<string, string>> = {}): 
     },
   };
   running.add(replica);
+  await until(() => app['report'].ready, { describe: 'the replica is ready' });
   return replica;
 }
