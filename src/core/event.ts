@@ -6,6 +6,14 @@
  * without holes. The HTTP body and the wire event are types of their own; both are turned into this one.
  */
 
+/** The bounds of an event's fields, the same over HTTP, on the bus and in snapshots. */
+export const MAX_PROMPT_LENGTH = 2_147_483_647;
+/** Of request ids and clusters, in UTF-16 units. */
+export const MAX_NAME_LENGTH = 256;
+/** In its canonical dotted form, so that one engine has one name. */
+export const CANONICAL_IPV4 =
+  /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
+
 export interface Dot {
   readonly origin: string;
   /** Counts the origin's events from 1. */

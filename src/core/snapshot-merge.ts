@@ -6,6 +6,7 @@
 import type { ContextOptions, OriginJson } from './causal-context';
 import { CausalContext } from './causal-context';
 import { MOST_ROWS_OF_A_DELETE } from './deletion-times';
+import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from './event';
 import type { LoadStats, Outcome } from './load-stats';
 import { RequestHash } from './request-hash';
 import { SNAPSHOT_VERSION } from './snapshot';
@@ -18,9 +19,6 @@ export interface SnapshotSource {
   readonly ready: boolean;
 }
 
-const NAME_LENGTH = 256;
-const LARGEST_PROMPT = 2_147_483_647;
-const IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
 const TIMESTAMP = /^-?\d{1,19}$/;
 
 export class SnapshotMerge {
@@ -93,7 +91,8 @@ export class SnapshotMerge {
   private row(record: readonly unknown[], nowUs: number): void {
     const cluster = text(record[2]);
     const ip = record[3];
-    if (typeof ip !== 'string' || !IPV4.test(ip)) throw new SnapshotFault('a row has no IPv4 address');
+    if (typeof ip !== 'string' || !CANONICAL_IPV4.test(ip))
+      throw new SnapshotFault('a row has no IPv4 address');
     this.rows.set(natural(record[1]), { cluster, ip });
     this.count(this.stats.mergeRow(cluster, ip, time(record[4]), nowUs));
   }
@@ -102,7 +101,7 @@ export class SnapshotMerge {
     const row = this.rows.get(natural(record[1]));
     if (!row) throw new SnapshotFault('an add names an unknown row');
     const promptLength = natural(record[5]);
-    if (promptLength > LARGEST_PROMPT) throw new SnapshotFault('a prompt length is out of range');
+    if (promptLength > MAX_PROMPT_LENGTH) throw new SnapshotFault('a prompt length is out of range');
     const timestamp = record[6];
     if (timestamp !== null && (typeof timestamp !== 'string' || !TIMESTAMP.test(timestamp))) {
       throw new SnapshotFault('a timestamp is not an integer');
@@ -168,7 +167,7 @@ export function parseContext(value: unknown): readonly OriginJson[] {
 }
 
 function text(value: unknown): string {
-  if (typeof value !== 'string' || value.length < 1 || value.length > NAME_LENGTH) {
+  if (typeof value !== 'string' || value.length < 1 || value.length > MAX_NAME_LENGTH) {
     throw new SnapshotFault('a name is missing or too long');
   }
   return value;

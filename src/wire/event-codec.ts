@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { Dot, LoadEvent } from '../core/event';
+import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../core/event';
 import { exactIntegerOf } from './exact-integer';
 
 export const WIRE_VERSION = 1;
@@ -118,11 +119,8 @@ function decodeAdd(wire: WireFields, json: string, dot: Dot, timeUs: number): De
   };
 }
 
-const MAX_PROMPT_LENGTH = 2147483647;
-const MAX_NAME_LENGTH = 256;
 /** 19 digits. */
 const MAX_TIMESTAMP = 10n ** 19n - 1n;
-const CANONICAL_IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
 /** Visible ASCII that needs no escape in JSON. */
 const ORIGIN = /^[!#-[\]-~]{1,64}$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;

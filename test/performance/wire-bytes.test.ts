@@ -1,4 +1,5 @@
 /** Bytes and writes per event on the bus, exact: each is paid once at the publisher and once at every replica. */
+import { NO_CREDENTIALS } from '../bus/nats-bus-fixture';
 import { Socket } from 'node:net';
 import { NATS_BUS_DEFAULTS, NatsBus } from '../../src/bus/nats-bus';
 import { parseNatsServers } from '../../src/bus/nats-servers';
@@ -35,14 +36,7 @@ describe('Events on the wire', () => {
         ...NATS_BUS_DEFAULTS,
         clientName: 'under test',
         servers: parseNatsServers(nats.url),
-        credentials: {
-          user: undefined,
-          pass: undefined,
-          token: undefined,
-          credsFile: undefined,
-          nkeySeed: undefined,
-          nkeySeedFile: undefined,
-        },
+        credentials: NO_CREDENTIALS,
         tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
       },
       Math.random,

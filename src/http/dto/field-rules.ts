@@ -2,6 +2,7 @@
  * What each kind of field may hold: a predicate and the words for it. The decorators of the DTOs and the fast check
  * in front of them both use these, so a rule exists once.
  */
+import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../../core/event';
 
 export interface FieldRule {
   readonly allows: (value: unknown) => boolean;
@@ -10,7 +11,6 @@ export interface FieldRule {
 }
 
 /** Lengths are counted in UTF-16 code units everywhere in the system. */
-const MAX_TEXT_LENGTH = 256;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const TEXT_WITHOUT_SURROGATES = /^[^\ud800-\udfff]*$/;
 
@@ -22,27 +22,23 @@ function isText(value: unknown, minLength: number): boolean {
   return (
     typeof value === 'string' &&
     value.length >= minLength &&
-    value.length <= MAX_TEXT_LENGTH &&
+    value.length <= MAX_NAME_LENGTH &&
     (TEXT_WITHOUT_SURROGATES.test(value) || !LONE_SURROGATE.test(value))
   );
 }
 
 export const text: FieldRule = {
   allows: (value) => isText(value, 1),
-  words: `a string of 1 to ${MAX_TEXT_LENGTH} characters`,
+  words: `a string of 1 to ${MAX_NAME_LENGTH} characters`,
 };
 
 export const textOrEmpty: FieldRule = {
   allows: (value) => isText(value, 0),
-  words: `a string of at most ${MAX_TEXT_LENGTH} characters`,
+  words: `a string of at most ${MAX_NAME_LENGTH} characters`,
 };
 
-const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
-/** Only the canonical form (no leading zeros): an engine must have one name. */
-const IPV4 = new RegExp(`^(?:${OCTET}\\.){3}${OCTET}$`);
-
 export const ipv4: FieldRule = {
-  allows: (value) => typeof value === 'string' && IPV4.test(value),
+  allows: (value) => typeof value === 'string' && CANONICAL_IPV4.test(value),
   words: 'an IPv4 address',
 };
 
@@ -50,8 +46,6 @@ export const ipv4OrEmpty: FieldRule = {
   allows: (value) => value === '' || ipv4.allows(value),
   words: 'an IPv4 address or empty',
 };
-
-const MAX_PROMPT_LENGTH = 2147483647;
 
 export const promptLength: FieldRule = {
   allows: (value) =>
