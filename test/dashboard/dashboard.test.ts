@@ -228,9 +228,16 @@ withBrowser('the dashboard', () => {
   it('fits a phone without scrolling sideways', async () => {
     await report('phone', '10.7.100.200', 1_000_000);
     await open('phone');
-    await page.setViewportSize({ width: 360, height: 740 });
     await untilText('10.7.100.200', '1,000,000');
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    const scrollWidth = (): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth);
+    const chartWidth = (): Promise<number> =>
+      page.evaluate(() => document.querySelector('.charts canvas')!.getBoundingClientRect().width);
+    expect(await chartWidth()).toBeGreaterThan(360);
+    await page.setViewportSize({ width: 360, height: 740 });
+    // At once, with charts that are still drawn for the wider page, and when they have been drawn anew.
+    expect(await scrollWidth()).toBeLessThanOrEqual(360);
+    await until(async () => (await chartWidth()) < 360, { describe: 'the charts are drawn for the phone' });
+    expect(await scrollWidth()).toBeLessThanOrEqual(360);
   });
 });
 
