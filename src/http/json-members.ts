@@ -7,10 +7,12 @@ const QUOTE = 0x22;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** The names of the object's own members that occur more than once; `distinctCount` is how many members it parsed to. */
 export function repeatedMembers(json: string, distinctCount: number): ReadonlySet<string> {
+  if (scanMembers(json) === distinctCount) return NONE;
   const repeated = new Set<string>();
-  if (scanMembers(json) === distinctCount) return repeated;
   const seen = new Set<string>();
   scanMembers(json, (literal) => {
     const name = JSON.parse(literal) as string;
@@ -47,10 +49,14 @@ function scanMembers(json: string, onName?: (literal: string) => void): number {
 
 /** The index of the quote that closes the string opened at `start`. */
 function endOfString(json: string, start: number): number {
-  let at = start + 1;
-  for (;;) {
-    const code = json.charCodeAt(at);
-    if (code === QUOTE) return at;
-    at += code === BACKSLASH ? 2 : 1;
-  }
+  let at = json.indexOf('"', start + 1);
+  while (isEscaped(json, at)) at = json.indexOf('"', at + 1);
+  return at;
+}
+
+/** Whether an odd number of backslashes stands before. */
+function isEscaped(json: string, at: number): boolean {
+  let before = at - 1;
+  while (json.charCodeAt(before) === BACKSLASH) before--;
+  return (at - before) % 2 === 0;
 }
