@@ -7,7 +7,8 @@ import {
   MAX_PAYLOAD_BYTES,
   type InvalidReason,
 } from '../../src/wire/event-codec';
-import { loadWildcard, replicaSubject, replicaWildcard, subjectOf } from '../../src/wire/subjects';
+import { EventReader } from '../../src/wire/event-reader';
+import { heartbeatSubject, loadWildcard, subjectOf } from '../../src/wire/subjects';
 
 const name = fc.oneof(
   fc.string({ minLength: 1, maxLength: 40 }),
@@ -46,6 +47,31 @@ const validAdd = {
   ip: '10.0.0.1',
   prompt_length: 512,
 };
+
+const nearlyValid = fc
+  .tuple(event, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 }))
+  .map(([original, edits]) => {
+    const bytes = encodeEvent(original);
+    for (const [at, value] of edits) bytes[at % bytes.length] = value;
+    return bytes;
+  });
+/** Cut off, or with something behind. */
+const resized = fc.tuple(event, fc.nat(), fc.string({ maxLength: 3 })).map(([original, length, more]) => {
+  const json = encodeEvent(original).toString();
+  return Buffer.from(more === '' ? json.slice(0, length % json.length) : json + more);
+});
+/** One of its numbers is another literal. */
+const renumbered = fc
+  .tuple(event, fc.nat(), fc.stringMatching(/^-?[0-9]{1,21}(\.[0-9]{1,2})?(e[0-9])?$/))
+  .map(([original, which, literal]) => {
+    const json = encodeEvent(original).toString();
+    const numbers = [...json.matchAll(/:-?[0-9]+(?=[,}])/g)];
+    const { index, 0: text } = numbers[which % numbers.length]!;
+    return Buffer.from(`${json.slice(0, index)}:${literal}${json.slice(index + text.length)}`);
+  });
+const anyFields = fc
+  .dictionary(fc.constantFrom(...Object.keys(validAdd), 'timestamp', '__proto__'), fc.jsonValue())
+  .map((fields) => Buffer.from(JSON.stringify({ ...validAdd, ...fields })));
 
 describe('the wire form of events', () => {
   it('is what the contract shows, with a 19-digit timestamp exact', () => {
@@ -196,16 +222,6 @@ describe('the wire form of events', () => {
   });
 
   it('never throws and gives one of the known reasons, whatever the bytes (I7, I8)', () => {
-    const nearlyValid = fc
-      .tuple(event, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 }))
-      .map(([original, edits]) => {
-        const bytes = encodeEvent(original);
-        for (const [at, value] of edits) bytes[at % bytes.length] = value;
-        return bytes;
-      });
-    const anyFields = fc
-      .dictionary(fc.constantFrom(...Object.keys(validAdd), 'timestamp', '__proto__'), fc.jsonValue())
-      .map((fields) => Buffer.from(JSON.stringify({ ...validAdd, ...fields })));
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array(), nearlyValid, anyFields), (payload) => {
         const decoded = decodeEvent(payload);
@@ -221,6 +237,65 @@ describe('the wire form of events', () => {
       { numRuns: 5000 },
     );
   });
+
+  it('is read from the bytes as JSON.parse and its checks would read it, whatever the bytes (I1, I8)', () => {
+    const reader = new EventReader();
+    const payload = fc.oneof(
+      fc.uint8Array(),
+      event.map(encodeEvent),
+      nearlyValid,
+      resized,
+      renumbered,
+      anyFields,
+    );
+    fc.assert(
+      fc.property(payload, fc.boolean(), (bytes, plain) => {
+        const given = plain ? new Uint8Array(bytes) : Buffer.from(bytes);
+        expect(reader.read(given)).toEqual(decodeEvent(given));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it.each<[string, string, string]>([
+    ['a seq beyond what a double holds', '"seq":7', '"seq":9007199254740993'],
+    ['a seq with a leading zero', '"seq":7', '"seq":07'],
+    ['a seq of zero', '"seq":7', '"seq":0'],
+    ['an address that is none', '10.0.0.1"', '10.0.0.01"'],
+    ['a prompt that is too long', '512', '2147483648'],
+    ['a timestamp of minus zero', '5}', '-0}'],
+    ['a timestamp with 20 digits', '5}', '12345678901234567890}'],
+    ['a timestamp with leading zeros', '5}', '00005}'],
+    ['a timestamp of zero', '5}', '0}'],
+    ['a negative timestamp', '5}', '-1731897600123456789}'],
+    ['a timestamp with a fraction', '5}', '5.0}'],
+    ['a member behind the last', '5}', '5,"region":1}'],
+    ['text behind the object', '5}', '5} '],
+    ['no end', '5}', '5'],
+    ['an id of no characters', '"r"', '""'],
+    ['an id of 256 characters', '"r"', `"${'r'.repeat(256)}"`],
+    ['an id of 257 characters', '"r"', `"${'r'.repeat(257)}"`],
+    ['a cluster of 257 characters', '"c"', `"${'c'.repeat(257)}"`],
+    ['an id with an escape', '"r"', '"\\u0041"'],
+    ['an id that is not ASCII', '"r"', '"é"'],
+  ])('is read the same way with %s (I8)', (_case, part, other) => {
+    const json = JSON.stringify({ ...validAdd, timestamp: 5 });
+    expect(json).toContain(part);
+    const payload = Buffer.from(json.replace(part, other));
+    expect(new EventReader().read(payload)).toEqual(decodeEvent(payload));
+  });
+
+  it('is read from the bytes when a replica wrote it in ASCII, an address or a cluster that is not accepted never (I8)', () => {
+    const reader = new EventReader();
+    const bad = Buffer.from(JSON.stringify({ ...validAdd, ip: '10.0.0.300' }));
+    expect(reader.read(bad)).toEqual({ kind: 'invalid', reason: 'ip' });
+    expect(reader.read(bad)).toEqual({ kind: 'invalid', reason: 'ip' });
+    const good = Buffer.from(JSON.stringify(validAdd));
+    const parse = jest.spyOn(JSON, 'parse');
+    expect(reader.read(good)).toMatchObject({ kind: 'event', event: { ip: '10.0.0.1' } });
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
+  });
 });
 
 describe('subjects', () => {
@@ -229,7 +304,6 @@ describe('subjects', () => {
     expect(subjectOf('metadata-center', 'prompt-delete')).toBe('metadata-center.load.prompt-delete');
     expect(subjectOf('metadata-center', 'delete')).toBe('metadata-center.load.delete');
     expect(loadWildcard('metadata-center')).toBe('metadata-center.load.*');
-    expect(replicaSubject('metadata-center', 'heartbeat')).toBe('metadata-center.replica.heartbeat');
-    expect(replicaWildcard('metadata-center')).toBe('metadata-center.replica.*');
+    expect(heartbeatSubject('metadata-center')).toBe('metadata-center.replica.heartbeat');
   });
 });
