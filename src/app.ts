@@ -48,7 +48,7 @@ import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replicat
 import { LiveFiles } from './security/live-files';
 import { RecentSums } from './watch/recent-sums';
 import { WATCH_TIMES, Watchers } from './watch/watchers';
-import { loadWildcard, replicaWildcard } from './wire/subjects';
+import { heartbeatSubject, loadWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
@@ -237,12 +237,13 @@ export class App {
     const port = await this.http.listen(http.host, http.port);
     if (debug) await this.debug?.listen(debug.host, debug.port);
     this.files.start();
-    this.bus.start([loadWildcard(subjectPrefix), replicaWildcard(subjectPrefix)], {
-      onMessage: (subject, payload) => {
-        if (!this.heartbeats.receive(subject, payload)) this.replicator.receive(payload);
+    this.bus.start(
+      {
+        [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
+        [heartbeatSubject(subjectPrefix)]: (payload) => this.heartbeats.receive(payload),
       },
-      onStatus: (status) => this.busChanged(status),
-    });
+      (status) => this.busChanged(status),
+    );
     this.history?.start();
     this.discovery?.start();
     this.exchange.start();

@@ -2,14 +2,14 @@
  * A bus within one process: for a replica that runs alone, and for tests with several replicas in one process.
  * Members that share a hub hear each other.
  */
-import type { Bus, BusHandlers, OnBusTrouble } from './bus';
+import type { Bus, OnBusStatus, OnBusTrouble, OnMessage, Subscriptions } from './bus';
 import { subjectMatches } from './subject-match';
 
 /** Messages that may wait for one member; what comes beyond is lost to it, as it would be to a slow NATS client. */
 const MAX_WAITING = 65_536;
 
-interface Message {
-  readonly subject: string;
+interface Waiting {
+  readonly onMessage: OnMessage;
   readonly payload: Uint8Array;
 }
 
@@ -25,18 +25,17 @@ export class InProcessHub {
     this.members.delete(member);
   }
 
-  send(from: InProcessBus, message: Message): void {
+  send(from: InProcessBus, subject: string, payload: Uint8Array): void {
     for (const member of this.members) {
-      if (member !== from) member.receive(message);
+      if (member !== from) member.receive(subject, payload);
     }
   }
 }
 
 export class InProcessBus implements Bus {
-  private subjects: readonly string[] = [];
-  private handlers: BusHandlers | undefined;
+  private subscriptions: Subscriptions = {};
   private state: 'new' | 'started' | 'connected' | 'stopped' = 'new';
-  private waiting: Message[] = [];
+  private waiting: Waiting[] = [];
 
   constructor(
     private readonly hub: InProcessHub,
@@ -51,42 +50,48 @@ export class InProcessBus implements Bus {
     return this.connected ? 'in-process' : this.state === 'stopped' ? 'stopped' : 'not started';
   }
 
-  start(subjects: readonly string[], handlers: BusHandlers): void {
+  start(subscriptions: Subscriptions, onStatus: OnBusStatus): void {
     if (this.state !== 'new') throw new Error('the bus was started before');
-    this.subjects = subjects;
-    this.handlers = handlers;
+    this.subscriptions = subscriptions;
     this.state = 'started';
     setImmediate(() => {
       if (this.state === 'stopped') return;
       this.state = 'connected';
       this.hub.join(this);
-      handlers.onStatus({ connected: true, reason: this.reason });
+      onStatus({ connected: true, reason: this.reason });
     });
   }
 
   publish(subject: string, payload: Uint8Array): boolean {
     if (!this.connected) return false;
-    this.hub.send(this, { subject, payload });
+    this.hub.send(this, subject, payload);
     return true;
   }
 
+  /** What is published never leaves the process. */
+  whenWritten(callback: () => void): void {
+    callback();
+  }
+
   /** For the hub. Never delivers at once: a publisher must not run its receivers' code. */
-  receive(message: Message): void {
-    if (!this.subjects.some((pattern) => subjectMatches(pattern, message.subject))) return;
-    if (this.waiting.length >= MAX_WAITING) {
-      this.onTrouble('slow-consumer', `${MAX_WAITING} messages are waiting`);
-      return;
+  receive(subject: string, payload: Uint8Array): void {
+    for (const [pattern, onMessage] of Object.entries(this.subscriptions)) {
+      if (!subjectMatches(pattern, subject)) continue;
+      if (this.waiting.length >= MAX_WAITING) {
+        this.onTrouble('slow-consumer', `${MAX_WAITING} messages are waiting`);
+        return;
+      }
+      if (this.waiting.push({ onMessage, payload }) === 1) setImmediate(() => this.deliver());
     }
-    if (this.waiting.push(message) === 1) setImmediate(() => this.deliver());
   }
 
   private deliver(): void {
     const messages = this.waiting;
     this.waiting = [];
-    for (const { subject, payload } of messages) {
+    for (const { onMessage, payload } of messages) {
       if (this.state !== 'connected') return;
       try {
-        this.handlers?.onMessage(subject, payload);
+        onMessage(payload);
       } catch (error) {
         this.onTrouble('handler', String(error));
       }

@@ -3,7 +3,8 @@
  * is not. What happens within one connection is in nats-session.ts.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Bus, BusHandlers, OnBusTrouble } from './bus';
+import type { Bus, OnBusStatus, OnBusTrouble, OnMessage, Subscriptions } from './bus';
+import type { GatherWindow } from './gather-window';
 import { describeError, isTimeout, probe } from './nats-connection';
 import { announcedServer, nameOf, type NatsServer } from './nats-servers';
 import { NatsSession, type NatsSessionOptions } from './nats-session';
@@ -31,13 +32,16 @@ export const NATS_BUS_DEFAULTS = {
   stopTimeoutMs: 2_000,
 } as const;
 
+/** The longest that what is published waits for more, in a process that is busy. */
+export const GATHER_MAX_MS = 4;
+
 /** Servers announced by the cluster that are kept in mind. */
 const MAX_ANNOUNCED = 64;
 
 export class NatsBus implements Bus {
   private readonly configured: readonly NatsServer[];
   private announced: readonly NatsServer[] = [];
-  private handlers: BusHandlers | undefined;
+  private onStatus: OnBusStatus | undefined;
   private session: NatsSession | undefined;
   private at: NatsServer | undefined;
   private up: boolean | undefined;
@@ -49,6 +53,7 @@ export class NatsBus implements Bus {
 
   constructor(
     private readonly options: NatsBusOptions,
+    private readonly gather: GatherWindow,
     private readonly random: () => number,
     private readonly onTrouble: OnBusTrouble,
   ) {
@@ -68,15 +73,20 @@ export class NatsBus implements Bus {
     return this.connected ? this.at : undefined;
   }
 
-  start(subjects: readonly string[], handlers: BusHandlers): void {
-    if (this.handlers !== undefined) throw new Error('the bus was started before');
-    this.handlers = handlers;
+  start(subscriptions: Subscriptions, onStatus: OnBusStatus): void {
+    if (this.onStatus !== undefined) throw new Error('the bus was started before');
+    this.onStatus = onStatus;
     this.why = 'connecting';
-    this.loop = this.keepConnected(subjects);
+    this.loop = this.keepConnected(subscriptions);
   }
 
   publish(subject: string, payload: Uint8Array): boolean {
     return this.connected && this.session !== undefined && this.session.publish(subject, payload);
+  }
+
+  whenWritten(callback: () => void): void {
+    if (this.session === undefined) callback();
+    else this.session.whenWritten(callback);
   }
 
   async stop(): Promise<void> {
@@ -88,13 +98,13 @@ export class NatsBus implements Bus {
     await within(stopTimeoutMs, Promise.all([this.session?.close(), this.loop]));
   }
 
-  private async keepConnected(subjects: readonly string[]): Promise<void> {
+  private async keepConnected(subscriptions: Subscriptions): Promise<void> {
     let failedRounds = 0;
     const failures = new Map<string, string>();
     for (let turn = 0; !this.stopping.signal.aborted; turn++) {
       const servers = [...this.configured, ...this.announced];
       const server = servers[turn % servers.length]!;
-      const failure = await this.serveFrom(server, subjects);
+      const failure = await this.serveFrom(server, subscriptions);
       if (failure === undefined) {
         failures.clear();
         failedRounds = 0;
@@ -107,10 +117,10 @@ export class NatsBus implements Bus {
   }
 
   /** Answers when the connection is lost, or with the reason why there was none. */
-  private async serveFrom(server: NatsServer, subjects: readonly string[]): Promise<string | undefined> {
+  private async serveFrom(server: NatsServer, subscriptions: Subscriptions): Promise<string | undefined> {
     const name = nameOf(server);
-    const session = new NatsSession(server, subjects, this.options, {
-      onMessage: (subject, payload) => this.deliver(subject, payload),
+    const session = new NatsSession(server, subscriptions, this.gather, this.options, {
+      deliver: (onMessage, payload) => this.deliver(onMessage, payload),
       onConnected: () => this.setStatus(true, `connected to ${name}`),
       onDenied: (what) => {
         this.onTrouble('permission', what);
@@ -136,10 +146,10 @@ export class NatsBus implements Bus {
     return undefined;
   }
 
-  private deliver(subject: string, payload: Uint8Array): void {
+  private deliver(onMessage: OnMessage, payload: Uint8Array): void {
     if (this.stopping.signal.aborted) return;
     try {
-      this.handlers?.onMessage(subject, payload);
+      onMessage(payload);
     } catch (error) {
       // Out of here it would end the client's read loop.
       this.onTrouble('handler', String(error));
@@ -150,7 +160,7 @@ export class NatsBus implements Bus {
     if (this.stopping.signal.aborted || this.up === connected) return;
     this.up = connected;
     this.why = reason;
-    this.handlers?.onStatus({ connected, reason });
+    this.onStatus?.({ connected, reason });
   }
 
   private reportFailures(failures: ReadonlyMap<string, string>): void {

@@ -2,6 +2,7 @@
  * The life of one NATS connection as the bus sees it: connect, subscribe, be sure that the server knows, serve,
  * end. It never comes back; the bus makes a new one.
  */
+import type { OnMessage, Subscriptions } from './bus';
 import {
   openConnection,
   type NatsConnection,
@@ -9,6 +10,7 @@ import {
   type NatsConnectionOptions,
 } from './nats-connection';
 import type { NatsServer } from './nats-servers';
+import type { GatherWindow } from './gather-window';
 import { OutboundWindow } from './outbound-window';
 
 export interface NatsSessionOptions extends NatsConnectionOptions {
@@ -19,21 +21,30 @@ export interface NatsSessionOptions extends NatsConnectionOptions {
 }
 
 export interface NatsSessionHandlers extends Omit<NatsConnectionEvents, 'onDenied'> {
-  onMessage(subject: string, payload: Uint8Array): void;
+  /** A message for one of the subscriptions. */
+  deliver(onMessage: OnMessage, payload: Uint8Array): void;
   /** The server knows all subscriptions. */
   onConnected(): void;
   /** The server denied a subject; called once. The session goes on receiving what it is allowed to. */
   onDenied(what: string): void;
 }
 
+/** So many messages wait for no more: what one write of them saves is nearly all that can be saved. */
+const GATHER_MOST = 16;
+/** A shorter wait would be rounded up to it. */
+const SHORTEST_TIMER_MS = 1;
+
 export class NatsSession {
   private connection: NatsConnection | undefined;
   private window: OutboundWindow | undefined;
   /**
-   * What was published in this turn of the event loop. Written together at its end: a system call for each message, at
-   * each replica and at the server, would cost more than everything else that is done with it.
+   * What was published and waits to be written together: a system call for each message, at each replica and at the
+   * server, would cost more than everything else that is done with it.
    */
   private unwritten: { readonly subject: string; readonly payload: Uint8Array }[] = [];
+  private waiting: (() => void)[] = [];
+  /** Set while what is unwritten waits for more. */
+  private writing: NodeJS.Timeout | undefined;
   private denied = false;
   private giveUp: NodeJS.Timeout | undefined;
   private end: (reason: string) => void = () => undefined;
@@ -42,7 +53,8 @@ export class NatsSession {
 
   constructor(
     private readonly server: NatsServer,
-    private readonly subjects: readonly string[],
+    private readonly subscriptions: Subscriptions,
+    private readonly gather: GatherWindow,
     private readonly options: NatsSessionOptions,
     private readonly handlers: NatsSessionHandlers,
   ) {}
@@ -60,10 +72,10 @@ export class NatsSession {
       clearTimeout(this.giveUp);
       this.end(reason);
     });
-    for (const subject of this.subjects) {
+    for (const [subject, onMessage] of Object.entries(this.subscriptions)) {
       connection.subscribe(subject, {
         callback: (error, message) => {
-          if (error === null) this.handlers.onMessage(message.subject, message.data);
+          if (error === null) this.handlers.deliver(onMessage, message.data);
           else this.deny(`subscription to "${subject}" is not permitted`);
         },
       });
@@ -74,8 +86,15 @@ export class NatsSession {
   publish(subject: string, payload: Uint8Array): boolean {
     if (this.connection === undefined || this.connection.isClosed()) return false;
     if (this.window?.admit(subject.length + payload.length) !== true) return false;
-    if (this.unwritten.push({ subject, payload }) === 1) setImmediate(() => this.write());
+    const unwritten = this.unwritten.push({ subject, payload });
+    if (unwritten === 1) this.writeSoon();
+    else if (unwritten === GATHER_MOST && this.writing !== undefined) this.writeAtTurnEnd();
     return true;
+  }
+
+  whenWritten(callback: () => void): void {
+    if (this.unwritten.length === 0) callback();
+    else this.waiting.push(callback);
   }
 
   /** Sends what is left, then closes. Can take for ever on a link that swallows everything. */
@@ -88,9 +107,28 @@ export class NatsSession {
     await this.connection?.close();
   }
 
+  private writeSoon(): void {
+    const remainingMs = this.gather.remainingMs();
+    if (remainingMs < SHORTEST_TIMER_MS) this.writeAtTurnEnd();
+    else this.writing = setTimeout(() => this.write(), remainingMs);
+  }
+
+  private writeAtTurnEnd(): void {
+    this.cancelWriting();
+    setImmediate(() => this.write());
+  }
+
+  private cancelWriting(): void {
+    clearTimeout(this.writing);
+    this.writing = undefined;
+  }
+
   private write(): void {
+    this.cancelWriting();
     const messages = this.unwritten;
+    const waiting = this.waiting;
     this.unwritten = [];
+    this.waiting = [];
     for (const { subject, payload } of messages) {
       try {
         this.connection?.publish(subject, payload);
@@ -99,6 +137,11 @@ export class NatsSession {
       }
     }
     this.window?.written();
+    this.gather.wrote();
+    // The client writes in a microtask of its own, which comes before this one.
+    queueMicrotask(() => {
+      for (const callback of waiting) callback();
+    });
   }
 
   private async confirm(connection: NatsConnection): Promise<void> {

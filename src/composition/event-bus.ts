@@ -1,10 +1,12 @@
 /**
  * Builds the bus that the configuration asks for, and the history that is kept on it.
  */
+import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { Bus, OnBusTrouble } from '../bus/bus';
+import { GatherWindow } from '../bus/gather-window';
 import { InProcessBus, InProcessHub } from '../bus/in-process-bus';
-import { NATS_BUS_DEFAULTS, NatsBus } from '../bus/nats-bus';
+import { GATHER_MAX_MS, NATS_BUS_DEFAULTS, NatsBus } from '../bus/nats-bus';
 import type { Config } from '../config/config';
 import type { HistoryEvents } from '../history/history';
 import { History } from '../history/history';
@@ -25,7 +27,8 @@ export function createEventBus(
 ): EventBus {
   if (!nats) return { bus: new InProcessBus(new InProcessHub(), onTrouble), history: undefined };
   const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName };
-  const bus = new NatsBus(options, Math.random, onTrouble);
+  const gather = new GatherWindow(GATHER_MAX_MS, () => performance.now(), busyShare());
+  const bus = new NatsBus(options, gather, Math.random, onTrouble);
   if (history.mode === 'off') return { bus, history: undefined };
   const { storage, replicas, maxBytes } = history;
   // A delete has a say for so long after its time; an add for less.
@@ -36,4 +39,15 @@ export function createEventBus(
     connection: { ...options, clientName: `${clientName} history` },
   };
   return { bus, history: new History(historyOptions, () => bus.server, events, nowUs, logger) };
+}
+
+/** Asks which share of the time since the last call the event loop was busy. */
+function busyShare(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
 }

@@ -19,7 +19,8 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   app.disable('query parser');
   app.enable('case sensitive routing');
 
-  const routes = new Routes(app, answers, dependencies.accessTokens);
+  const { accessTokens, replicator } = dependencies;
+  const routes = new Routes(app, answers, accessTokens, (answer) => replicator.whenPublished(answer));
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(routes, dependencies);
   addWatchRoutes(routes, answers, dependencies.watchers);

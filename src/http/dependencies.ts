@@ -19,7 +19,10 @@ export type ReplayPolicy = 'reject' | 'accept';
 export interface HttpDependencies {
   /** Undefined: nobody needs a token. */
   readonly accessTokens: AccessTokens | undefined;
-  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'rowsJson' | 'clustersJson'>;
+  readonly replicator: Pick<
+    Replicator,
+    'add' | 'promptDelete' | 'delete' | 'whenPublished' | 'rowsJson' | 'clustersJson'
+  >;
   readonly replica: ReplicaDependencies;
   readonly watchers: Watchers;
   readonly replayPolicy: ReplayPolicy;

@@ -26,6 +26,9 @@ export interface Handlers {
   readonly delete?: Handler;
 }
 
+/** Says when an answer is given. */
+type Answering = (answer: () => void) => void;
+
 /** By the path of the route, not of the request, so that no spelling of a URL leads around the check. */
 const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
 
@@ -35,6 +38,8 @@ export class Routes {
     private readonly answers: Answers,
     /** Undefined: nobody needs a token. */
     private readonly accessTokens: AccessTokens | undefined,
+    /** A report is answered when its event has left: not even kill -9 takes back what a gateway was told. */
+    private readonly answerReport: Answering,
   ) {}
 
   json(path: string, { get, post, delete: del }: JsonHandlers): void {
@@ -86,13 +91,13 @@ export class Routes {
     return (req, res) => {
       readBody(
         req,
-        (body) => this.attempt(req, res, () => work(body), afterBusWrite),
+        (body) => this.attempt(req, res, () => work(body), this.answerReport),
         () => this.answers.error(req, res, bodyTooLarge(req)),
       );
     };
   }
 
-  private attempt(req: ApiRequest, res: ServerResponse, work: () => string, when = atOnce): void {
+  private attempt(req: ApiRequest, res: ServerResponse, work: () => string, answering = atOnce): void {
     let dataJson: string;
     try {
       dataJson = work();
@@ -100,7 +105,7 @@ export class Routes {
       this.answers.error(req, res, error);
       return;
     }
-    when(() => this.answers.ok(req, res, dataJson));
+    answering(() => this.answers.ok(req, res, dataJson));
   }
 
   private otherMethods(methods: readonly string[]): Handler {
@@ -116,13 +121,7 @@ export class Routes {
   }
 }
 
-const atOnce = (answer: () => void): void => answer();
-
-/**
- * The bus writes what was published at the end of the turn. Answered after that, a report has left the process: not even
- * kill -9 takes back what a gateway was told.
- */
-const afterBusWrite = (answer: () => void): void => void setImmediate(answer);
+const atOnce: Answering = (answer) => answer();
 
 /** A client that waits for `100 Continue` has not sent its body, so the connection cannot be used for another request. */
 function bodyTooLarge(req: ApiRequest): ApiError {

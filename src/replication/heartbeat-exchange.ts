@@ -3,7 +3,7 @@
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
-import { replicaSubject } from '../wire/subjects';
+import { heartbeatSubject } from '../wire/subjects';
 import { composeHeartbeat, decodeHeartbeat, encodeHeartbeat } from './heartbeat';
 import type { Replicator } from './replicator';
 
@@ -13,7 +13,6 @@ const NAMED_FOR_US = 120_000_000;
 
 export class HeartbeatExchange {
   private readonly subject: string;
-  private readonly replicaSubjects: string;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -23,8 +22,7 @@ export class HeartbeatExchange {
     private readonly nowUs: () => number,
     subjectPrefix: string,
   ) {
-    this.subject = replicaSubject(subjectPrefix, 'heartbeat');
-    this.replicaSubjects = replicaSubject(subjectPrefix, '');
+    this.subject = heartbeatSubject(subjectPrefix);
   }
 
   start(): void {
@@ -35,11 +33,9 @@ export class HeartbeatExchange {
     clearInterval(this.timer);
   }
 
-  /** False when the subject is none of those between replicas. */
-  receive(subject: string, payload: Uint8Array): boolean {
-    if (!subject.startsWith(this.replicaSubjects)) return false;
-    const heartbeat = subject === this.subject ? decodeHeartbeat(payload) : undefined;
-    if (!heartbeat) return true;
+  receive(payload: Uint8Array): void {
+    const heartbeat = decodeHeartbeat(payload);
+    if (!heartbeat) return;
     const now = this.nowUs();
     // What claims to come from further ahead than any event may is not remembered.
     const latestUs = now + this.replicator.loadStats.options.finishedRetentionUs;
@@ -48,7 +44,6 @@ export class HeartbeatExchange {
         this.context.announce(origin, highest, newestUs, now);
       }
     }
-    return true;
   }
 
   send(): void {

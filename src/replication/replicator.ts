@@ -11,7 +11,8 @@ import type { LoadEvent, LoadEventType } from '../core/event';
 import type { Add } from '../core/in-flight';
 import type { LoadStats, Outcome } from '../core/load-stats';
 import type { InvalidReason } from '../wire/event-codec';
-import { decodeEvent, encodeEvent } from '../wire/event-codec';
+import { encodeEvent } from '../wire/event-codec';
+import { EventReader } from '../wire/event-reader';
 import { subjectOf } from '../wire/subjects';
 
 export interface AddReport {
@@ -56,6 +57,7 @@ export class Replicator {
   /** Arrival minus event time of each other origin's latest event, microseconds. */
   readonly clockDifferencesUs = new Map<string, number>();
   private readonly subjects: Readonly<Record<LoadEventType, string>>;
+  private readonly reader = new EventReader();
   private lastSeq = 0;
   private lastAddUs = 0;
 
@@ -127,6 +129,11 @@ export class Replicator {
     return this.commitDeletion('delete', requestId, add, now);
   }
 
+  /** Calls back when what was published before has left the process, so that not even kill -9 takes it back. */
+  whenPublished(callback: () => void): void {
+    this.bus.whenWritten(callback);
+  }
+
   /** The JSON array of a cluster's rows, ready to be put into an answer. */
   rowsJson(cluster: string): string {
     return this.loadStats.engines.model(cluster)?.toJson() ?? '[]';
@@ -149,7 +156,7 @@ export class Replicator {
    * live one does, but its age tells nothing about latency or clocks, and that it has expired is nothing to count.
    */
   receive(payload: Uint8Array, way: 'live' | 'replay' = 'live'): void {
-    const decoded = decodeEvent(payload);
+    const decoded = this.reader.read(payload);
     if (decoded.kind === 'invalid') {
       this.counts.drop(decoded.reason);
       return;

@@ -14,11 +14,7 @@ export function loadWildcard(prefix: string): string {
   return `${prefix}.load.*`;
 }
 
-/** The subject of whatever replicas tell each other besides load events. */
-export function replicaSubject(prefix: string, name: string): string {
-  return `${prefix}.replica.${name}`;
-}
-
-export function replicaWildcard(prefix: string): string {
-  return `${prefix}.replica.*`;
+/** Under `<prefix>.replica.` is whatever replicas tell each other besides load events. */
+export function heartbeatSubject(prefix: string): string {
+  return `${prefix}.replica.heartbeat`;
 }

@@ -8,28 +8,28 @@ export interface BusFactory {
   close(): Promise<void>;
 }
 
-/** A started bus with everything that it heard. */
+/** A started bus with everything that it heard; each message says on which subject it was published. */
 export class Member {
   readonly received: string[] = [];
   readonly statuses: BusStatus[] = [];
   readonly troubles: string[] = [];
   readonly bus: Bus;
-  onMessage: (subject: string, text: string) => void = () => undefined;
+  onMessage: (message: string) => void = () => undefined;
 
   constructor(factory: Pick<BusFactory, 'makeBus'>, subjects: readonly string[]) {
     this.bus = factory.makeBus((trouble, detail) => this.troubles.push(`${trouble}: ${detail}`));
-    this.bus.start(subjects, {
-      onMessage: (subject, payload) => {
-        const text = Buffer.from(payload).toString();
-        this.received.push(`${subject} ${text}`);
-        this.onMessage(subject, text);
-      },
-      onStatus: (status) => this.statuses.push(status),
-    });
+    const onMessage = (payload: Uint8Array): void => {
+      const message = Buffer.from(payload).toString();
+      this.received.push(message);
+      this.onMessage(message);
+    };
+    this.bus.start(Object.fromEntries(subjects.map((subject) => [subject, onMessage])), (status) =>
+      this.statuses.push(status),
+    );
   }
 
   publish(subject: string, text: string): boolean {
-    return this.bus.publish(subject, Buffer.from(text));
+    return this.bus.publish(subject, Buffer.from(`${subject} ${text}`));
   }
 
   async connected(connected = true, timeoutMs = 10_000): Promise<void> {
@@ -70,7 +70,7 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
     it('does not deliver or report anything before start has returned', async () => {
       const bus = factory.makeBus(() => undefined);
       let reports = 0;
-      bus.start(['a.*'], { onMessage: () => reports++, onStatus: () => reports++ });
+      bus.start({ 'a.*': () => reports++ }, () => reports++);
       const reportsAtReturn = reports;
       const connectedAtReturn = bus.connected;
       await until(() => bus.connected, { describe: 'connected' });
@@ -150,10 +150,7 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
     it('carries any bytes, none included, unchanged', async () => {
       const received: Buffer[] = [];
       const receiver = factory.makeBus(() => undefined);
-      receiver.start(['p'], {
-        onMessage: (_subject, payload) => received.push(Buffer.from(payload)),
-        onStatus: () => undefined,
-      });
+      receiver.start({ p: (payload) => received.push(Buffer.from(payload)) }, () => undefined);
       await until(() => receiver.connected, { describe: 'connected' });
       const publisher = await join('none');
       const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
@@ -169,8 +166,8 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
     it('survives a handler that throws, and says so', async () => {
       const a = await join('p');
       const b = await join('p');
-      a.onMessage = (_subject, text) => {
-        if (text === 'bad') throw new Error('broken handler');
+      a.onMessage = (message) => {
+        if (message === 'p bad') throw new Error('broken handler');
       };
       b.publish('p', 'bad');
       b.publish('p', 'good');
@@ -219,11 +216,31 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
       await never.stop();
       const early = factory.makeBus(() => undefined);
       let reports = 0;
-      early.start(['p'], { onMessage: () => reports++, onStatus: () => reports++ });
+      early.start({ p: () => reports++ }, () => reports++);
       await early.stop();
       await early.stop();
       expect(reports).toBe(0);
       expect(early.connected).toBe(false);
+    });
+
+    it('calls back once what was published has been written, at once where nothing was', async () => {
+      const a = await join('p');
+      const b = await join('p');
+      let calls = 0;
+      a.bus.whenWritten(() => calls++);
+      expect(calls).toBe(1);
+      a.publish('p', 'x');
+      const written = new Promise<void>((resolve) => a.bus.whenWritten(resolve));
+      await written;
+      await b.receives('p x');
+      const never = factory.makeBus(() => undefined);
+      never.whenWritten(() => calls++);
+      expect(calls).toBe(2);
+      a.publish('p', 'the last');
+      a.bus.whenWritten(() => calls++);
+      await a.bus.stop();
+      expect(calls).toBe(3);
+      await b.receives('p the last');
     });
 
     it('does not publish before it is connected', () => {

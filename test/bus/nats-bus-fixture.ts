@@ -1,5 +1,6 @@
 /** NATS buses for tests, with the options that do not matter to them. */
 import type { OnBusTrouble } from '../../src/bus/bus';
+import { GatherWindow } from '../../src/bus/gather-window';
 import { NatsBus, NATS_BUS_DEFAULTS, type NatsBusOptions } from '../../src/bus/nats-bus';
 import type { NatsCredentials, NatsTlsFiles } from '../../src/bus/nats-connection';
 import { parseNatsServers } from '../../src/bus/nats-servers';
@@ -15,10 +16,17 @@ export const NO_CREDENTIALS: NatsCredentials = {
 
 export const NO_TLS: NatsTlsFiles = { caFile: undefined, certFile: undefined, keyFile: undefined };
 
+const NEVER_GATHERS = new GatherWindow(
+  0,
+  () => 0,
+  () => 0,
+);
+
 export function natsBus(
   urls: string,
   options: Partial<NatsBusOptions> = {},
   onTrouble: OnBusTrouble = () => undefined,
+  gather = NEVER_GATHERS,
 ): NatsBus {
   return new NatsBus(
     {
@@ -29,6 +37,7 @@ export function natsBus(
       tls: NO_TLS,
       ...options,
     },
+    gather,
     Math.random,
     onTrouble,
   );

@@ -11,7 +11,7 @@ test('I6: a replica whose clock went back says so, since it may refuse what othe
   let nowUs = 1e15;
   const stats = new LoadStats(loadStatsOptions(load));
   const bus = new InProcessBus(new InProcessHub(), () => undefined);
-  bus.start([], { onMessage: () => undefined, onStatus: () => undefined });
+  bus.start({}, () => undefined);
   await until(() => bus.connected, { describe: 'the bus is connected' });
   const exchange = {
     joining: { current: { ready: true, caughtUp: true, reason: 'there is no peer' } },

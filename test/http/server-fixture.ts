@@ -111,5 +111,6 @@ const busThatIsDown: Bus = {
   reason: 'down',
   start: () => undefined,
   publish: () => false,
+  whenWritten: (callback) => callback(),
   stop: () => Promise.resolve(),
 };

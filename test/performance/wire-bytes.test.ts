@@ -1,10 +1,9 @@
 /** Bytes and writes per event on the bus, exact: each is paid once at the publisher and once at every replica. */
-import { NO_CREDENTIALS } from '../bus/nats-bus-fixture';
 import { Socket } from 'node:net';
-import { NATS_BUS_DEFAULTS, NatsBus } from '../../src/bus/nats-bus';
-import { parseNatsServers } from '../../src/bus/nats-servers';
+import { GatherWindow } from '../../src/bus/gather-window';
 import type { LoadEvent } from '../../src/core/event';
 import { encodeEvent } from '../../src/wire/event-codec';
+import { natsBus } from '../bus/nats-bus-fixture';
 import { NatsServerProcess } from '../support/nats-server';
 import { until } from '../support/until';
 
@@ -31,19 +30,9 @@ describe('Events on the wire', () => {
 
   it('what is published in one turn of the event loop is one write, however much it is', async () => {
     const nats = await NatsServerProcess.start();
-    const bus = new NatsBus(
-      {
-        ...NATS_BUS_DEFAULTS,
-        clientName: 'under test',
-        servers: parseNatsServers(nats.url),
-        credentials: NO_CREDENTIALS,
-        tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
-      },
-      Math.random,
-      () => undefined,
-    );
+    const bus = natsBus(nats.url);
     try {
-      bus.start([], { onMessage: () => undefined, onStatus: () => undefined });
+      bus.start({}, () => undefined);
       await until(() => bus.connected, { describe: 'connected' });
       const writes = jest.spyOn(Socket.prototype, 'write');
       for (let i = 0; i < 100; i++) {
@@ -52,9 +41,46 @@ describe('Events on the wire', () => {
         await Promise.resolve();
       }
       expect(writes).not.toHaveBeenCalled();
-      // Behind the bus's own: what the HTTP API answers is said after the events have left.
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise<void>((resolve) => bus.whenWritten(resolve));
       expect(writes).toHaveBeenCalledTimes(1);
+      writes.mockRestore();
+    } finally {
+      await bus.stop();
+      await nats.stop();
+    }
+  });
+
+  it('what is published in several turns of a busy event loop is one write, and nothing is called written before', async () => {
+    const nats = await NatsServerProcess.start();
+    // A load and a clock that moves when the test says so.
+    let now = 0;
+    const gather = new GatherWindow(
+      500,
+      () => now,
+      () => 1,
+    );
+    const bus = natsBus(nats.url, {}, () => undefined, gather);
+    const written = (): Promise<void> => new Promise((resolve) => bus.whenWritten(resolve));
+    try {
+      bus.start({}, () => undefined);
+      await until(() => bus.connected, { describe: 'connected' });
+      now += 1_000;
+      bus.publish('p.load.add', encodeEvent(ADD));
+      await written();
+      const writes = jest.spyOn(Socket.prototype, 'write');
+      const called: string[] = [];
+      for (let i = 0; i < 15; i++) {
+        bus.publish('p.load.add', encodeEvent(ADD));
+        bus.whenWritten(() => called.push(`${writes.mock.calls.length} writes`));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(called).toEqual([]);
+      await written();
+      expect(called).toEqual(Array.from({ length: 15 }, () => '1 writes'));
+      // Sixteen wait for no more.
+      for (let i = 0; i < 16; i++) bus.publish('p.load.add', encodeEvent(ADD));
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(writes).toHaveBeenCalledTimes(2);
       writes.mockRestore();
     } finally {
       await bus.stop();

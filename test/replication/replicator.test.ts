@@ -24,6 +24,9 @@ class HoldingBus implements Bus {
     this.sent.push(payload);
     return this.connected;
   }
+  whenWritten(callback: () => void): void {
+    callback();
+  }
   stop(): Promise<void> {
     return Promise.resolve();
   }

@@ -2,7 +2,8 @@
  * The bus as core NATS behaves when things go wrong: at most once, in order per publisher, silent about every loss.
  * What is sent over a link that is down, or that only seems up, is gone; so are the first messages after a reconnect.
  */
-import type { Bus, BusHandlers } from '../../src/bus/bus';
+import type { Bus, OnBusStatus, OnMessage, Subscriptions } from '../../src/bus/bus';
+import { subjectMatches } from '../../src/bus/subject-match';
 import type { Chance } from './chance';
 import type { EventQueue } from './event-queue';
 import type { Fact, Oracle } from './oracle';
@@ -140,7 +141,8 @@ export class SimulatedBus implements Bus {
   /** Counts connections: what was under way on an earlier one is lost. */
   epoch = 0;
   private lostNext = 0;
-  private handlers: BusHandlers | undefined;
+  private subscriptions: readonly (readonly [string, OnMessage])[] = [];
+  private onStatus: OnBusStatus | undefined;
 
   constructor(
     readonly host: number,
@@ -152,8 +154,9 @@ export class SimulatedBus implements Bus {
     return this.connected ? 'connected' : 'not connected';
   }
 
-  start(_subjects: readonly string[], handlers: BusHandlers): void {
-    this.handlers = handlers;
+  start(subscriptions: Subscriptions, onStatus: OnBusStatus): void {
+    this.subscriptions = Object.entries(subscriptions);
+    this.onStatus = onStatus;
     this.server.join(this);
   }
 
@@ -169,9 +172,15 @@ export class SimulatedBus implements Bus {
     return true;
   }
 
+  whenWritten(callback: () => void): void {
+    callback();
+  }
+
   receive({ fact, subject, payload }: Message): void {
     this.process.run(() => {
-      this.handlers?.onMessage(subject, payload);
+      for (const [pattern, onMessage] of this.subscriptions) {
+        if (subjectMatches(pattern, subject)) onMessage(payload);
+      }
       if (fact) this.process.learns(fact);
     });
   }
@@ -179,7 +188,7 @@ export class SimulatedBus implements Bus {
   disconnected(): void {
     if (!this.connected) return;
     this.connected = false;
-    this.process.run(() => this.handlers?.onStatus({ connected: false, reason: this.reason }));
+    this.process.run(() => this.onStatus?.({ connected: false, reason: this.reason }));
   }
 
   reconnected(lostNext: number): void {
@@ -187,7 +196,7 @@ export class SimulatedBus implements Bus {
     this.connected = true;
     this.epoch++;
     this.lostNext = lostNext;
-    this.process.run(() => this.handlers?.onStatus({ connected: true, reason: this.reason }));
+    this.process.run(() => this.onStatus?.({ connected: true, reason: this.reason }));
   }
 
   stop(): Promise<void> {

@@ -18,6 +18,7 @@ import { CONTEXT_LIMITS, antiEntropyOptions } from '../../src/replication/limits
 import { Replicator } from '../../src/replication/replicator';
 import type { DigestWindow } from '../../src/replication/state-comparison';
 import { digestsOf } from '../../src/replication/state-comparison';
+import { heartbeatSubject, loadWildcard } from '../../src/wire/subjects';
 import type { Chance } from './chance';
 import type { EventQueue } from './event-queue';
 import type { Fact, Knowledge } from './oracle';
@@ -173,15 +174,16 @@ export class SimulatedProcess implements Reachable {
 
   start(): void {
     const { chance, scenario } = this.around;
-    this.bus.start([], {
-      onMessage: (subject, payload) => {
-        if (!this.heartbeats.receive(subject, payload)) this.replicator.receive(payload);
+    this.bus.start(
+      {
+        [loadWildcard(PREFIX)]: (payload) => this.replicator.receive(payload),
+        [heartbeatSubject(PREFIX)]: (payload) => this.heartbeats.receive(payload),
       },
-      onStatus: ({ connected }) => {
+      ({ connected }) => {
         this.around.trace(this.origin, () => (connected ? 'bus connected' : 'bus lost'));
         if (connected) this.exchange.antiEntropy.busConnected(this.nowUs());
       },
-    });
+    );
     this.every(TICK_MS * MS, chance.between(0, TICK_MS * MS), () => this.tick());
     this.every(HEARTBEAT_INTERVAL_MS * MS, chance.between(0, HEARTBEAT_INTERVAL_MS * MS), () => {
       this.heartbeats.send();

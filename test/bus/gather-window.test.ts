@@ -1,0 +1,67 @@
+/** How long the bus waits with a write, by a clock and a load that the test sets. */
+import { GatherWindow } from '../../src/bus/gather-window';
+
+const MAX_MS = 4;
+
+describe('the window in which the bus gathers what is published', () => {
+  let now = 1_000;
+  let busy = 0;
+  let asked = 0;
+  const make = (): GatherWindow => {
+    asked = 0;
+    return new GatherWindow(
+      MAX_MS,
+      () => now,
+      () => {
+        asked++;
+        return busy;
+      },
+    );
+  };
+  /** A window that has seen a load and written just now. */
+  const underLoad = (share: number): GatherWindow => {
+    const window = make();
+    busy = share;
+    now += 250;
+    window.remainingMs();
+    window.wrote();
+    return window;
+  };
+
+  it.each([
+    [0, 0],
+    [0.25, 0],
+    [0.35, 2],
+    [0.45, 4],
+    [1, 4],
+  ])('at a busy share of %d is %d ms after a write', (share, expectedMs) => {
+    expect(underLoad(share).remainingMs()).toBeCloseTo(expectedMs, 9);
+  });
+
+  it('counts from the last write: what comes after a pause does not wait at all', () => {
+    const window = underLoad(1);
+    now += 3;
+    expect(window.remainingMs()).toBe(1);
+    now += 2;
+    expect(window.remainingMs()).toBe(0);
+  });
+
+  it('asks for the load four times a second, however much is published', () => {
+    const window = make();
+    busy = 1;
+    for (let i = 0; i < 1_000; i++) {
+      window.remainingMs();
+      now++;
+    }
+    expect(asked).toBe(3);
+  });
+
+  it('is over soon after the load is', () => {
+    const window = underLoad(1);
+    busy = 0;
+    now += 250;
+    window.remainingMs();
+    window.wrote();
+    expect(window.remainingMs()).toBe(0);
+  });
+});
