@@ -9,7 +9,9 @@ import type { Collected } from '../report/rows';
 import { rowsDifference } from './drift';
 import { ReplicationLatency } from './replication-latency';
 
-const LANES = 48;
+/** Under a given rate as many as that takes; for saturation as many as keep each of five replicas busy. */
+const RATED_LANES = 48;
+const SATURATING_LANES = 256;
 /** Requests that stay in flight for the whole run: rows that are right must not all be 0. */
 const RESIDENT = 100;
 /** Between the steps of a request's life under a given rate. */
@@ -40,7 +42,7 @@ export class LoadedCluster {
   static async start(network: string, size: number, env: Env = {}, natsConfig = ''): Promise<LoadedCluster> {
     const replicas = await Replicas.start(network, size, env, natsConfig);
     const cluster = new LoadedCluster(replicas);
-    await cluster.overLanes((lanes) => openLoop(lanes, addRequest, 1_000, RESIDENT));
+    await cluster.overLanes(RATED_LANES, (lanes) => openLoop(lanes, addRequest, 1_000, RESIDENT));
     return cluster;
   }
 
@@ -49,12 +51,12 @@ export class LoadedCluster {
   }
 
   async saturated(durationMs: number): Promise<Measured> {
-    return this.measured((lanes) => closedLoop(lanes, () => this.lives.script(), durationMs));
+    return this.measured(SATURATING_LANES, (lanes) => closedLoop(lanes, this.lives.handedOn(), durationMs));
   }
 
   async atRate(perSecond: number, durationMs: number): Promise<Measured> {
     const livesPerMs = perSecond / 1000 / STEPS;
-    return this.measured(async (lanes) => {
+    return this.measured(RATED_LANES, async (lanes) => {
       const requestOf = this.lives.overlapping(livesPerMs * durationMs, livesPerMs * STEP_MS);
       const totalMs = durationMs + (STEPS - 1) * STEP_MS;
       const tally = await openLoop(lanes, requestOf, perSecond, totalMs);
@@ -67,8 +69,8 @@ export class LoadedCluster {
   }
 
   /** Opened for each load anew: replicas close connections that say nothing for long. */
-  private async overLanes<T>(load: (lanes: Lanes) => Promise<T>): Promise<T> {
-    const lanes = await Lanes.open(this.replicas.members, LANES);
+  private async overLanes<T>(count: number, load: (lanes: Lanes) => Promise<T>): Promise<T> {
+    const lanes = await Lanes.open(this.replicas.members, count);
     try {
       return await load(lanes);
     } finally {
@@ -77,11 +79,12 @@ export class LoadedCluster {
   }
 
   private async measured(
+    lanes: number,
     load: (lanes: Lanes) => Promise<{ tally: Tally; perSecond: number }>,
   ): Promise<Measured> {
     const latency = await ReplicationLatency.begin(this.replicas.members);
     const cpuBefore = this.replicas.cpuSeconds();
-    const { tally, perSecond } = await this.overLanes(load);
+    const { tally, perSecond } = await this.overLanes(lanes, load);
     const cpuMs = ((this.replicas.cpuSeconds() - cpuBefore) * 1_000_000) / tally.sent;
     const drift = await rowsDifference(this.replicas.members, RESIDENT);
     const replication = await latency.end();

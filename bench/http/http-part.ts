@@ -111,7 +111,7 @@ const WORKLOADS: readonly Workload[] = [
     name: `query of ${engines} engine${engines > 1 ? 's' : ''}`,
     script: () => () => always(queryRequest(`engines-${engines}`)),
   })),
-  { name: 'lifecycle mix', script: (side) => () => side.lives.script() },
+  { name: 'lifecycle mix', script: (side) => side.lives.handedOn() },
 ];
 
 /** One of the two servers and how far it has come. */

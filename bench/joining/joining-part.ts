@@ -2,10 +2,9 @@
  * A replica that starts while much is in flight: how long from its open port until it is ready, and that it is right then;
  * what that costs it in memory, and how long it holds the event loop of the peer that shows it everything.
  */
-import { NatsBus, NATS_BUS_DEFAULTS } from '../../src/bus/nats-bus';
-import { parseNatsServers } from '../../src/bus/nats-servers';
 import { subjectOf } from '../../src/wire/subjects';
 import { encodeEvent } from '../../src/wire/event-codec';
+import { natsBus } from '../../test/bus/nats-bus-fixture';
 import { until } from '../../test/support/until';
 import { memoryBytes, peakMemoryBytes } from '../processes/process-stats';
 import { Replicas } from '../processes/replicas';
@@ -97,15 +96,8 @@ async function join(inFlight: number): Promise<Joined> {
  * faster than `receiver` takes them: what a slow consumer loses, nobody could bring back.
  */
 async function publishAdds(natsUrl: string, count: number, receiver: string): Promise<void> {
-  const options = {
-    ...NATS_BUS_DEFAULTS,
-    clientName: 'bench',
-    servers: parseNatsServers(natsUrl),
-    credentials: NO_CREDENTIALS,
-    tls: NO_TLS,
-  };
-  const bus = new NatsBus(options, Math.random, () => undefined);
-  bus.start([], { onMessage: () => undefined, onStatus: () => undefined });
+  const bus = natsBus(natsUrl);
+  bus.start({}, () => undefined);
   await until(() => bus.connected, { describe: 'the bus is connected' });
   const subject = subjectOf('metadata-center', 'add');
   for (let published = 0; published < count;) {
@@ -120,16 +112,6 @@ async function publishAdds(natsUrl: string, count: number, receiver: string): Pr
   }
   await bus.stop();
 }
-
-const NO_CREDENTIALS = {
-  user: undefined,
-  pass: undefined,
-  token: undefined,
-  credsFile: undefined,
-  nkeySeed: undefined,
-  nkeySeedFile: undefined,
-};
-const NO_TLS = { caFile: undefined, certFile: undefined, keyFile: undefined };
 
 function addEvent(number: number): Parameters<typeof encodeEvent>[0] {
   return {

@@ -10,7 +10,7 @@ export interface ClosedLoopResult {
   readonly perSecond: number;
 }
 
-/** Each request of a lane goes to another target than the one before. */
+/** A lane keeps to one target, as a connection that a service has given to a replica does. */
 export async function closedLoop(
   lanes: Lanes,
   scriptOf: (lane: number) => Script,
@@ -24,7 +24,7 @@ export async function closedLoop(
     Array.from({ length: lanes.count }, (_, lane) => {
       const script = scriptOf(lane);
       return new Promise<void>((resolve, reject) => {
-        let target = lane % lanes.targets;
+        const target = lane % lanes.targets;
         let sent = start;
         const next = (): void => {
           const request = script(sent >= until);
@@ -32,7 +32,6 @@ export async function closedLoop(
             resolve();
             return;
           }
-          target = (target + 1) % lanes.targets;
           lanes.connection(lane, target).send(request, answered, reject);
         };
         const answered = (status: number): void => {

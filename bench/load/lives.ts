@@ -9,21 +9,29 @@ const STEPS = [
   deleteRequest,
 ];
 
+interface Life {
+  readonly number: number;
+  /** The next one. */
+  step: number;
+}
+
+/** Lives between two of their steps. */
+const WAITING = 64;
+
 export class Lives {
   constructor(private nextNumber: number) {}
 
-  /** One life after the other. */
-  script(): Script {
-    let step = 0;
-    let number = 0;
-    return (stopping) => {
-      if (step === 0) {
-        if (stopping) return undefined;
-        number = this.nextNumber++;
-      }
-      const request = STEPS[step]!(number);
-      step = (step + 1) % STEPS.length;
-      return request;
+  /** For lanes that keep to one server each: the next step of a life is done by another lane, so at any server. */
+  handedOn(): () => Script {
+    const waiting: Life[] = [];
+    return () => {
+      let answered: Life | undefined;
+      return (stopping) => {
+        if (answered !== undefined && answered.step < STEPS.length) waiting.push(answered);
+        const begins = !stopping && waiting.length < WAITING;
+        answered = begins ? { number: this.nextNumber++, step: 0 } : waiting.shift();
+        return answered && STEPS[answered.step++]!(answered.number);
+      };
     };
   }
 

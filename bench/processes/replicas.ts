@@ -58,7 +58,6 @@ export class Replicas {
         NATS_URL: this.nats.url,
         NATS_HISTORY: 'off',
         META_DATA_CENTER_SVC_DISC_HOST: NAME,
-        REPLICA_DNS_LOOKUP_INTERVAL: '500ms',
         POD_IP: host,
         ...this.env,
       },
