@@ -41,9 +41,10 @@ function rowsOf(size: number, results: Collected): Row[] {
     ...(target && { target }),
   });
   return [
-    row('addNs', 'apply an add', 'ns', { atMost: 1_000 }),
-    row('promptDeleteNs', 'apply a prompt-delete', 'ns', { atMost: 1_000 }),
-    row('deleteNs', 'apply a delete', 'ns', { atMost: 1_000 }),
+    row('eventNs', 'apply an event of a life', 'ns', { atMost: 1_000 }),
+    row('addNs', 'apply an add', 'ns'),
+    row('promptDeleteNs', 'apply a prompt-delete', 'ns'),
+    row('deleteNs', 'apply a delete', 'ns'),
     row('expireNs', 'expire a request', 'ns'),
     row('queryNs', 'rows of 16 engines as JSON, one changed', 'ns'),
     row('mergeNs', 'merge a snapshot record', 'ns'),
