@@ -105,7 +105,20 @@ export class Replicator {
     }
     // Add times of one origin ascend strictly, so that `(t, origin)` is unique.
     const timeUs = Math.max(now, this.lastAddUs + 1);
-    const outcome = this.commit({ type: 'add', ...this.nextDot(), timeUs, ...report }, now);
+    const { origin } = options;
+    const { requestId, cluster, ip, promptLength, timestampNs } = report;
+    const event: LoadEvent = {
+      type: 'add',
+      origin,
+      seq: this.lastSeq + 1,
+      timeUs,
+      requestId,
+      cluster,
+      ip,
+      promptLength,
+      timestampNs,
+    };
+    const outcome = this.commit(event, now);
     if (outcome === 'applied') this.lastAddUs = timeUs;
     if (outcome === 'engine-ceiling') return 'too-many-engines';
     return outcome === 'applied' ? 'accepted' : 'too-many-in-flight';
@@ -202,7 +215,8 @@ export class Replicator {
     now: number,
   ): DeleteResult {
     const timeUs = this.deletionTimeUs(first, now);
-    const outcome = this.commit({ type, ...this.nextDot(), timeUs, requestId }, now);
+    const event: LoadEvent = { type, origin: this.origin, seq: this.lastSeq + 1, timeUs, requestId };
+    const outcome = this.commit(event, now);
     return outcome === 'applied' ? 'accepted' : 'too-many-finished';
   }
 
@@ -225,10 +239,6 @@ export class Replicator {
   private publish(type: LoadEventType, event: LoadEvent): void {
     const sent = this.bus.publish(this.subjects[type], encodeEvent(event));
     (sent ? this.counts.published : this.counts.unpublished)[type]++;
-  }
-
-  private nextDot(): { origin: string; seq: number } {
-    return { origin: this.options.origin, seq: this.lastSeq + 1 };
   }
 
   private now(): number {
