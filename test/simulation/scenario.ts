@@ -58,7 +58,7 @@ export function drawScenario(chance: Chance): Scenario {
   const faults = Object.fromEntries(
     FAULT_KINDS.map((kind) => [kind, chance.is(0.4) ? chance.between(0.3, 3) : 0]),
   ) as Record<FaultKind, number>;
-  return {
+  const drawn = {
     replicas: 2 + chance.below(3),
     expireAfterUs,
     retentionUs,
@@ -79,4 +79,7 @@ export function drawScenario(chance: Chance): Scenario {
     finishAll: chance.is(0.5),
     untilForgotten: chance.is(0.1),
   };
+  // What half a snapshot brought from a process that crashed then is in no context: only a comparison finds it.
+  const onlyComparisonFinds = drawn.snapshotFailures > 0 && faults.crash > 0;
+  return onlyComparisonFinds ? { ...drawn, compareEveryUs: 5 * SECOND } : drawn;
 }
