@@ -10,6 +10,22 @@
 export const MAX_PROMPT_LENGTH = 2_147_483_647;
 /** Of request ids and clusters, in UTF-16 units. */
 export const MAX_NAME_LENGTH = 256;
+const TEXT_WITHOUT_SURROGATES = /^[^\ud800-\udfff]*$/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/**
+ * A request id or a cluster: lengths count UTF-16 units everywhere in the system. A lone surrogate is no character: it cannot
+ * be written as UTF-8, and two ids that differ only there would become one on the way to another system.
+ */
+export function isName(value: unknown, minLength = 1): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length >= minLength &&
+    value.length <= MAX_NAME_LENGTH &&
+    (TEXT_WITHOUT_SURROGATES.test(value) || !LONE_SURROGATE.test(value))
+  );
+}
+
 /** In its canonical dotted form, so that one engine has one name. */
 export const CANONICAL_IPV4 =
   /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;

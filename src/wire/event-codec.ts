@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { Dot, LoadEvent } from '../core/event';
-import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../core/event';
+import { CANONICAL_IPV4, isName, MAX_PROMPT_LENGTH } from '../core/event';
 import { exactIntegerOf } from './exact-integer';
 
 export const WIRE_VERSION = 1;
@@ -123,7 +123,6 @@ function decodeAdd(wire: WireFields, json: string, dot: Dot, timeUs: number): De
 const MAX_TIMESTAMP = 10n ** 19n - 1n;
 /** Visible ASCII that needs no escape in JSON. */
 const ORIGIN = /^[!#-[\]-~]{1,64}$/;
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 function isInteger(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
@@ -131,16 +130,6 @@ function isInteger(value: unknown, min: number, max: number): value is number {
 
 export function isOrigin(value: unknown): value is string {
   return typeof value === 'string' && ORIGIN.test(value);
-}
-
-/** Length in UTF-16 units, and no half surrogate pairs, as the HTTP API has it. */
-function isName(value: unknown): value is string {
-  return (
-    typeof value === 'string' &&
-    value.length >= 1 &&
-    value.length <= MAX_NAME_LENGTH &&
-    !LONE_SURROGATE.test(value)
-  );
 }
 
 function invalid(reason: InvalidReason): DecodedEvent {

@@ -2,7 +2,7 @@
  * What each kind of field may hold: a predicate and the words for it. The decorators of the DTOs and the fast check
  * in front of them both use these, so a rule exists once.
  */
-import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../../core/event';
+import { CANONICAL_IPV4, isName, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../../core/event';
 
 export interface FieldRule {
   readonly allows: (value: unknown) => boolean;
@@ -10,30 +10,13 @@ export interface FieldRule {
   readonly words: string;
 }
 
-/** Lengths are counted in UTF-16 code units everywhere in the system. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
-const TEXT_WITHOUT_SURROGATES = /^[^\ud800-\udfff]*$/;
-
-/**
- * A lone surrogate is no character: it cannot be written as UTF-8, and two ids that differ only there would become
- * one on the way to another system.
- */
-function isText(value: unknown, minLength: number): boolean {
-  return (
-    typeof value === 'string' &&
-    value.length >= minLength &&
-    value.length <= MAX_NAME_LENGTH &&
-    (TEXT_WITHOUT_SURROGATES.test(value) || !LONE_SURROGATE.test(value))
-  );
-}
-
 export const text: FieldRule = {
-  allows: (value) => isText(value, 1),
+  allows: (value) => isName(value),
   words: `a string of 1 to ${MAX_NAME_LENGTH} characters`,
 };
 
 export const textOrEmpty: FieldRule = {
-  allows: (value) => isText(value, 0),
+  allows: (value) => isName(value, 0),
   words: `a string of at most ${MAX_NAME_LENGTH} characters`,
 };
 
