@@ -12,14 +12,21 @@ export class NatsCluster {
     const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ');
     const servers = await Promise.all(
       ports.map((port, i) =>
-        NatsServerProcess.start({
+        NatsServerProcess.prepare({
           config: `server_name: "n${i}"
             jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }
             cluster: { name: "test", host: "127.0.0.1", port: ${port}, routes: [${routes}] }`,
         }),
       ),
     );
-    return new NatsCluster(servers);
+    const cluster = new NatsCluster(servers);
+    try {
+      await Promise.all(servers.map((server) => server.run()));
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
   }
 
   get urls(): string {

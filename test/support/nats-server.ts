@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exitOf, killWithParent } from './child-processes';
+import { exitOf, hasEnded, killWithParent } from './child-processes';
 import { freePort } from './free-port';
 import { findNatsServer } from './nats-server-binary';
 import { until } from './until';
@@ -56,7 +56,7 @@ export class NatsServerProcess {
   }
 
   get isRunning(): boolean {
-    return this.child !== undefined && this.child.exitCode === null;
+    return this.child !== undefined && !hasEnded(this.child);
   }
 
   get pid(): number {
@@ -89,10 +89,10 @@ export class NatsServerProcess {
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     }
-    await until(() => child.exitCode !== null || greets(this.host, this.port), {
+    await until(() => hasEnded(child) || greets(this.host, this.port), {
       describe: () => `nats-server answers on ${this.url}\n${this.output}`,
     });
-    if (child.exitCode !== null) throw new Error(`nats-server ended: ${this.output}`);
+    if (hasEnded(child)) throw new Error(`nats-server ended: ${this.output}`);
   }
 
   /** Reads the configuration file again, without a restart. */

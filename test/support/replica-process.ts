@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { request } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
-import { exitOf, killWithParent, type ExitStatus } from './child-processes';
+import { exitOf, hasEnded, killWithParent, type ExitStatus } from './child-processes';
 import { freePort } from './free-port';
 import { until } from './until';
 
@@ -123,12 +123,12 @@ export class ReplicaProcess {
   private async answers(path: string, timeoutMs: number): Promise<void> {
     await until(
       async () => {
-        if (this.child.exitCode !== null || this.child.signalCode !== null) return 'ended';
+        if (hasEnded(this.child)) return 'ended';
         return (await this.statusOf(path)) === 200;
       },
       { timeoutMs, describe: () => `${path} of ${this.url} answers 200; ${this.report()}` },
     );
-    if (this.child.exitCode !== null || this.child.signalCode !== null) {
+    if (hasEnded(this.child)) {
       throw new Error(`the replica has ended; ${this.report()}`);
     }
   }
