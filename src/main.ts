@@ -12,10 +12,10 @@ import { createLogger } from './observability/logger';
 const STOP_WITHIN_MS = 9_500;
 
 /**
- * Equal signals within this time are one: Ctrl-C under `npm start` comes twice, from the terminal and from npm, which
+ * Under `npm start` equal signals within this time are one: Ctrl-C comes twice, from the terminal and from npm, which
  * passes on what it gets.
  */
-const SAME_SIGNAL_MS = 500;
+const SAME_SIGNAL_MS = process.env['npm_lifecycle_event'] === undefined ? 0 : 250;
 
 function main(): void {
   const config = configured(() => parseConfig(process.env));

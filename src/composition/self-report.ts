@@ -58,7 +58,7 @@ export class SelfReport {
       history: history?.toJSON() ?? NO_HISTORY,
       missing_events: exchange.antiEntropy.chased,
     };
-    return { ready: this.ready, body };
+    return { ready: body.ready, reason: body.reason, body };
   }
 
   /** `window` asks for the digests of what is in it. */
@@ -73,7 +73,7 @@ export class SelfReport {
       counts: {
         in_flight: stats.inFlight.size,
         finished: stats.deletes.size,
-        engines: stats.engines.size,
+        engines: stats.engines.listedCount,
         missing_events: exchange.antiEntropy.chased,
       },
       context: context.toJSON(),
@@ -85,14 +85,13 @@ export class SelfReport {
     const { stats, context } = this.parts;
     const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
     const inFlight = (): number => stats.inFlight.size;
-    const engines = (): number => stats.engines.size;
     const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
     const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
     return [
       { name: 'in_flight', most: load.maxInFlight, use: inFlight },
       { name: 'in_flight_ceiling', most: inFlightCeiling, use: inFlight },
-      { name: 'engines', most: load.maxEngines, use: engines },
-      { name: 'engines_ceiling', most: engineCeiling, use: engines },
+      { name: 'engines', most: load.maxEngines, use: () => stats.engines.listedCount },
+      { name: 'engines_ceiling', most: engineCeiling, use: () => stats.engines.size },
       { name: 'finished', most: finishedCeiling, use: finished },
       { name: 'deletes_waiting', most: waitingCeiling, use: waiting },
       { name: 'origins', most: CONTEXT_LIMITS.maxOrigins, use: () => context.originCount },

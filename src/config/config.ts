@@ -146,7 +146,11 @@ function readPeersTls(
 function readLoad(reader: EnvReader): LoadConfig {
   const hours = { min: 100, max: 24 * HOUR };
   const expireAfterMs = reader.durationMs('METADATA_CENTER_LOAD_REQ_EXPIRE', hours, 10 * MINUTE);
-  const gcIntervalMs = reader.durationMs('METADATA_CENTER_LOAD_GC_INTERVAL', { min: 10, max: HOUR }, SECOND);
+  const gcIntervalMs = reader.durationMs(
+    'METADATA_CENTER_LOAD_GC_INTERVAL',
+    { min: 10, max: HOUR },
+    Math.min(SECOND, expireAfterMs),
+  );
   if (gcIntervalMs > expireAfterMs) {
     reader.reject(
       'METADATA_CENTER_LOAD_GC_INTERVAL',

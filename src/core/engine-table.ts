@@ -14,6 +14,7 @@ import { SecondLists, secondOf } from './second-lists';
 const NUMBER_MARGIN_S = 3;
 
 export class EngineTable {
+  private listedRows = 0;
   private readonly models = new Map<string, ModelStats>();
   private readonly byNumber: (EngineStats | undefined)[] = [];
   private readonly freeNumbers: number[] = [];
@@ -31,6 +32,11 @@ export class EngineTable {
   /** Rows held, listed or not. */
   get size(): number {
     return this.byNumber.length - this.freeNumbers.length;
+  }
+
+  /** Rows that answers show. */
+  get listedCount(): number {
+    return this.listedRows;
   }
 
   get clusters(): Iterable<ModelStats> {
@@ -79,6 +85,7 @@ export class EngineTable {
     }
     if (row.listed || row.updatedUs + this.expireAfterUs <= nowUs) return;
     row.model.list(row);
+    this.listedRows++;
     // An idle row is due only when its number may be released: too late, now that it is listed again.
     const second = secondOf(row.updatedUs);
     if (second < row.dueSecond) {
@@ -113,7 +120,10 @@ export class EngineTable {
 
   private expireRow(row: EngineStats, second: number, nowUs: number, wholly: boolean): void {
     const idle = row.liveAdds === 0 && row.updatedUs + this.expireAfterUs <= nowUs;
-    if (idle && row.listed) row.model.unlist(row);
+    if (idle && row.listed) {
+      row.model.unlist(row);
+      this.listedRows--;
+    }
     if (!wholly) return;
     const due = idle
       ? secondOf(row.updatedUs) + this.releaseAfterS

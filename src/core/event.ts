@@ -8,22 +8,27 @@
 
 /** The bounds of an event's fields, the same over HTTP, on the bus and in snapshots. */
 export const MAX_PROMPT_LENGTH = 2_147_483_647;
-/** Of request ids and clusters, in UTF-16 units. */
+/** Of request ids and clusters, in characters (Unicode code points). */
 export const MAX_NAME_LENGTH = 256;
 const TEXT_WITHOUT_SURROGATES = /^[^\ud800-\udfff]*$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
- * A request id or a cluster: lengths count UTF-16 units everywhere in the system. A lone surrogate is no character: it cannot
- * be written as UTF-8, and two ids that differ only there would become one on the way to another system.
+ * A request id or a cluster. A lone surrogate is no character: it cannot be written as UTF-8, and two ids that differ only
+ * there would become one on the way to another system.
  */
 export function isName(value: unknown, minLength = 1): value is string {
   return (
     typeof value === 'string' &&
     value.length >= minLength &&
-    value.length <= MAX_NAME_LENGTH &&
+    (value.length <= MAX_NAME_LENGTH || isOfPairs(value)) &&
     (TEXT_WITHOUT_SURROGATES.test(value) || !LONE_SURROGATE.test(value))
   );
+}
+
+/** Whether it is short enough although it has more UTF-16 units: a character beyond the first 65,536 takes two. */
+function isOfPairs(value: string): boolean {
+  return value.length <= 2 * MAX_NAME_LENGTH && [...value].length <= MAX_NAME_LENGTH;
 }
 
 /** In its canonical dotted form, so that one engine has one name. */

@@ -27,8 +27,12 @@ export interface LoadStatsOptions {
   readonly inFlightCeiling: number;
   /** Rows beyond which further ones are dropped. */
   readonly engineCeiling: number;
-  /** Finished ids, and deletions that wait for their add, beyond which further ones are dropped. */
+  /**
+   * Remembered deletes, and prompt-deletes, beyond which further ids are dropped. What is in flight can always end: its
+   * deletions are applied beyond the ceiling, by at most `inFlightCeiling`, since no id comes in while it is reached.
+   */
   readonly finishedCeiling: number;
+  /** Deletions that wait for their add, beyond which further ones are dropped. */
   readonly waitingCeiling: number;
 }
 
@@ -132,7 +136,10 @@ export class LoadStats {
     const deleted = this.deletes.find(hi, lo, now);
     const covered = deleted !== NO_SLOT && timeUs <= this.deletes.timeOf(deleted) + finishedRetentionUs;
     const slot = covered ? NO_SLOT : this.inFlight.find(hi, lo);
-    if (!covered && slot === NO_SLOT && this.inFlight.size >= inFlightCeiling) return 'in-flight-ceiling';
+    if (!covered && slot === NO_SLOT) {
+      if (this.inFlight.size >= inFlightCeiling) return 'in-flight-ceiling';
+      if (this.finishedIsFull) return 'finished-ceiling';
+    }
     let row = this.engines.find(fields.cluster, fields.ip);
     if (!row && this.engines.size >= engineCeiling) return 'engine-ceiling';
     const first = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
@@ -289,10 +296,13 @@ export class LoadStats {
     if (timeUs + finishedRetentionUs + expireAfterUs <= now) return 'expired';
     if (timeUs > now + finishedRetentionUs) return 'ahead';
     const full = of.size >= finishedCeiling || of.waiting >= waitingCeiling;
-    if (full && of.find(hi, lo, now) === NO_SLOT) {
-      if (of.size >= finishedCeiling || this.inFlight.find(hi, lo) === NO_SLOT) return 'finished-ceiling';
-    }
-    return undefined;
+    const isNew = full && of.find(hi, lo, now) === NO_SLOT && this.inFlight.find(hi, lo) === NO_SLOT;
+    return isNew ? 'finished-ceiling' : undefined;
+  }
+
+  private get finishedIsFull(): boolean {
+    const { finishedCeiling } = this.options;
+    return this.deletes.size >= finishedCeiling || this.promptDeletes.size >= finishedCeiling;
   }
 
   private putIn(add: Add, hi: number, lo: number, now: number): void {

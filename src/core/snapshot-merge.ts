@@ -6,7 +6,7 @@
 import type { ContextOptions, OriginJson } from './causal-context';
 import { CausalContext } from './causal-context';
 import { MOST_ROWS_OF_A_DELETE } from './deletion-times';
-import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from './event';
+import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName } from './event';
 import type { LoadStats, Outcome } from './load-stats';
 import { RequestHash } from './request-hash';
 import { SNAPSHOT_VERSION } from './snapshot';
@@ -167,9 +167,7 @@ export function parseContext(value: unknown): readonly OriginJson[] {
 }
 
 function text(value: unknown): string {
-  if (typeof value !== 'string' || value.length < 1 || value.length > MAX_NAME_LENGTH) {
-    throw new SnapshotFault('a name is missing or too long');
-  }
+  if (!isName(value)) throw new SnapshotFault('a name is missing, too long or not text');
   return value;
 }
 

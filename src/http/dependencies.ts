@@ -9,6 +9,8 @@ import type { Watchers } from '../watch/watchers';
 
 export interface Readiness {
   readonly ready: boolean;
+  /** Why it is ready, or why not. */
+  readonly reason: string;
   /** Bus, peers, history and why; answered as it is, so it must not hold credentials. */
   readonly body: object;
 }

@@ -7,33 +7,18 @@ import type { IncomingMessage } from 'node:http';
 export const MAX_BODY_BYTES = 64 * 1024;
 
 /**
- * Of a body that is too large, this much is still read and thrown away: a connection closed with unread data is reset, and
- * the reset would overtake the answer that says why.
- */
-const MAX_DISCARDED_BYTES = 1024 * 1024;
-
-/** For a request that is refused whatever its body holds. */
-export function discardBody(req: IncomingMessage): void {
-  let receivedBytes = 0;
-  req.on('data', (chunk: Buffer) => {
-    receivedBytes += chunk.length;
-    if (receivedBytes > MAX_DISCARDED_BYTES) req.socket.destroy();
-  });
-}
-
-/**
  * Calls back at most once. Neither is called when the upload breaks off: then there is nobody left to answer,
- * and nothing was applied.
+ * and nothing was applied. The rest of a body that is too large is read and thrown away for as long as a request may take:
+ * a connection closed with unread data is reset, and the reset would overtake the answer that says why.
  */
 export function readBody(req: IncomingMessage, onBody: (body: Buffer) => void, onTooLarge: () => void): void {
   const chunks: Buffer[] = [];
   let receivedBytes = 0;
   let tooLarge = Number(req.headers['content-length'] ?? 0) > MAX_BODY_BYTES;
   req.on('data', (chunk: Buffer) => {
+    if (tooLarge) return;
     receivedBytes += chunk.length;
-    if (tooLarge) {
-      if (receivedBytes > MAX_DISCARDED_BYTES) req.socket.destroy();
-    } else if (receivedBytes > MAX_BODY_BYTES) {
+    if (receivedBytes > MAX_BODY_BYTES) {
       tooLarge = true;
       chunks.length = 0;
       onTooLarge();

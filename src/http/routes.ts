@@ -8,7 +8,7 @@ import type { ServerResponse } from 'node:http';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import { ApiError } from './errors';
-import { MAX_BODY_BYTES, discardBody, readBody } from './request-body';
+import { MAX_BODY_BYTES, readBody } from './request-body';
 import type { AccessTokens } from '../security/access-tokens';
 
 export type Handler = (req: ApiRequest, res: ServerResponse) => void | Promise<void>;
@@ -77,7 +77,6 @@ export class Routes {
     if (accessTokens === undefined || !NEEDS_TOKEN.test(path)) return handler;
     return (req, res) => {
       if (accessTokens.accepts(req.headers.authorization)) return handler(req, res);
-      discardBody(req);
       const headers = { 'WWW-Authenticate': 'Bearer' };
       this.answers.error(
         req,

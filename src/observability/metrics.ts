@@ -85,7 +85,7 @@ export function registerViewMetrics(registry: Registry, replicator: Replicator):
   perRow('queued_num', 'Requests in flight at an engine', (row) => row.queuedRequests);
   perRow('prompt_length', 'Prompt tokens not yet prefilled at an engine', (row) => row.promptLength);
   gauge(registry, 'metacenter_requests_in_flight', 'Requests in flight', () => loadStats.inFlight.size);
-  gauge(registry, 'metacenter_engines', 'Rows held, idle ones included', () => loadStats.engines.size);
+  gauge(registry, 'metacenter_engines', 'Rows, idle ones included', () => loadStats.engines.listedCount);
   gauge(
     registry,
     'metacenter_deletes_waiting',

@@ -28,7 +28,7 @@ export function replicaOverview(sources: OverviewSources): object {
       antiEntropy.addresses.map((address) => [address, antiEntropy.statusOf(address)?.replica ?? null]),
     ),
     in_flight: loadStats.inFlight.size,
-    engines: loadStats.engines.size,
+    engines: loadStats.engines.listedCount,
     watchers: sources.watchers(),
     totals: {
       events_own: sum(counts.published) + sum(counts.unpublished),

@@ -23,7 +23,8 @@ export interface AddReport {
   readonly timestampNs: bigint | undefined;
 }
 
-export type AddResult = 'accepted' | 'resend' | 'duplicate' | 'too-many-in-flight' | 'too-many-engines';
+export type AddResult =
+  'accepted' | 'resend' | 'duplicate' | 'too-many-in-flight' | 'too-many-engines' | 'too-many-finished';
 export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
 
 export type DropReason = InvalidReason | Exclude<Outcome, 'applied'>;
@@ -100,7 +101,10 @@ export class Replicator {
     }
     if (!status.deleteWaits && this.isLateCopy(status.deletedUs, now)) return 'duplicate';
     if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
-    if (loadStats.engines.size >= options.maxEngines && !loadStats.engines.find(report.cluster, report.ip)) {
+    if (
+      loadStats.engines.listedCount >= options.maxEngines &&
+      loadStats.engines.find(report.cluster, report.ip)?.listed !== true
+    ) {
       return 'too-many-engines';
     }
     // Add times of one origin ascend strictly, so that `(t, origin)` is unique.
@@ -119,9 +123,11 @@ export class Replicator {
       timestampNs,
     };
     const outcome = this.commit(event, now);
-    if (outcome === 'applied') this.lastAddUs = timeUs;
     if (outcome === 'engine-ceiling') return 'too-many-engines';
-    return outcome === 'applied' ? 'accepted' : 'too-many-in-flight';
+    if (outcome === 'finished-ceiling') return 'too-many-finished';
+    if (outcome !== 'applied') return 'too-many-in-flight';
+    this.lastAddUs = timeUs;
+    return 'accepted';
   }
 
   promptDelete(requestId: string): DeleteResult {
@@ -189,11 +195,12 @@ export class Replicator {
       return;
     }
     const outcome = this.loadStats.apply(event, now);
-    // What was dropped for want of room, or is ahead of its time, stays a hole: a later repair may still bring it.
     if (outcome !== 'applied' && (way === 'live' || outcome !== 'expired')) this.counts.drop(outcome);
-    if (outcome !== 'applied' && outcome !== 'expired') return;
-    this.context.observe(event.origin, event.seq, event.timeUs, now);
-    if (way === 'replay') return;
+    // What was dropped for want of room, or is ahead of its time, stays a hole: a later repair may still bring it.
+    if (outcome === 'applied' || outcome === 'expired') {
+      this.context.observe(event.origin, event.seq, event.timeUs, now);
+    }
+    if (outcome !== 'applied' || way === 'replay') return;
     this.counts.received[event.type]++;
     const differenceUs = now - event.timeUs;
     this.clockDifferencesUs.set(event.origin, differenceUs);
@@ -229,7 +236,10 @@ export class Replicator {
 
   private commit(event: LoadEvent, now: number): Outcome {
     const outcome = this.loadStats.apply(event, now);
-    if (outcome !== 'applied') return outcome;
+    if (outcome !== 'applied') {
+      this.counts.drop(outcome);
+      return outcome;
+    }
     this.lastSeq = event.seq;
     this.context.observe(event.origin, event.seq, event.timeUs, now);
     this.publish(event.type, event);

@@ -7,9 +7,9 @@ export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** Joined by commas. Throws without repeating any of them. */
+/** Joined by commas; spaces around them do not count. Throws without repeating any of them. */
 export function parseTokens(list: string): string[] {
-  return checked(list.split(','));
+  return checked(list.split(',').map((token) => token.trim()));
 }
 
 /** Joined by commas or line breaks; spaces around them and empty lines do not count. */

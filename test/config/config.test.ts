@@ -85,7 +85,7 @@ describe('the configuration', () => {
           METADATA_CENTER_MAX_IN_FLIGHT: '5',
           METADATA_CENTER_MAX_ENGINES: '6',
           METADATA_CENTER_REPLAY_POLICY: 'ACCEPT',
-          METADATA_CENTER_AUTH_TOKENS: 'first,second==',
+          METADATA_CENTER_AUTH_TOKENS: 'first, second==',
           METADATA_CENTER_PEER_TOKEN: 'third',
           DEBUG_HOST: '0.0.0.0',
           DEBUG_PORT: '8081',
@@ -136,6 +136,11 @@ describe('the configuration', () => {
       logLevel: 'debug',
       warnings: [],
     });
+  });
+
+  it('expires as often as an expiry time below its default asks for', () => {
+    const { load } = parseConfig({ METADATA_CENTER_LOAD_REQ_EXPIRE: '500ms' });
+    expect(load).toMatchObject({ expireAfterMs: 500, gcIntervalMs: 500 });
   });
 
   it('derives the port of the peers from its own', () => {

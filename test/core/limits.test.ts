@@ -53,7 +53,7 @@ describe('Limits of the view', () => {
             expect(view.inFlight.size).toBeLessThanOrEqual(options.inFlightCeiling);
             expect(view.engines.size).toBeLessThanOrEqual(options.engineCeiling);
             for (const of of [view.deletes, view.promptDeletes]) {
-              expect(of.size).toBeLessThanOrEqual(options.finishedCeiling);
+              expect(of.size).toBeLessThanOrEqual(options.finishedCeiling + options.inFlightCeiling);
             }
           }
           expectConsistent(view);
@@ -76,6 +76,21 @@ describe('Limits of the view', () => {
     expect(view.apply(end('delete', T), T)).toBe('applied');
     expect(view.apply(end('delete', T, 'second'), T)).toBe('finished-ceiling');
     expect(view.apply(end('delete', T + 1), T + 1)).toBe('applied');
+  });
+
+  it('never keep what is in flight from ending: no more comes in while too many ids are remembered (I2, I7)', () => {
+    const view = newView({ inFlightCeiling: 3, finishedCeiling: 2, waitingCeiling: 1 });
+    for (const requestId of ['a', 'b', 'c']) expect(view.apply(add({ requestId }), T)).toBe('applied');
+    for (const type of ['prompt-delete', 'delete'] as const) {
+      for (const requestId of ['a', 'b', 'c']) expect(view.apply(end(type, T, requestId), T)).toBe('applied');
+    }
+    expect(listedRows(view)).toMatchObject([{ queued: 0, prompt: 0 }]);
+    expect(view.apply(add({ requestId: 'd' }), T)).toBe('finished-ceiling');
+    expect(view.apply(end('delete', T, 'd'), T)).toBe('finished-ceiling');
+    const later = T + E + R + 2 * SECOND;
+    view.expire(later, Infinity);
+    expect(view.apply(add({ requestId: 'd', timeUs: later }), later)).toBe('applied');
+    expectConsistent(view);
   });
 
   it('bound the conflicting adds of an id, and still know each of them again (I7)', () => {

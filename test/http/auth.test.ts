@@ -127,20 +127,15 @@ describe('with tokens set', () => {
     expect((await callJson(port, 'GET', '/nowhere')).code).toBe(40401000);
   });
 
-  it('the body of a refused request is not kept, and one without end is cut off (I7)', async () => {
+  it('the body of a refused request is read past, and the connection goes on (I7)', async () => {
     const raw = await RawConnection.open(port);
-    raw.send('POST /v1/load/stats HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n' + 'x'.repeat(2000));
-    expect((await raw.answer()).code).toBe(40101001);
-    raw.send('POST /v1/load/stats HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n');
-    expect((await raw.answer()).code).toBe(40101001);
-    const chunk = Buffer.alloc(64 * 1024);
-    let sentBytes = 0;
-    while (!raw.closed && sentBytes < 1e9) {
-      sentBytes += chunk.length;
-      await new Promise<void>((resolve) => raw.socket.write(chunk, () => setImmediate(resolve)));
+    for (let i = 0; i < 2; i++) {
+      raw.send(
+        'POST /v1/load/stats HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n' + 'x'.repeat(5_000_000),
+      );
+      expect((await raw.answer()).code).toBe(40101001);
     }
-    await raw.untilClosed();
-    expect(sentBytes).toBeLessThan(50e6);
+    raw.close();
   });
 });
 

@@ -89,9 +89,10 @@ describe('/healthz and /readyz', () => {
 
   it('tell alive from ready: 503 with the details in data', async () => {
     const body = { ...readyBody, ready: false, reason: 'catching up' };
-    const starting = await startServer({ readiness: () => ({ ready: false, body }) });
+    const starting = await startServer({ readiness: () => ({ ready: false, reason: body.reason, body }) });
     const answer = await callJson(starting.port, 'GET', '/readyz');
     expect(answer).toMatchObject({ status: 503, code: 50301000, envelope: { data: body } });
+    expect(answer.reason).toBe('not ready: catching up');
     expect((await callJson(starting.port, 'GET', '/healthz')).status).toBe(200);
   });
 });

@@ -86,6 +86,17 @@ describe('50301000 a limit is reached', () => {
     expect((await post(small.port, { ...add, request_id: 'b' })).code).toBe(0);
   });
 
+  it('is answered to new requests while too many finished ones are remembered, never to those in flight (I2, I7)', async () => {
+    const small = await startServer({ finishedCeiling: 1 });
+    for (const request_id of ['a', 'b'])
+      expect((await post(small.port, { ...add, request_id })).code).toBe(0);
+    for (const request_id of ['a', 'b']) expect((await del(small.port, { request_id })).code).toBe(0);
+    const refused = await post(small.port, { ...add, request_id: 'c' });
+    expect(refused).toMatchObject({ code: 50301000, status: 503 });
+    expect(refused.reason).toContain('finished requests');
+    expect(await rows(small.port, 'c')).toMatchObject([{ queued_req_num: 0 }]);
+  });
+
   it('is answered to deletes of unknown ids that would fill the memory (I7)', async () => {
     const small = await startServer({ finishedCeiling: 1 });
     expect((await del(small.port, { request_id: 'a' })).code).toBe(0);
@@ -109,7 +120,7 @@ describe('40001400 Invalid input parameters', () => {
     ['an empty request_id', { ...add, request_id: '' }, `request_id must be ${text256}`],
     ['too long a cluster', { ...add, cluster: text(257) }, `cluster must be ${text256}`],
     ['too long a request_id', { ...add, request_id: text(257) }, `request_id must be ${text256}`],
-    ['257 UTF-16 units', { ...add, cluster: '🙂'.repeat(128) + 'x' }, `cluster must be ${text256}`],
+    ['257 emoji', { ...add, cluster: '🙂'.repeat(257) }, `cluster must be ${text256}`],
     [
       'half a character',
       '{"cluster":"\\ud800","request_id":"r","ip":"10.0.0.1"}',

@@ -80,7 +80,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       },
       watchers,
       replayPolicy: 'reject',
-      readiness: options.readiness ?? (() => ({ ready: true, body: readyBody })),
+      readiness: options.readiness ?? (() => ({ ready: true, reason: readyBody.reason, body: readyBody })),
       logger: createLogger('info', { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
       registry,
       version: 'under-test',

@@ -20,8 +20,8 @@ const texts = fc.oneof(
     '',
     'x'.repeat(256),
     'x'.repeat(257),
-    '🙂'.repeat(128),
-    '🙂'.repeat(129),
+    '🙂'.repeat(256),
+    '🙂'.repeat(257),
     '\ud800',
     'a\udfffb',
     '❤\ufe0f',
@@ -66,7 +66,7 @@ const isAbsent = (value: unknown): boolean => value === undefined || value === n
 const isWellFormed = (value: string): boolean => Buffer.from(value).toString() === value;
 const stock = {
   text: (value: unknown) =>
-    typeof value === 'string' && value.length > 0 && value.length < 257 && isWellFormed(value),
+    typeof value === 'string' && value !== '' && Array.from(value).length <= 256 && isWellFormed(value),
   ip: (value: unknown) => isIP(value, 4),
   prompt_length: (value: unknown) => isInt(value) && min(value, 0) && max(value, 2 ** 31 - 1),
   timestamp: (value: unknown) => typeof value === 'bigint' && BigInt.asUintN(63, value) === value,

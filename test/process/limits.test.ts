@@ -123,16 +123,15 @@ it.each(['delete', 'prompt-delete'] as const)(
   },
 );
 
-it('I7: finished ids are remembered up to a ceiling, and forgotten in time', async () => {
+it('I2 I7: far more requests can be finished than be in flight; they are remembered, and forgotten in time', async () => {
   const ceiling = await most('finished');
-  expect(ceiling).toBe(8 * MAX_IN_FLIGHT);
-  for (let i = 0; i < ceiling; i++) {
-    await post(port, report(`f${i}`));
+  // However few may be in flight at a time: they may be short.
+  expect(ceiling).toBe(100_000);
+  for (let i = 0; i < 20 * MAX_IN_FLIGHT; i++) {
+    expect((await post(port, report(`f${i}`))).code).toBe(0);
     expect((await del(port, { request_id: `f${i}` })).code).toBe(0);
   }
-  await post(port, report('last'));
-  expect(await del(port, { request_id: 'last' })).toMatchObject({ status: 503, code: 50301000 });
-  expect(await use('finished')).toBe(ceiling);
+  expect(await use('finished')).toBe(20 * MAX_IN_FLIGHT);
   await becomes(() => use('finished'), 0, 'what is remembered, expired,');
 });
 

@@ -39,4 +39,4 @@ it('I7: /healthz and reports are answered within a second, and who dribbles is c
   clearInterval(dribbling);
   for (const caller of callers) caller.close();
   expect(await replica.stop()).toEqual({ code: 0, signal: null });
-}, 40_000);
+});

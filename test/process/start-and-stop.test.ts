@@ -38,13 +38,13 @@ describe('a second signal, while a report is still on its way in', () => {
   let replica: ReplicaProcess;
   let busy: RawConnection;
 
-  beforeEach(async () => {
-    replica = await ReplicaProcess.start();
+  async function start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    replica = await ReplicaProcess.start({ env });
     busy = await RawConnection.open(replica.port);
     busy.send(`POST /v1/load/stats HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n{`);
     // By the time of this answer the replica has read what was sent before.
     await replica.healthy();
-  });
+  }
 
   afterEach(async () => {
     busy.close();
@@ -54,7 +54,8 @@ describe('a second signal, while a report is still on its way in', () => {
   const stopping = (): Promise<unknown> =>
     until(() => replica.logged('stopping'), { describe: 'the replica stops' });
 
-  it('is the same one when it comes at once: Ctrl-C under npm start comes twice', async () => {
+  it('is the same one when it comes at once under npm start: there Ctrl-C comes twice', async () => {
+    await start({ npm_lifecycle_event: 'start' });
     replica.signal('SIGINT');
     await stopping();
     replica.signal('SIGINT');
@@ -64,18 +65,20 @@ describe('a second signal, while a report is still on its way in', () => {
     expect(await replica.exited()).toEqual({ code: 0, signal: null });
   });
 
-  it('ends the replica at once when it comes later', async () => {
+  it('ends the replica at once when it comes later under npm start', async () => {
+    await start({ npm_lifecycle_event: 'start' });
     replica.signal('SIGINT');
     await stopping();
-    await delay(600);
+    await delay(300);
     replica.signal('SIGINT');
     expect(await replica.exited()).toEqual({ code: 1, signal: null });
   });
 
-  it('ends the replica at once when it is another one', async () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends the replica at once: %s', async (second) => {
+    await start();
     replica.signal('SIGINT');
     await stopping();
-    replica.signal('SIGTERM');
+    replica.signal(second);
     expect(await replica.exited()).toEqual({ code: 1, signal: null });
   });
 });

@@ -96,4 +96,4 @@ it('I1 I2 I4: a rolling restart of three replicas under load: the others refuse 
   load.close();
   process.stdout.write(`rolling restart: ${load.reports} reports, equal ${ms} ms after the last one\n`);
   expect(load.refused).toEqual([]);
-}, 60_000);
+});

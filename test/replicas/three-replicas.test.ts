@@ -12,7 +12,7 @@ beforeAll(async () => {
   nats = await NatsServerProcess.start();
   const env = { NATS_URL: nats.url };
   replicas = await Promise.all([1, 2, 3].map((i) => ReplicaProcess.start({ env, host: `127.0.0.${i}` })));
-}, 60_000);
+});
 
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.stop()));
@@ -106,7 +106,7 @@ test('I1 I2: 3,000 racing lifecycles, each call to a different replica, leave ev
     'race',
     Array.from({ length: 8 }, (_, i) => [`10.0.1.${i}`, 0, 0]),
   );
-}, 60_000);
+});
 
 test('people can tap the events, and what outsiders publish is checked: rubbish changes no row, a true event counts', async () => {
   const tap = await tapOf(nats);

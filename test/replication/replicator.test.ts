@@ -156,6 +156,19 @@ describe('A report at one replica', () => {
     expect(a.rows()).toEqual([['10.0.0.1', 1, 5]]);
   });
 
+  it('finds room for an engine when another one is not shown any more (I7)', () => {
+    const a = new Replica('a', { maxEngines: 1 });
+    a.replicator.add(report());
+    a.replicator.delete('r');
+    const other = report({ requestId: 's', ip: '10.0.0.2' });
+    expect(a.replicator.add(other)).toBe('too-many-engines');
+    a.nowUs += E;
+    a.replicator.loadStats.expire(a.nowUs, Infinity);
+    expect(a.rows()).toEqual([]);
+    expect(a.replicator.add(other)).toBe('accepted');
+    expect(a.replicator.add(report({ requestId: 't' }))).toBe('too-many-engines');
+  });
+
   it('is refused at a limit, changes nothing then, and uses no seq (I7, I8)', () => {
     const a = new Replica('a', { maxInFlight: 1, maxEngines: 1 }, { finishedCeiling: 1, waitingCeiling: 1 });
     a.replicator.add(report());
@@ -163,8 +176,12 @@ describe('A report at one replica', () => {
     expect(a.replicator.delete('r')).toBe('accepted');
     expect(a.replicator.add(report({ requestId: 's', ip: '10.0.0.2' }))).toBe('too-many-engines');
     expect(a.replicator.delete('s')).toBe('too-many-finished');
+    expect(a.replicator.add(report({ requestId: 's' }))).toBe('too-many-finished');
+    expect(a.replicator.counts.dropped).toEqual(new Map([['finished-ceiling', 2]]));
     expect(a.replicator.highestSeq).toBe(2);
     expect([a.rows(), a.take().length]).toEqual([[IDLE], 2]);
+    a.nowUs += E + R + 2 * SECOND;
+    a.replicator.loadStats.expire(a.nowUs, Infinity);
     expect(a.replicator.add(report({ requestId: 's' }))).toBe('accepted');
     expect(a.replicator.highestSeq).toBe(3);
   });
@@ -325,6 +342,8 @@ describe('What the bus brings', () => {
       ['ahead', 1],
       ['expired', 1],
     ]);
+    // Neither was applied, so neither tells how long that took.
+    expect([b.latenciesMs, b.replicator.counts.received.add]).toEqual([[], 0]);
   });
 
   it('changes nothing when it is its own, invalid, or of a later version, whose dot counts as seen (I8)', () => {

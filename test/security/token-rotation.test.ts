@@ -97,7 +97,7 @@ it('I4: old, then both, then new, one replica at a time: no report is refused an
     headers: { Authorization: `Bearer ${OLD}` },
   });
   expect(answer.status).toBe(401);
-}, 90_000);
+});
 
 it('a replica whose list has nothing in common with the others says so, and goes on by itself (I6)', async () => {
   const [alone, ...others] = fleet.members;

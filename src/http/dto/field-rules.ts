@@ -44,11 +44,12 @@ export const timestampNs: FieldRule = {
   words: `an integer from 0 to ${MAX_TIMESTAMP_NS.toString()}`,
 };
 
-const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+/** In any case. */
+export const LOG_LEVEL_NAMES = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 
 export const logLevel: FieldRule = {
-  allows: (value) => typeof value === 'string' && LEVELS.includes(value.toUpperCase()),
-  words: `one of ${LEVELS.join(', ')}`,
+  allows: (value) => typeof value === 'string' && LOG_LEVEL_NAMES.includes(value.toUpperCase()),
+  words: `one of ${LOG_LEVEL_NAMES.join(', ')}`,
 };
 
 const MIN_WATCH_INTERVAL_MS = 20;

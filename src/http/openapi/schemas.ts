@@ -1,4 +1,5 @@
 /** The named schemas of the API document: rows, reports, the envelope and what the streams carry. */
+import { LOG_LEVEL_NAMES } from '../dto/field-rules';
 import { errorKinds } from '../errors';
 
 export interface Schema {
@@ -8,6 +9,8 @@ export interface Schema {
 }
 
 const LARGEST_32_BITS = 2_147_483_647;
+/** Of 64 bits; as a double it is 2^63, one more. */
+const LARGEST_64_BITS = Number(2n ** 63n - 1n);
 
 export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
@@ -17,6 +20,9 @@ function object(properties: Record<string, Schema>, optional: readonly string[] 
 }
 
 const described = (schema: Schema, description: string): Schema => ({ ...schema, description });
+/** JSON Schema's patterns have no flag that ignores case. */
+const anyCase = (words: readonly string[]): string =>
+  `^(?:${words.map((word) => word.replace(/./g, (letter) => `[${letter}${letter.toLowerCase()}]`)).join('|')})$`;
 const nullable = (schema: Schema): Schema => ({ ...schema, type: [schema['type'], 'null'] });
 
 const name: Schema = { type: 'string', minLength: 1, maxLength: 256 };
@@ -50,7 +56,7 @@ export const schemas: Record<string, Schema> = {
       ip: ipv4,
       prompt_length: nullable({ type: 'integer', minimum: 0, maximum: LARGEST_32_BITS, default: 0 }),
       timestamp: described(
-        nullable({ type: 'integer', format: 'int64', minimum: 0 }),
+        nullable({ type: 'integer', format: 'int64', minimum: 0, maximum: LARGEST_64_BITS }),
         "The gateway's own time in nanoseconds. A report with the same request_id and timestamp counts once.",
       ),
     },
@@ -60,13 +66,16 @@ export const schemas: Record<string, Schema> = {
     {
       request_id: name,
       cluster: nullable({ type: 'string', maxLength: 256 }),
-      ip: described(nullable({ type: 'string' }), 'An IPv4 address, or empty.'),
+      ip: described({ anyOf: [ipv4, { const: '' }, { type: 'null' }] }, 'An IPv4 address, or empty.'),
       prompt_length: nullable(sum),
     },
     ['cluster', 'ip', 'prompt_length'],
   ),
   LogLevel: object({
-    LevelParam: described({ type: 'string' }, 'TRACE, DEBUG, INFO, WARN, ERROR or FATAL, in any case.'),
+    LevelParam: described(
+      { type: 'string', pattern: anyCase(LOG_LEVEL_NAMES) },
+      `One of ${LOG_LEVEL_NAMES.join(', ')}, in any case.`,
+    ),
   }),
   Error: object({
     code: { type: 'integer', enum: Object.values(errorKinds).map(({ code }) => code) },

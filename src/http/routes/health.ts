@@ -10,16 +10,10 @@ export function addHealthRoutes(routes: Routes, answers: Answers, { readiness }:
   routes.json('/healthz', { get: () => 'null' });
   routes.add('/readyz', {
     get: (req, res) => {
-      const { ready, body } = readiness();
+      const { ready, reason, body } = readiness();
       const dataJson = JSON.stringify(body);
       if (ready) answers.ok(req, res, dataJson);
-      else
-        answers.error(
-          req,
-          res,
-          new ApiError('unavailable', 'this replica is not ready; data says why'),
-          dataJson,
-        );
+      else answers.error(req, res, new ApiError('unavailable', `not ready: ${reason}`), dataJson);
     },
   });
 }

@@ -47,6 +47,8 @@ export function addLoadRoutes(routes: Routes, { replicator, replayPolicy }: Depe
         throw limitReached('in-flight requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
       case 'too-many-engines':
         throw limitReached('engines', 'METADATA_CENTER_MAX_ENGINES');
+      case 'too-many-finished':
+        throw limitReached('finished requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
     }
   };
   const answerDelete = (result: DeleteResult): string => {
