@@ -28,7 +28,7 @@ export function isName(value: unknown, minLength = 1): value is string {
 
 /** Whether it is short enough although it has more UTF-16 units: a character beyond the first 65,536 takes two. */
 function isOfPairs(value: string): boolean {
-  return value.length <= 2 * MAX_NAME_LENGTH && [...value].length <= MAX_NAME_LENGTH;
+  return value.length <= 2 * MAX_NAME_LENGTH && Array.from(value).length <= MAX_NAME_LENGTH;
 }
 
 /** In its canonical dotted form, so that one engine has one name. */
