@@ -44,6 +44,7 @@ import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
 import { HeartbeatExchange } from './replication/heartbeat-exchange';
 import { Replicator } from './replication/replicator';
+import { Republisher } from './replication/republisher';
 import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from './replication/limits';
 import { LiveFiles } from './security/live-files';
 import { RecentSums } from './watch/recent-sums';
@@ -61,6 +62,7 @@ export class App {
   private readonly bus: Bus;
   /** Undefined where nothing is kept: without NATS, or switched off. */
   private readonly history: History | undefined;
+  private readonly republisher: Republisher;
   private readonly replicator: Replicator;
   private readonly expiry: ExpiryRun;
   private readonly heartbeats: HeartbeatExchange;
@@ -110,10 +112,12 @@ export class App {
     );
     this.bus = bus;
     this.history = history;
+    this.republisher = new Republisher(this.bus);
     this.replicator = new Replicator(
       this.stats,
       this.context,
       this.bus,
+      this.republisher,
       this.nowUs,
       (ms) => {
         observeLatency(ms);
@@ -263,6 +267,7 @@ export class App {
     this.expiry.stop();
     this.recentSums.stop();
     this.heartbeats.stop();
+    this.republisher.finish();
     this.peerTransport.close();
     this.files.stop();
     await this.debug?.stop();
@@ -272,6 +277,8 @@ export class App {
 
   private busChanged({ connected, reason }: BusStatus): void {
     this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
-    if (connected) this.exchange.antiEntropy.busConnected(this.nowUs());
+    if (!connected) return;
+    this.republisher.busConnected();
+    this.exchange.antiEntropy.busConnected(this.nowUs());
   }
 }

@@ -31,6 +31,14 @@ function isOfPairs(value: string): boolean {
   return value.length <= 2 * MAX_NAME_LENGTH && Array.from(value).length <= MAX_NAME_LENGTH;
 }
 
+/** Visible ASCII that needs no escape in JSON. */
+const ORIGIN = /^[!#-[\]-~]{1,64}$/;
+
+/** The id of a process that makes events, wherever it is read: it goes into snapshots and heartbeats as it is. */
+export function isOrigin(value: unknown): value is string {
+  return typeof value === 'string' && ORIGIN.test(value);
+}
+
 /** In its canonical dotted form, so that one engine has one name. */
 export const CANONICAL_IPV4 =
   /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;

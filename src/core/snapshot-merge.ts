@@ -6,7 +6,7 @@
 import type { ContextOptions, OriginJson } from './causal-context';
 import { CausalContext } from './causal-context';
 import { MOST_ROWS_OF_A_DELETE } from './deletion-times';
-import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName } from './event';
+import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName, isOrigin } from './event';
 import type { LoadStats, Outcome } from './load-stats';
 import { RequestHash } from './request-hash';
 import { SNAPSHOT_VERSION } from './snapshot';
@@ -82,7 +82,7 @@ export class SnapshotMerge {
     const header = value as Record<string, unknown>;
     if (header['snapshot'] !== SNAPSHOT_VERSION)
       throw new SnapshotFault('the snapshot is of another version');
-    const replica = text(header['replica']);
+    const replica = origin(header['replica']);
     if (replica === this.ownOrigin) throw new SnapshotFault('the snapshot is this replica’s own');
     this.context = CausalContext.fromJSON(parseContext(header['context']), this.contextOptions);
     this.source = { replica, ready: header['ready'] === true };
@@ -108,7 +108,7 @@ export class SnapshotMerge {
     }
     const fields = {
       timeUs: time(record[3]),
-      origin: text(record[4]),
+      origin: origin(record[4]),
       cluster: row.cluster,
       ip: row.ip,
       promptLength,
@@ -146,12 +146,12 @@ export class SnapshotMerge {
 /** Checks a context that came as JSON; throws a SnapshotFault. */
 export function parseContext(value: unknown): readonly OriginJson[] {
   if (!Array.isArray(value)) throw new SnapshotFault('there is no context');
-  for (const origin of value as unknown[]) {
-    if (!Array.isArray(origin) || origin.length < 3 || origin.length % 2 === 0) {
+  for (const entry of value as unknown[]) {
+    if (!Array.isArray(entry) || entry.length < 3 || entry.length % 2 === 0) {
       throw new SnapshotFault('an origin of the context is malformed');
     }
-    const [name, newestUs, highest, ...bounds] = origin as unknown[];
-    text(name);
+    const [name, newestUs, highest, ...bounds] = entry as unknown[];
+    origin(name);
     time(newestUs);
     natural(highest);
     let previous = -1;
@@ -168,6 +168,11 @@ export function parseContext(value: unknown): readonly OriginJson[] {
 
 function text(value: unknown): string {
   if (!isName(value)) throw new SnapshotFault('a name is missing, too long or not text');
+  return value;
+}
+
+function origin(value: unknown): string {
+  if (!isOrigin(value)) throw new SnapshotFault('an origin is missing or malformed');
   return value;
 }
 

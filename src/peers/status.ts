@@ -4,6 +4,7 @@
  */
 import type { ContextOptions, OriginJson } from '../core/causal-context';
 import { CausalContext } from '../core/causal-context';
+import { isOrigin } from '../core/event';
 import { parseContext } from '../core/snapshot-merge';
 import type { DeletionRaises } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
@@ -45,9 +46,7 @@ export function windowQuery({ addsSince, deletionsSince }: DigestWindow): string
 export function readStatus(data: unknown, options: ContextOptions): PeerStatus {
   if (typeof data !== 'object' || data === null) throw new StatusFault('the status is not an object');
   const { replica, ready, context, digests } = data as Record<string, unknown>;
-  if (typeof replica !== 'string' || replica.length === 0 || replica.length > 64) {
-    throw new StatusFault('the status names no replica');
-  }
+  if (!isOrigin(replica)) throw new StatusFault('the status names no replica');
   return {
     replica,
     ready: ready === true,

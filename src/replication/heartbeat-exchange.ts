@@ -35,7 +35,11 @@ export class HeartbeatExchange {
 
   receive(payload: Uint8Array): void {
     const heartbeat = decodeHeartbeat(payload);
-    if (!heartbeat) return;
+    if (heartbeat === 'later') return;
+    if (heartbeat === 'invalid') {
+      this.replicator.counts.drop('heartbeat');
+      return;
+    }
     const now = this.nowUs();
     // What claims to come from further ahead than any event may is not remembered.
     const latestUs = now + this.replicator.loadStats.options.finishedRetentionUs;

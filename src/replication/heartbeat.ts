@@ -3,6 +3,7 @@
  * recently active origin, its own first. So a lost tail is noticed, also that of a replica which has since died.
  */
 import type { CausalContext } from '../core/causal-context';
+import { isOrigin } from '../core/event';
 
 export interface Heartbeat {
   readonly origin: string;
@@ -11,10 +12,10 @@ export interface Heartbeat {
   readonly highest: readonly (readonly [origin: string, newestUs: number, highest: number])[];
 }
 
+const VERSION = 1;
 /** Origins named in one heartbeat; the most recently active ones. */
 const MOST_ORIGINS = 64;
 const LARGEST_BYTES = 16 * 1024;
-const ORIGIN_LENGTH = 64;
 
 /** `ownHighest` is 0 for a replica that has published nothing. */
 export function composeHeartbeat(
@@ -33,31 +34,28 @@ export function composeHeartbeat(
 }
 
 export function encodeHeartbeat({ origin, timeUs, highest }: Heartbeat): Buffer {
-  return Buffer.from(JSON.stringify({ v: 1, origin, time_us: timeUs, highest }));
+  return Buffer.from(JSON.stringify({ v: VERSION, origin, time_us: timeUs, highest }));
 }
 
-/** Undefined for what is not a heartbeat of this version. */
-export function decodeHeartbeat(payload: Uint8Array): Heartbeat | undefined {
-  if (payload.length > LARGEST_BYTES) return undefined;
+/** `later` is a heartbeat of a later version, `invalid` is none. */
+export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'invalid' {
+  if (payload.length > LARGEST_BYTES) return 'invalid';
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
   } catch {
-    return undefined;
+    return 'invalid';
   }
-  if (typeof value !== 'object' || value === null) return undefined;
+  if (typeof value !== 'object' || value === null) return 'invalid';
   const { v, origin, time_us: timeUs, highest } = value as Record<string, unknown>;
-  if (v !== 1 || !isOrigin(origin) || !isNatural(timeUs) || !Array.isArray(highest)) return undefined;
-  if (highest.length > MOST_ORIGINS || !highest.every(isAnnouncement)) return undefined;
+  if (isNatural(v) && v > VERSION) return 'later';
+  if (v !== VERSION || !isOrigin(origin) || !isNatural(timeUs) || !Array.isArray(highest)) return 'invalid';
+  if (highest.length > MOST_ORIGINS || !highest.every(isAnnouncement)) return 'invalid';
   return { origin, timeUs, highest };
 }
 
 function isAnnouncement(value: unknown): value is readonly [string, number, number] {
   return Array.isArray(value) && isOrigin(value[0]) && isNatural(value[1]) && isNatural(value[2]);
-}
-
-function isOrigin(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= ORIGIN_LENGTH;
 }
 
 function isNatural(value: unknown): value is number {

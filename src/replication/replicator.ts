@@ -14,6 +14,7 @@ import type { InvalidReason } from '../wire/event-codec';
 import { encodeEvent } from '../wire/event-codec';
 import { EventReader } from '../wire/event-reader';
 import { subjectOf } from '../wire/subjects';
+import type { Republisher } from './republisher';
 
 export interface AddReport {
   readonly requestId: string;
@@ -27,7 +28,7 @@ export type AddResult =
   'accepted' | 'resend' | 'duplicate' | 'too-many-in-flight' | 'too-many-engines' | 'too-many-finished';
 export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
 
-export type DropReason = InvalidReason | Exclude<Outcome, 'applied'>;
+export type DropReason = InvalidReason | Exclude<Outcome, 'applied'> | 'heartbeat';
 
 export interface ReplicatorOptions {
   /** A new random id at each process start. */
@@ -66,6 +67,7 @@ export class Replicator {
     readonly loadStats: LoadStats,
     readonly context: CausalContext,
     private readonly bus: Bus,
+    private readonly republisher: Republisher,
     private readonly nowUs: () => number,
     private readonly observeLatency: (ms: number) => void,
     private readonly options: ReplicatorOptions,
@@ -197,11 +199,12 @@ export class Replicator {
     const outcome = this.loadStats.apply(event, now);
     if (outcome !== 'applied' && (way === 'live' || outcome !== 'expired')) this.counts.drop(outcome);
     // What was dropped for want of room, or is ahead of its time, stays a hole: a later repair may still bring it.
-    if (outcome === 'applied' || outcome === 'expired') {
+    const isNew =
+      (outcome === 'applied' || outcome === 'expired') &&
       this.context.observe(event.origin, event.seq, event.timeUs, now);
-    }
     if (outcome !== 'applied' || way === 'replay') return;
     this.counts.received[event.type]++;
+    if (!isNew) return;
     const differenceUs = now - event.timeUs;
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
@@ -247,8 +250,11 @@ export class Replicator {
   }
 
   private publish(type: LoadEventType, event: LoadEvent): void {
-    const sent = this.bus.publish(this.subjects[type], encodeEvent(event));
+    const subject = this.subjects[type];
+    const payload = encodeEvent(event);
+    const sent = this.bus.publish(subject, payload);
     (sent ? this.counts.published : this.counts.unpublished)[type]++;
+    if (!sent) this.republisher.keep(subject, payload);
   }
 
   private now(): number {

@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { Dot, LoadEvent } from '../core/event';
-import { CANONICAL_IPV4, isName, MAX_PROMPT_LENGTH } from '../core/event';
+import { CANONICAL_IPV4, isName, isOrigin, MAX_PROMPT_LENGTH } from '../core/event';
 import { exactIntegerOf } from './exact-integer';
 
 export const WIRE_VERSION = 1;
@@ -121,15 +121,9 @@ function decodeAdd(wire: WireFields, json: string, dot: Dot, timeUs: number): De
 
 /** 19 digits. */
 const MAX_TIMESTAMP = 10n ** 19n - 1n;
-/** Visible ASCII that needs no escape in JSON. */
-const ORIGIN = /^[!#-[\]-~]{1,64}$/;
 
 function isInteger(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
-}
-
-export function isOrigin(value: unknown): value is string {
-  return typeof value === 'string' && ORIGIN.test(value);
 }
 
 function invalid(reason: InvalidReason): DecodedEvent {

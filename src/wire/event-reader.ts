@@ -5,8 +5,8 @@
  * the same answer.
  */
 import type { LoadEvent } from '../core/event';
-import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../core/event';
-import { decodeEvent, isOrigin, type DecodedEvent } from './event-codec';
+import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH, isOrigin } from '../core/event';
+import { decodeEvent, type DecodedEvent } from './event-codec';
 import { KnownTexts } from './known-texts';
 
 const QUOTE = 0x22;

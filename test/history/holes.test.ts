@@ -8,6 +8,7 @@ import type { AntiEntropyEvent, AntiEntropyPort, PeerStatus } from '../../src/re
 import { AntiEntropy } from '../../src/replication/anti-entropy';
 import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
+import { Republisher } from '../../src/replication/republisher';
 import { parseNatsServers } from '../../src/bus/nats-servers';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { encodeEvent } from '../../src/wire/event-codec';
@@ -158,7 +159,7 @@ describe('With a real stream', () => {
     const stats = new LoadStats(STATS);
     const context = new CausalContext(CONTEXT);
     const bus = new InProcessBus(new InProcessHub(), () => undefined);
-    const replicator = new Replicator(stats, context, bus, nowUs, () => undefined, {
+    const replicator = new Replicator(stats, context, bus, new Republisher(bus), nowUs, () => undefined, {
       origin: 'me',
       subjectPrefix: 'p',
       maxInFlight: 100,

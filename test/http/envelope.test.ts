@@ -68,6 +68,13 @@ describe('HEAD', () => {
     expect((await call(port, 'HEAD', '/v1/load/stats')).status).toBe(400);
     expect((await call(port, 'HEAD', '/nowhere')).status).toBe(404);
   });
+
+  it('takes none of the places for snapshots', async () => {
+    for (let i = 0; i < 10; i++) {
+      expect(await call(port, 'HEAD', '/v1/replica/snapshot')).toMatchObject({ status: 200, text: '' });
+    }
+    expect((await call(port, 'GET', '/v1/replica/snapshot')).text).toContain('["end",');
+  });
 });
 
 describe('headers that need not be known', () => {

@@ -13,6 +13,7 @@ import { HttpServer } from '../../src/http/server';
 import { createLogger } from '../../src/observability/logger';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
+import { Republisher } from '../../src/replication/republisher';
 import { WATCH_TIMES, Watchers } from '../../src/watch/watchers';
 import { type LogLine, type Replica, running } from './replica';
 
@@ -48,12 +49,20 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     waitingCeiling: finishedCeiling,
   });
   const context = new CausalContext({ forgetAfterUs: 30 * MINUTE_US, maxOrigins: 10, maxIntervals: 100 });
-  const replicator = new Replicator(loadStats, context, busThatIsDown, wallClock(), () => undefined, {
-    origin: 'origin-under-test',
-    subjectPrefix: 'test',
-    maxInFlight: 1_000,
-    maxEngines: 1_000,
-  });
+  const replicator = new Replicator(
+    loadStats,
+    context,
+    busThatIsDown,
+    new Republisher(busThatIsDown),
+    wallClock(),
+    () => undefined,
+    {
+      origin: 'origin-under-test',
+      subjectPrefix: 'test',
+      maxInFlight: 1_000,
+      maxEngines: 1_000,
+    },
+  );
   const watchers = new Watchers(
     loadStats.engines,
     () => readyBody,

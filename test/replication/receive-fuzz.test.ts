@@ -4,6 +4,7 @@ import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
+import { Republisher } from '../../src/replication/republisher';
 import { decodeEvent } from '../../src/wire/event-codec';
 
 const NOW = 1_700_000_000_000_000;
@@ -27,6 +28,7 @@ function replicatorWithARow(): Replicator {
     new LoadStats(loadStatsOptions(load)),
     context,
     bus,
+    new Republisher(bus),
     () => NOW,
     () => undefined,
     {

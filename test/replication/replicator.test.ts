@@ -5,6 +5,7 @@ import type { LoadStatsOptions } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 import type { AddReport, ReplicatorOptions } from '../../src/replication/replicator';
 import { Replicator } from '../../src/replication/replicator';
+import { Republisher } from '../../src/replication/republisher';
 import { decodeEvent } from '../../src/wire/event-codec';
 
 const SECOND = 1_000_000;
@@ -47,6 +48,7 @@ class Replica {
       new LoadStats({ expireAfterUs: E, finishedRetentionUs: R, ...ROOMY, ...stats }),
       new CausalContext({ forgetAfterUs: 2 * (E + R), maxOrigins: 100, maxIntervals: 100 }),
       this.bus,
+      new Republisher(this.bus),
       () => this.nowUs,
       (ms) => this.latenciesMs.push(ms),
       { origin, subjectPrefix: 'metadata-center', maxInFlight: 100, maxEngines: 100, ...limits },
@@ -342,7 +344,7 @@ describe('What the bus brings', () => {
       ['ahead', 1],
       ['expired', 1],
     ]);
-    // Neither was applied, so neither tells how long that took.
+    // Neither was applied, so neither says how long that took.
     expect([b.latenciesMs, b.replicator.counts.received.add]).toEqual([[], 0]);
   });
 

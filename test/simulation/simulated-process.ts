@@ -16,6 +16,7 @@ import { digestsJson } from '../../src/peers/status';
 import { HEARTBEAT_INTERVAL_MS, HeartbeatExchange } from '../../src/replication/heartbeat-exchange';
 import { CONTEXT_LIMITS, antiEntropyOptions } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
+import { Republisher } from '../../src/replication/republisher';
 import type { DigestWindow } from '../../src/replication/state-comparison';
 import { digestsOf } from '../../src/replication/state-comparison';
 import { heartbeatSubject, loadWildcard } from '../../src/wire/subjects';
@@ -114,11 +115,21 @@ export class SimulatedProcess implements Reachable {
     this.context = new parts.CausalContext(contextOptions);
     this.bus = new SimulatedBus(hostOf.number, around.bus, this);
     const limits = { maxInFlight: 10_000, maxEngines: 1_000 };
-    this.replicator = new parts.Replicator(this.stats, this.context, this.bus, nowUs, () => undefined, {
-      origin,
-      subjectPrefix: PREFIX,
-      ...limits,
-    });
+    // Never told that the bus is back: anti-entropy alone must bring everything.
+    const republisher = new Republisher(this.bus);
+    this.replicator = new parts.Replicator(
+      this.stats,
+      this.context,
+      this.bus,
+      republisher,
+      nowUs,
+      () => undefined,
+      {
+        origin,
+        subjectPrefix: PREFIX,
+        ...limits,
+      },
+    );
     this.heartbeats = new parts.HeartbeatExchange(this.replicator, this.context, this.bus, nowUs, PREFIX);
     this.exchange = new parts.PeerExchange(
       this.stats,

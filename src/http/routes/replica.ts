@@ -43,6 +43,10 @@ export function addReplicaRoutes(routes: Routes, answers: Answers, replica: Repl
       }
       const gzip = /\bgzip\b/.test(req.headers['accept-encoding'] ?? '');
       answers.begin(req, res, 'application/x-ndjson', gzip ? { 'Content-Encoding': 'gzip' } : {});
+      if (req.method === 'HEAD') {
+        res.end();
+        return;
+      }
       streaming++;
       const pieces = Readable.from(piecesOf(replica.snapshot(selection)), { objectMode: false });
       const done = (): void => {

@@ -1,0 +1,88 @@
+/**
+ * Publishes later what the bus could not take: events of this replica that were reported while it was cut off.
+ *
+ * With peers, anti-entropy brings them to the others too; this spares it the work, and does it where no DNS name is
+ * configured. Published several times, since the others may find back to the bus later than this replica: what comes
+ * twice changes nothing. What a connection lost on its way is not known here, and is left to anti-entropy.
+ */
+import type { Bus } from '../bus/bus';
+
+/** After the bus is back. A replica tries to connect at least every 1.25 s; a dead link is noticed after 12 s. */
+const ROUNDS_MS = [100, 1_500, 5_000, 15_000] as const;
+/** Where the buffer to the bus is full. */
+const PAUSE_MS = 50;
+/** Of payloads; beyond it the oldest are left to anti-entropy. About 80,000 events, and half as much again in memory. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
+
+interface Kept {
+  readonly subject: string;
+  readonly payload: Uint8Array;
+}
+
+export class Republisher {
+  private kept: Kept[] = [];
+  private bytes = 0;
+  /** The number of the oldest that is kept; numbers rise by one. */
+  private first = 0;
+  private rounds: NodeJS.Timeout[] = [];
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly roundsMs: readonly number[] = ROUNDS_MS,
+    private readonly maxKeptBytes: number = MAX_KEPT_BYTES,
+  ) {}
+
+  /** Events that wait to be published again. */
+  get size(): number {
+    return this.kept.length;
+  }
+
+  /** The bus did not take it. */
+  keep(subject: string, payload: Uint8Array): void {
+    this.kept.push({ subject, payload });
+    this.bytes += payload.length;
+    // A quarter at once, so that it is seldom done.
+    if (this.bytes > this.maxKeptBytes) this.drop(Math.ceil(this.kept.length / 4));
+    // A full buffer and no lost connection: nobody will say that the bus is back.
+    if (this.bus.connected && this.rounds.length === 0) this.busConnected();
+  }
+
+  busConnected(): void {
+    this.stop();
+    const last = this.roundsMs.at(-1);
+    this.rounds = this.roundsMs.map((delayMs) =>
+      setTimeout(() => this.publish(this.first, delayMs === last), delayMs),
+    );
+  }
+
+  /** Publishes what is left, as far as the bus takes it, and ends. */
+  finish(): void {
+    this.stop();
+    for (const { subject, payload } of this.kept) if (!this.bus.publish(subject, payload)) return;
+  }
+
+  private stop(): void {
+    for (const round of this.rounds) clearTimeout(round);
+    this.rounds = [];
+  }
+
+  private publish(from: number, isLast: boolean): void {
+    let next = Math.max(from, this.first);
+    while (next < this.first + this.kept.length) {
+      const { subject, payload } = this.kept[next - this.first]!;
+      if (!this.bus.publish(subject, payload)) break;
+      next++;
+    }
+    if (next < this.first + this.kept.length) {
+      if (this.bus.connected) this.rounds.push(setTimeout(() => this.publish(next, isLast), PAUSE_MS));
+    } else if (isLast) {
+      this.stop();
+      this.drop(this.kept.length);
+    }
+  }
+
+  private drop(count: number): void {
+    for (const { payload } of this.kept.splice(0, count)) this.bytes -= payload.length;
+    this.first += count;
+  }
+}

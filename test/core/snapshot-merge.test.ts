@@ -1,0 +1,88 @@
+/* eslint-disable jest/no-conditional-expect -- a line may be refused, if only by a SnapshotFault */
+import fc from 'fast-check';
+import { CausalContext } from '../../src/core/causal-context';
+import { snapshotLines } from '../../src/core/snapshot';
+import { SnapshotFault, SnapshotMerge } from '../../src/core/snapshot-merge';
+import type { LoadStats } from '../../src/core/load-stats';
+import { E, R, SECOND, newView } from './histories';
+import { expectConsistent, stateOf } from './view-inspection';
+
+const NOW = 1_000 * SECOND;
+const CONTEXT = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 };
+
+const text = fc.oneof(
+  fc.constantFrom(
+    'o',
+    'cluster',
+    'a"b',
+    'a\\b',
+    'a\nb',
+    '',
+    '\ud800',
+    'é',
+    '🙂',
+    'x'.repeat(65),
+    'x'.repeat(300),
+  ),
+  fc.string({ unit: 'binary', maxLength: 10 }),
+);
+const ip = fc.constantFrom('10.0.0.1', '10.0.0.2', '01.0.0.1', 'x');
+const time = fc.oneof(fc.integer({ min: NOW - E - R, max: NOW + R }), fc.maxSafeInteger(), fc.double());
+const count = fc.oneof(fc.nat({ max: 2 }), fc.maxSafeInteger(), fc.double());
+const half = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer(), fc.double());
+const timestamp = fc.oneof(fc.constantFrom(null, '1732222222123456789', '-1', '1.5', 5), text);
+
+/** Lines that a broken or lying peer may send: the forms are right, what is in them is anything. */
+const record = fc.oneof(
+  fc.tuple(fc.constant('row'), fc.nat({ max: 2 }), fc.oneof(fc.constant('m'), text), ip, time),
+  fc.tuple(fc.constant('add'), count, text, time, text, count, timestamp),
+  fc.tuple(fc.constant('add'), count, text, time, text, count, timestamp, time),
+  fc.tuple(fc.constant('prompt-delete'), half, half, time),
+  fc.tuple(fc.constant('delete'), half, half, time, count),
+);
+const header = fc.record({
+  snapshot: fc.constant(1),
+  replica: text,
+  ready: fc.boolean(),
+  context: fc.array(fc.tuple(text, time, count, count, count), { maxLength: 2 }),
+});
+
+function merge(view: LoadStats, lines: Iterable<string>, own: string): SnapshotMerge {
+  const merging = new SnapshotMerge(view, CONTEXT, own);
+  for (const line of lines) merging.line(line, NOW);
+  return merging;
+}
+
+describe('What a peer sends as its snapshot', () => {
+  it('leaves a replica that can show others all that it has, whatever it was (I1, I7, I8)', () => {
+    fc.assert(
+      fc.property(header, fc.array(record, { maxLength: 20 }), (head, records) => {
+        const view = newView();
+        // Each alone, so that a bad one does not keep the others away.
+        for (const each of records) {
+          const row = ['row', 0, 'm', '10.0.0.1', NOW];
+          const lines = [{ ...head, replica: 'peer', context: [] }, row, each].map((line) =>
+            JSON.stringify(line),
+          );
+          try {
+            merge(view, lines, 'own');
+          } catch (error) {
+            expect(error).toBeInstanceOf(SnapshotFault);
+          }
+        }
+        expectConsistent(view);
+        const context = new CausalContext(CONTEXT);
+        try {
+          context.join(merge(newView(), [JSON.stringify(head)], 'own').context!, NOW);
+        } catch (error) {
+          expect(error).toBeInstanceOf(SnapshotFault);
+        }
+        const other = newView();
+        const shown = merge(other, snapshotLines(view, context, 'own', true), 'other');
+        expect([shown.complete, shown.refused]).toEqual([true, 0]);
+        expect(stateOf(other)).toEqual(stateOf(view));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
