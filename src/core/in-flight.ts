@@ -129,13 +129,17 @@ export class InFlight {
     }
   }
 
-  /** The slots with an add in one second of event time, and some without. */
+  /** The slots whose first add is of one second of event time. */
   *ofSecond(second: number): Generator<number> {
     for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
       const next = this.bySecond.nextOf(slot);
       yield slot;
       slot = next;
     }
-    yield* this.conflicted;
+  }
+
+  /** The slots with several adds, of whatever seconds. */
+  get conflicts(): Iterable<number> {
+    return this.conflicted;
   }
 }

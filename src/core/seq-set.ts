@@ -76,7 +76,7 @@ export class SeqSet {
   minus(other: SeqSet): SeqSet {
     const left: number[] = [];
     for (let i = 0; i < this.bounds.length; i += 2) {
-      left.push(...other.gaps(this.bounds[i]!, this.bounds[i + 1]!).bounds);
+      for (const bound of other.gaps(this.bounds[i]!, this.bounds[i + 1]!).bounds) left.push(bound);
     }
     return new SeqSet(left);
   }

@@ -84,7 +84,10 @@ export class SnapshotMerge {
       throw new SnapshotFault('the snapshot is of another version');
     const replica = origin(header['replica']);
     if (replica === this.ownOrigin) throw new SnapshotFault('the snapshot is this replica’s own');
-    this.context = CausalContext.fromJSON(parseContext(header['context']), this.contextOptions);
+    this.context = CausalContext.fromJSON(
+      parseContext(header['context'], this.contextOptions),
+      this.contextOptions,
+    );
     this.source = { replica, ready: header['ready'] === true };
   }
 
@@ -93,7 +96,10 @@ export class SnapshotMerge {
     const ip = record[3];
     if (typeof ip !== 'string' || !CANONICAL_IPV4.test(ip))
       throw new SnapshotFault('a row has no IPv4 address');
-    this.rows.set(natural(record[1]), { cluster, ip });
+    const number = natural(record[1]);
+    if (this.rows.size >= this.stats.options.engineCeiling && !this.rows.has(number))
+      throw new SnapshotFault('there are too many rows');
+    this.rows.set(number, { cluster, ip });
     this.count(this.stats.mergeRow(cluster, ip, time(record[4]), nowUs));
   }
 
@@ -143,9 +149,13 @@ export class SnapshotMerge {
   }
 }
 
-/** Checks a context that came as JSON; throws a SnapshotFault. */
-export function parseContext(value: unknown): readonly OriginJson[] {
+/** Checks a context that came as JSON, also its size: every replica keeps to the same bounds. Throws a SnapshotFault. */
+export function parseContext(
+  value: unknown,
+  { maxOrigins, maxIntervals }: ContextOptions,
+): readonly OriginJson[] {
   if (!Array.isArray(value)) throw new SnapshotFault('there is no context');
+  if (value.length > maxOrigins) throw new SnapshotFault('the context has too many origins');
   for (const entry of value as unknown[]) {
     if (!Array.isArray(entry) || entry.length < 3 || entry.length % 2 === 0) {
       throw new SnapshotFault('an origin of the context is malformed');
@@ -154,6 +164,7 @@ export function parseContext(value: unknown): readonly OriginJson[] {
     origin(name);
     time(newestUs);
     natural(highest);
+    if (bounds.length > 2 * maxIntervals) throw new SnapshotFault('an origin has too many intervals');
     let previous = -1;
     bounds.forEach((bound, i) => {
       const number = natural(bound);

@@ -214,8 +214,10 @@ export class History {
       this.replayedTotal += this.progress?.replayed ?? 0;
       this.progress = undefined;
     }
-    const complete = reachesBack(info) && shortfall(info, this.options.stream.maxAgeMs) === undefined;
-    this.plan.replayed(since, complete, this.nowUs());
+    const { maxAgeMs } = this.options.stream;
+    const nowUs = this.nowUs();
+    const complete = reachesBack(info, maxAgeMs, nowUs / 1000) && shortfall(info, maxAgeMs) === undefined;
+    this.plan.replayed(since, complete, nowUs);
     if (since === 'start') this.events.onReplayed(complete);
   }
 

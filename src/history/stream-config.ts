@@ -43,6 +43,8 @@ export interface StreamState {
 }
 
 export interface StreamInfo {
+  /** When it was made; by the server's clock, as ISO 8601. */
+  readonly created: string;
   readonly config: StreamConfig;
   readonly state: StreamState;
 }
@@ -86,7 +88,7 @@ export function adjustmentOf(existing: StreamConfig, wanted: StreamConfig): Adju
 }
 
 /** Why the stream cannot serve as history at all, if so. */
-export function unusable({ config }: StreamInfo, subjectPrefix: string): string | undefined {
+export function unusable({ config }: Pick<StreamInfo, 'config'>, subjectPrefix: string): string | undefined {
   const subject = loadWildcard(subjectPrefix);
   if (!config.subjects.some((pattern) => subjectMatches(pattern, subject))) {
     return `the stream ${config.name} does not capture ${subject}`;
@@ -96,7 +98,10 @@ export function unusable({ config }: StreamInfo, subjectPrefix: string): string 
 }
 
 /** Why the stream holds less than the events that still matter, if that is known. */
-export function shortfall({ config, state }: StreamInfo, maxAgeMs: number): string | undefined {
+export function shortfall(
+  { config, state }: Pick<StreamInfo, 'config' | 'state'>,
+  maxAgeMs: number,
+): string | undefined {
   const fullBytes = config.max_bytes > 0 && state.bytes >= config.max_bytes * FULL;
   const maxMessages = config.max_msgs ?? -1;
   if (fullBytes || (maxMessages > 0 && state.messages >= maxMessages)) {
@@ -112,11 +117,12 @@ export function shortfall({ config, state }: StreamInfo, maxAgeMs: number): stri
 }
 
 /**
- * Whether the stream has run for long enough to have dropped its first event for its age. Only then does it hold all
- * that still matters; a younger one may have been made when events had been published already.
+ * Whether the stream holds all that still matters, as far as it can tell: it is older than that, and has dropped its first
+ * event, so it was not emptied by a restart of its server. A younger one may have been made when events had been published
+ * already, and may have dropped its first one for want of room. What somebody purged it cannot tell.
  */
-export function reachesBack({ state }: StreamInfo): boolean {
-  return state.first_seq > 1;
+export function reachesBack({ created, state }: StreamInfo, maxAgeMs: number, nowMs: number): boolean {
+  return state.first_seq > 1 && Date.parse(created) + maxAgeMs <= nowMs;
 }
 
 /** A stream this full may have dropped events before their time. */

@@ -24,7 +24,11 @@ export interface PeerClientOptions {
 const SNAPSHOT_PACE_BYTES_PER_MS = 64;
 const SNAPSHOT_HEAD_START_MS = 2_000;
 const SNAPSHOT_MS = 120_000;
-const LARGEST_STATUS_BYTES = 32 * 1024 * 1024;
+/** A context, and with the digests of every second of a day. */
+const LARGEST_STATUS_BYTES = 2 * 1024 * 1024;
+const LARGEST_COMPARISON_BYTES = 16 * 1024 * 1024;
+/** Well within the 16 KiB that a server takes as headers: so many scattered seconds are asked for as everything. */
+const LONGEST_SELECTION = 12_000;
 const LARGEST_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
 /** The first line of a snapshot holds the whole context; all others are short. */
 const LONGEST_LINE = 16 * 1024 * 1024;
@@ -41,13 +45,14 @@ export class PeerClient implements PeerRequests {
   ) {}
 
   async status(address: string, window?: DigestWindow, nudge?: string): Promise<PeerStatus> {
+    const largestBytes = window ? LARGEST_COMPARISON_BYTES : LARGEST_STATUS_BYTES;
     const query = [window && windowQuery(window), nudge && `nudge=${nudge}`].filter(Boolean).join('&');
     const signal = AbortSignal.timeout(this.options.timeoutMs);
     const response = await this.get(address, `/v1/replica/status?${query}`, signal);
     let text = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk;
-      if (text.length > LARGEST_STATUS_BYTES) throw new PeerFault('the status is too large');
+      if (text.length > largestBytes) throw new PeerFault('the status is too large');
     }
     return readStatus((JSON.parse(text) as { data?: unknown }).data, this.options.context);
   }
@@ -57,11 +62,10 @@ export class PeerClient implements PeerRequests {
     selection: SnapshotSelection | undefined,
     onLine: (line: string) => void,
   ): Promise<void> {
-    const query = selection
-      ? `?adds=${writeRanges(selection.adds)}&deletions=${writeRanges(selection.deletions)}&since=${selection.since.join()}`
-      : '';
+    const query = selection ? selectionQuery(selection) : '';
+    const asked = query.length > LONGEST_SELECTION ? '' : query;
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
-    const response = await this.get(address, `/v1/replica/snapshot${query}`, whole, this.options.timeoutMs);
+    const response = await this.get(address, `/v1/replica/snapshot${asked}`, whole, this.options.timeoutMs);
     let bytes = 0;
     const started = this.monotonicMs();
     const pace = setInterval(() => {
@@ -137,4 +141,8 @@ export class PeerClient implements PeerRequests {
       outgoing.end();
     });
   }
+}
+
+function selectionQuery({ adds, deletions, since }: SnapshotSelection): string {
+  return `?adds=${writeRanges(adds)}&deletions=${writeRanges(deletions)}&since=${since.join()}`;
 }

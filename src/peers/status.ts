@@ -50,7 +50,7 @@ export function readStatus(data: unknown, options: ContextOptions): PeerStatus {
   return {
     replica,
     ready: ready === true,
-    context: CausalContext.fromJSON(parseContext(context), options),
+    context: CausalContext.fromJSON(parseContext(context, options), options),
     digests: digests === undefined ? undefined : readDigests(digests),
   };
 }

@@ -73,7 +73,9 @@ describe('InFlight', () => {
         for (const [id, held] of model)
           expect(timesOf(inFlight.firstOf(inFlight.find(id, id)))).toEqual(held);
         for (let second = 0; second <= 8; second++) {
-          const found = new Set([...inFlight.ofSecond(second)].map((slot) => inFlight.hiOf(slot)));
+          const found = new Set(
+            [...inFlight.ofSecond(second), ...inFlight.conflicts].map((slot) => inFlight.hiOf(slot)),
+          );
           const inSecond = [...model].filter(([, held]) =>
             held.some((t) => Math.floor(t / SECOND) === second),
           );

@@ -85,4 +85,28 @@ describe('What a peer sends as its snapshot', () => {
       { numRuns: 2_000 },
     );
   });
+
+  it('is refused where it claims to have seen more than any replica keeps track of (I7)', () => {
+    const header = (context: unknown[]): string =>
+      JSON.stringify({ snapshot: 1, replica: 'peer', ready: true, context });
+    const holes = (count: number): number[] =>
+      Array.from({ length: count }, (_, i) => [2 * i + 1, 2 * i + 1]).flat();
+    const origins = (count: number): unknown[] =>
+      Array.from({ length: count }, (_, i) => [`o${i}`, NOW, 1, 1, 1]);
+    for (const good of [[['o', NOW, 20, ...holes(10)]], origins(10)]) {
+      expect(merge(newView(), [header(good)], 'own').context).toBeDefined();
+    }
+    for (const bad of [[['o', NOW, 22, ...holes(11)]], origins(11)]) {
+      expect(() => merge(newView(), [header(bad)], 'own')).toThrow(SnapshotFault);
+    }
+  });
+
+  it('is refused where it names more rows than there may be (I7)', () => {
+    const rows = (count: number): string[] =>
+      Array.from({ length: count }, (_, i) => JSON.stringify(['row', i, 'm', '10.0.0.1', NOW]));
+    const head = JSON.stringify({ snapshot: 1, replica: 'peer', ready: true, context: [] });
+    const view = (): LoadStats => newView({ engineCeiling: 5 });
+    expect(merge(view(), [head, ...rows(5)], 'own').records).toBe(5);
+    expect(() => merge(view(), [head, ...rows(6)], 'own')).toThrow('too many rows');
+  });
 });

@@ -77,7 +77,7 @@ describe('A stream', () => {
     ['captures a part', { subjects: ['metadata-center.load.add'] }, /does not capture/],
     ['drops what was consumed', { retention: 'workqueue' }, /does not keep/],
   ])('that %s is usable or not', (_what, changes, problem) => {
-    const found = unusable({ config: onServer(WANTED, changes), state: STATE }, 'metadata-center');
+    const found = unusable({ config: onServer(WANTED, changes) }, 'metadata-center');
     expect(found ?? '').toMatch(problem);
   });
 
@@ -93,9 +93,16 @@ describe('A stream', () => {
     expect(found ?? '').toMatch(problem);
   });
 
-  it('reaches back when it has dropped its first message', () => {
-    const reaches = (first_seq: number): boolean =>
-      reachesBack({ config: WANTED, state: { ...STATE, first_seq } });
-    expect([reaches(0), reaches(1), reaches(2)]).toEqual([false, false, true]);
+  it('reaches back when it is old enough and has dropped its first message', () => {
+    const created = '2026-11-21T22:00:00Z';
+    const reaches = (first_seq: number, ageMs: number): boolean =>
+      reachesBack(
+        { created, config: WANTED, state: { ...STATE, first_seq } },
+        660_000,
+        Date.parse(created) + ageMs,
+      );
+    expect([reaches(0, 660_000), reaches(1, 660_000), reaches(2, 660_000)]).toEqual([false, false, true]);
+    // It dropped messages for want of room, and was given more since.
+    expect(reaches(2, 659_999)).toBe(false);
   });
 });

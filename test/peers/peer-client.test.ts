@@ -1,0 +1,72 @@
+/** The client of peers against real servers that answer what no good peer would. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PeerClient } from '../../src/peers/peer-client';
+import { PeerTransport } from '../../src/peers/peer-transport';
+
+let server: Server | undefined;
+let transport: PeerTransport | undefined;
+
+afterEach(async () => {
+  transport?.close();
+  server?.closeAllConnections();
+  await new Promise((resolve) => server?.close(resolve) ?? resolve(undefined));
+});
+
+async function clientOf(answer: RequestListener): Promise<PeerClient> {
+  const listening = createServer(answer);
+  server = listening;
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  transport = new PeerTransport(undefined);
+  return new PeerClient(
+    {
+      port: (listening.address() as AddressInfo).port,
+      timeoutMs: 5_000,
+      context: { forgetAfterUs: 1e12, maxOrigins: 10, maxIntervals: 10 },
+    },
+    transport,
+    () => [],
+    () => performance.now(),
+  );
+}
+
+async function pathOfPull(adds: readonly number[]): Promise<string> {
+  let path = '';
+  const client = await clientOf((req, res) => {
+    path = req.url!;
+    res.end();
+  });
+  await client.snapshot('127.0.0.1', { adds, deletions: [7], since: [1, 2] }, () => undefined);
+  return path;
+}
+
+describe('A pull', () => {
+  it('names the seconds that differ', async () => {
+    expect(await pathOfPull([100, 101, 102, 110])).toBe(
+      '/v1/replica/snapshot?adds=100-102,110&deletions=7&since=1,2',
+    );
+  });
+
+  it('asks for everything where the seconds are too many and too scattered for a request line (I4)', async () => {
+    const scattered = Array.from({ length: 5_000 }, (_, i) => 1_700_000_000 + 2 * i);
+    expect(await pathOfPull(scattered)).toBe('/v1/replica/snapshot');
+  });
+});
+
+describe('A status', () => {
+  it('is not read beyond what a context can take (I7)', async () => {
+    let sentBytes = 0;
+    const client = await clientOf((_req, res) => {
+      const chunk = 'x'.repeat(64 * 1024);
+      const more = (): void => {
+        sentBytes += chunk.length;
+        if (sentBytes < 100e6) res.write(chunk, more);
+        else res.end();
+      };
+      res.on('error', () => undefined);
+      more();
+    });
+    await expect(client.status('127.0.0.1')).rejects.toThrow('too large');
+    expect(sentBytes).toBeLessThan(50e6);
+  });
+});
