@@ -18,9 +18,20 @@ import type { JoiningState, JoiningSurroundings } from '../replication/joining';
 import { Joining } from '../replication/joining';
 import type { DigestWindow } from '../replication/state-comparison';
 
-export interface PeerExchangeOptions {
+/** What the exchange works with, and how. */
+export interface PeerExchangeParts {
+  readonly stats: LoadStats;
+  readonly context: CausalContext;
+  readonly client: PeerRequests;
+  readonly surroundings: () => JoiningSurroundings;
+  /** Replays what the bus remembers; see `AntiEntropyPort.replay`. */
+  readonly replayHistory: (sinceUs: number) => boolean;
+  readonly nowUs: () => number;
+  readonly random: () => number;
+  readonly logger: Logger;
   readonly antiEntropy: AntiEntropyOptions;
-  readonly context: ContextOptions;
+  /** For the contexts that peers send. */
+  readonly contextOptions: ContextOptions;
   /** How often each peer's health is asked. */
   readonly healthIntervalMs: number;
   readonly readyTimeoutMs: number;
@@ -51,27 +62,17 @@ export class PeerExchange implements AntiEntropyPort {
   /** Why peers cannot be reached, by address; said when it begins, changes and ends. */
   private readonly unreachable = new Map<string, string>();
 
-  constructor(
-    private readonly stats: LoadStats,
-    ownContext: CausalContext,
-    private readonly client: PeerRequests,
-    private readonly surroundings: () => JoiningSurroundings,
-    private readonly replayHistory: (sinceUs: number) => boolean,
-    private readonly nowUs: () => number,
-    random: () => number,
-    private readonly logger: Logger,
-    private readonly options: PeerExchangeOptions,
-  ) {
-    const now = nowUs();
-    this.antiEntropy = new AntiEntropy(stats, ownContext, this, random, options.antiEntropy, now);
-    const deadlineUs = now + options.readyTimeoutMs * 1000;
-    this.joining = new Joining(this.antiEntropy, ownContext, deadlineUs, JOIN_RETRY_US);
+  constructor(private readonly parts: PeerExchangeParts) {
+    const { stats, context, random, antiEntropy, readyTimeoutMs } = parts;
+    const now = parts.nowUs();
+    this.antiEntropy = new AntiEntropy(stats, context, this, random, antiEntropy, now);
+    this.joining = new Joining(this.antiEntropy, context, now + readyTimeoutMs * 1000, JOIN_RETRY_US);
   }
 
   start(): void {
     this.timers.push(
       setInterval(() => this.tick(), TICK_MS),
-      setInterval(() => this.askHealth(), this.options.healthIntervalMs),
+      setInterval(() => this.askHealth(), this.parts.healthIntervalMs),
     );
     this.tick();
   }
@@ -100,10 +101,10 @@ export class PeerExchange implements AntiEntropyPort {
   }
 
   compare(address: string, window: DigestWindow): void {
-    this.client.status(address, window).then(
+    this.parts.client.status(address, window).then(
       (status) => {
         const everything = status.ready && this.joining.isAsking(address);
-        this.antiEntropy.compared(address, status, this.nowUs(), everything);
+        this.antiEntropy.compared(address, status, this.parts.nowUs(), everything);
         if (!this.antiEntropy.isBusy()) this.joining.answered(address, status.ready);
       },
       (error: unknown) => this.exchangeFailed(address, 'compare', error),
@@ -111,12 +112,13 @@ export class PeerExchange implements AntiEntropyPort {
   }
 
   pull(address: string, selection: SnapshotSelection | undefined): void {
-    const merge = new SnapshotMerge(this.stats, this.options.context, this.options.antiEntropy.origin);
-    this.client
-      .snapshot(address, selection, (line) => merge.line(line, this.nowUs()))
+    const { stats, contextOptions, antiEntropy } = this.parts;
+    const merge = new SnapshotMerge(stats, contextOptions, antiEntropy.origin);
+    this.parts.client
+      .snapshot(address, selection, (line) => merge.line(line, this.parts.nowUs()))
       .then(
         () => {
-          this.antiEntropy.pulled(address, merge, this.nowUs());
+          this.antiEntropy.pulled(address, merge, this.parts.nowUs());
           this.joining.answered(address, merge.complete && merge.source?.ready === true);
         },
         (error: unknown) => this.exchangeFailed(address, 'pull', error, merge),
@@ -124,30 +126,30 @@ export class PeerExchange implements AntiEntropyPort {
   }
 
   replay(sinceUs: number): boolean {
-    return this.replayHistory(sinceUs);
+    return this.parts.replayHistory(sinceUs);
   }
 
   nudge(address: string): void {
     const ignore = (): void => undefined;
-    this.client.status(address, undefined, this.options.antiEntropy.origin).then(ignore, ignore);
+    this.parts.client.status(address, undefined, this.parts.antiEntropy.origin).then(ignore, ignore);
   }
 
   report(event: AntiEntropyEvent): void {
     switch (event.kind) {
       case 'hole-given-up':
-        this.logger.warn(
+        this.parts.logger.warn(
           { origin: event.origin, seqs: event.seqs },
           'lost events given up: no live peer has them',
         );
         return;
       case 'divergence':
-        this.logger.error(
+        this.parts.logger.error(
           { peer: event.peer, replica: event.replica, seconds: event.seconds },
           'replicas that have seen the same events differ; merging both ways',
         );
         return;
       case 'repaired':
-        this.logger.debug(
+        this.parts.logger.debug(
           { peer: event.peer, records: event.records, full: event.full },
           'pulled from a peer',
         );
@@ -156,8 +158,8 @@ export class PeerExchange implements AntiEntropyPort {
 
   /** One step of the decisions, every `TICK_MS`. */
   tick(): void {
-    const now = this.nowUs();
-    const surroundings = this.surroundings();
+    const now = this.parts.nowUs();
+    const surroundings = this.parts.surroundings();
     this.antiEntropy.tick(now, surroundings.history === 'replaying');
     const before = this.joining.current;
     const state = this.joining.poll(surroundings, now);
@@ -166,13 +168,16 @@ export class PeerExchange implements AntiEntropyPort {
 
   private logReady(state: JoiningState): void {
     const { chased } = this.antiEntropy;
-    this.logger.info({ reason: state.reason, holes: chased, in_flight: this.stats.inFlight.size }, 'ready');
+    this.parts.logger.info(
+      { reason: state.reason, holes: chased, in_flight: this.parts.stats.inFlight.size },
+      'ready',
+    );
   }
 
   /** Asks peers what they say of themselves. */
   askHealth(addresses = this.antiEntropy.addresses): void {
     for (const address of addresses) {
-      this.client.status(address).then(
+      this.parts.client.status(address).then(
         (status) => this.reached(address, status),
         (error: unknown) => this.notReached(address, error),
       );
@@ -180,14 +185,14 @@ export class PeerExchange implements AntiEntropyPort {
   }
 
   private exchangeFailed(address: string, what: string, error: unknown, merge?: SnapshotMerge): void {
-    this.logger.debug({ peer: address, err: error }, `${what} failed`);
-    this.antiEntropy.failed(address, this.nowUs(), merge?.context);
+    this.parts.logger.debug({ peer: address, err: error }, `${what} failed`);
+    this.antiEntropy.failed(address, this.parts.nowUs(), merge?.context);
     this.joining.answered(address, false);
   }
 
   private reached(address: string, status: PeerStatus): void {
-    if (this.unreachable.delete(address)) this.logger.info({ peer: address }, 'peer reachable again');
-    this.antiEntropy.observe(address, status, this.nowUs());
+    if (this.unreachable.delete(address)) this.parts.logger.info({ peer: address }, 'peer reachable again');
+    this.antiEntropy.observe(address, status, this.parts.nowUs());
   }
 
   private notReached(address: string, error: unknown): void {
@@ -195,7 +200,7 @@ export class PeerExchange implements AntiEntropyPort {
     const isNews = this.antiEntropy.addresses.includes(address) && this.unreachable.get(address) !== reason;
     if (isNews) {
       this.unreachable.set(address, reason);
-      this.logger.warn({ peer: address, reason }, 'peer unreachable');
+      this.parts.logger.warn({ peer: address, reason }, 'peer unreachable');
     }
     this.antiEntropy.unreachable(address);
   }

@@ -1,6 +1,7 @@
 /**
  * The limits and paces of replication that operators do not set, in one place.
  */
+import type { ContextOptions } from '../core/causal-context';
 import type { LoadStatsOptions } from '../core/load-stats';
 import type { AntiEntropyOptions } from './anti-entropy';
 
@@ -32,6 +33,14 @@ export function loadStatsOptions(load: {
     waitingCeiling: CEILING_FACTOR * load.maxInFlight,
     finishedCeiling: Math.max(FINISHED_FACTOR * load.maxInFlight, LEAST_FINISHED),
   };
+}
+
+/** An origin is forgotten 2(E + R) after its newest event or heartbeat: by then none of its events matters any more. */
+export function contextOptions({
+  expireAfterUs,
+  finishedRetentionUs,
+}: Pick<LoadStatsOptions, 'expireAfterUs' | 'finishedRetentionUs'>): ContextOptions {
+  return { ...CONTEXT_LIMITS, forgetAfterUs: 2 * (expireAfterUs + finishedRetentionUs) };
 }
 
 export function antiEntropyOptions(

@@ -1,5 +1,6 @@
 /**
- * Applies, publishes and receives: the one way into the view.
+ * Applies, publishes and receives: the way of every event into the view. (What a repair pulls from a peer is merged by
+ * `SnapshotMerge`.)
  *
  * A report is checked against the view, stamped with a dot and a time, applied to the replica's own view and published,
  * all in one synchronous step, so that the answer that follows is read-your-writes (I5) and does not wait for the bus
@@ -39,6 +40,17 @@ export interface ReplicatorOptions {
   readonly maxEngines: number;
 }
 
+/** What the replicator works with, and how. */
+export interface ReplicatorParts {
+  readonly loadStats: LoadStats;
+  readonly context: CausalContext;
+  readonly bus: Bus;
+  readonly republisher: Republisher;
+  readonly nowUs: () => number;
+  readonly observeLatency: (ms: number) => void;
+  readonly options: ReplicatorOptions;
+}
+
 /** Counts what passes through; read by the metrics at scrape time. */
 export class ReplicatorCounts {
   readonly published = { add: 0, 'prompt-delete': 0, delete: 0 };
@@ -55,6 +67,13 @@ export class ReplicatorCounts {
 }
 
 export class Replicator {
+  readonly loadStats: LoadStats;
+  readonly context: CausalContext;
+  private readonly bus: Bus;
+  private readonly republisher: Republisher;
+  private readonly nowUs: () => number;
+  private readonly observeLatency: (ms: number) => void;
+  private readonly options: ReplicatorOptions;
   readonly counts = new ReplicatorCounts();
   /** Arrival minus event time of each other origin's latest event, microseconds. */
   readonly clockDifferencesUs = new Map<string, number>();
@@ -63,15 +82,14 @@ export class Replicator {
   private lastSeq = 0;
   private lastAddUs = 0;
 
-  constructor(
-    readonly loadStats: LoadStats,
-    readonly context: CausalContext,
-    private readonly bus: Bus,
-    private readonly republisher: Republisher,
-    private readonly nowUs: () => number,
-    private readonly observeLatency: (ms: number) => void,
-    private readonly options: ReplicatorOptions,
-  ) {
+  constructor({ loadStats, context, bus, republisher, nowUs, observeLatency, options }: ReplicatorParts) {
+    this.loadStats = loadStats;
+    this.context = context;
+    this.bus = bus;
+    this.republisher = republisher;
+    this.nowUs = nowUs;
+    this.observeLatency = observeLatency;
+    this.options = options;
     const { subjectPrefix } = options;
     this.subjects = {
       add: subjectOf(subjectPrefix, 'add'),

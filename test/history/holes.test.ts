@@ -159,11 +159,14 @@ describe('With a real stream', () => {
     const stats = new LoadStats(STATS);
     const context = new CausalContext(CONTEXT);
     const bus = new InProcessBus(new InProcessHub(), () => undefined);
-    const replicator = new Replicator(stats, context, bus, new Republisher(bus), nowUs, () => undefined, {
-      origin: 'me',
-      subjectPrefix: 'p',
-      maxInFlight: 100,
-      maxEngines: 100,
+    const replicator = new Replicator({
+      loadStats: stats,
+      context,
+      bus,
+      republisher: new Republisher(bus),
+      nowUs,
+      observeLatency: () => undefined,
+      options: { origin: 'me', subjectPrefix: 'p', maxInFlight: 100, maxEngines: 100 },
     });
     const [server] = parseNatsServers(nats.url);
     const history = new History(

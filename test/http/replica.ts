@@ -37,7 +37,7 @@ export async function startReplica(env: Readonly<Record<string, string>> = {}): 
   const replica: Replica = {
     port,
     replicator: app['replicator'],
-    watchers: app['watchers'],
+    watchers: app['streams'].watchers,
     log,
     stop: () => {
       running.delete(replica);

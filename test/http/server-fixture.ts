@@ -49,20 +49,20 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     waitingCeiling: finishedCeiling,
   });
   const context = new CausalContext({ forgetAfterUs: 30 * MINUTE_US, maxOrigins: 10, maxIntervals: 100 });
-  const replicator = new Replicator(
+  const replicator = new Replicator({
     loadStats,
     context,
-    busThatIsDown,
-    new Republisher(busThatIsDown),
-    wallClock(),
-    () => undefined,
-    {
+    bus: busThatIsDown,
+    republisher: new Republisher(busThatIsDown),
+    nowUs: wallClock(),
+    observeLatency: () => undefined,
+    options: {
       origin: 'origin-under-test',
       subjectPrefix: 'test',
       maxInFlight: 1_000,
       maxEngines: 1_000,
     },
-  );
+  });
   const watchers = new Watchers(
     loadStats.engines,
     () => readyBody,

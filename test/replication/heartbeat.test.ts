@@ -13,15 +13,15 @@ describe('A heartbeat', () => {
   it('announces seqs; what is none is counted, and one of a later version passed over (I7, I8)', () => {
     const bus = new InProcessBus(new InProcessHub(), () => undefined);
     const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1e12 });
-    const replicator = new Replicator(
-      new LoadStats(loadStatsOptions(load)),
+    const replicator = new Replicator({
+      loadStats: new LoadStats(loadStatsOptions(load)),
       context,
       bus,
-      new Republisher(bus),
-      () => NOW,
-      () => undefined,
-      { origin: 'self', subjectPrefix: 'p', maxInFlight: 10, maxEngines: 10 },
-    );
+      republisher: new Republisher(bus),
+      nowUs: () => NOW,
+      observeLatency: () => undefined,
+      options: { origin: 'self', subjectPrefix: 'p', maxInFlight: 10, maxEngines: 10 },
+    });
     const heartbeats = new HeartbeatExchange(replicator, context, bus, () => NOW, 'p');
     const receive = (value: unknown): void => heartbeats.receive(Buffer.from(JSON.stringify(value)));
     const good = { v: 1, origin: 'peer', time_us: NOW, highest: [['peer', NOW, 3]] };

@@ -24,20 +24,20 @@ const add = {
 function replicatorWithARow(): Replicator {
   const bus = new InProcessBus(new InProcessHub(), () => undefined);
   const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1e9 });
-  const replicator = new Replicator(
-    new LoadStats(loadStatsOptions(load)),
+  const replicator = new Replicator({
+    loadStats: new LoadStats(loadStatsOptions(load)),
     context,
     bus,
-    new Republisher(bus),
-    () => NOW,
-    () => undefined,
-    {
+    republisher: new Republisher(bus),
+    nowUs: () => NOW,
+    observeLatency: () => undefined,
+    options: {
       origin: 'self',
       subjectPrefix: 'metadata-center',
       maxInFlight: 1_000,
       maxEngines: 1_000,
     },
-  );
+  });
   replicator.add({
     requestId: 'kept',
     cluster: 'm',

@@ -44,15 +44,15 @@ class Replica {
     limits: Partial<ReplicatorOptions> = {},
     stats: Partial<LoadStatsOptions> = {},
   ) {
-    this.replicator = new Replicator(
-      new LoadStats({ expireAfterUs: E, finishedRetentionUs: R, ...ROOMY, ...stats }),
-      new CausalContext({ forgetAfterUs: 2 * (E + R), maxOrigins: 100, maxIntervals: 100 }),
-      this.bus,
-      new Republisher(this.bus),
-      () => this.nowUs,
-      (ms) => this.latenciesMs.push(ms),
-      { origin, subjectPrefix: 'metadata-center', maxInFlight: 100, maxEngines: 100, ...limits },
-    );
+    this.replicator = new Replicator({
+      loadStats: new LoadStats({ expireAfterUs: E, finishedRetentionUs: R, ...ROOMY, ...stats }),
+      context: new CausalContext({ forgetAfterUs: 2 * (E + R), maxOrigins: 100, maxIntervals: 100 }),
+      bus: this.bus,
+      republisher: new Republisher(this.bus),
+      nowUs: () => this.nowUs,
+      observeLatency: (ms) => this.latenciesMs.push(ms),
+      options: { origin, subjectPrefix: 'metadata-center', maxInFlight: 100, maxEngines: 100, ...limits },
+    });
   }
 
   /** What was published and not handed on yet. */

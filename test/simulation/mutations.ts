@@ -11,7 +11,7 @@ import { SeqSet } from '../../src/core/seq-set';
 import type { SnapshotSelection } from '../../src/core/snapshot';
 import { snapshotLines } from '../../src/core/snapshot';
 import { DELETE_ITEM } from '../../src/core/state-digest';
-import type { PeerExchangeOptions } from '../../src/peers/peer-exchange';
+import type { PeerExchangeParts } from '../../src/peers/peer-exchange';
 import { PeerExchange } from '../../src/peers/peer-exchange';
 import { HeartbeatExchange } from '../../src/replication/heartbeat-exchange';
 import { Replicator } from '../../src/replication/replicator';
@@ -104,8 +104,8 @@ function cutAtTheEnd(options: ContextOptions): Partial<Parts> {
     cuts.set(replica, CausalContext.fromJSON(context.toJSON(), options));
   }
   class LateCut extends PeerExchange {
-    constructor(...of: ConstructorParameters<typeof PeerExchange>) {
-      super(...of);
+    constructor(parts: PeerExchangeParts) {
+      super(parts);
       const { antiEntropy } = this;
       const pulled = antiEntropy.pulled.bind(antiEntropy);
       antiEntropy.pulled = (address, merge, nowUs) => {
@@ -119,10 +119,8 @@ function cutAtTheEnd(options: ContextOptions): Partial<Parts> {
 
 /** Compares what a peer with a faster clock may have let expire already. */
 class ComparesToTheEnd extends PeerExchange {
-  constructor(...of: ConstructorParameters<typeof PeerExchange>) {
-    const [options, ...others] = [of.pop() as PeerExchangeOptions, ...of];
-    const antiEntropy = { ...options.antiEntropy, marginUs: 0 };
-    super(...([...others, { ...options, antiEntropy }] as unknown as typeof of));
+  constructor(parts: PeerExchangeParts) {
+    super({ ...parts, antiEntropy: { ...parts.antiEntropy, marginUs: 0 } });
   }
 }
 

@@ -115,42 +115,39 @@ export class SimulatedProcess implements Reachable {
     this.context = new parts.CausalContext(contextOptions);
     this.bus = new SimulatedBus(hostOf.number, around.bus, this);
     const limits = { maxInFlight: 10_000, maxEngines: 1_000 };
-    // Never told that the bus is back: anti-entropy alone must bring everything.
-    const republisher = new Republisher(this.bus);
-    this.replicator = new parts.Replicator(
-      this.stats,
-      this.context,
-      this.bus,
-      republisher,
+    this.replicator = new parts.Replicator({
+      loadStats: this.stats,
+      context: this.context,
+      bus: this.bus,
+      // Never told that the bus is back: anti-entropy alone must bring everything.
+      republisher: new Republisher(this.bus),
       nowUs,
-      () => undefined,
-      {
-        origin,
-        subjectPrefix: PREFIX,
-        ...limits,
-      },
-    );
+      observeLatency: () => undefined,
+      options: { origin, subjectPrefix: PREFIX, ...limits },
+    });
     this.heartbeats = new parts.HeartbeatExchange(this.replicator, this.context, this.bus, nowUs, PREFIX);
-    this.exchange = new parts.PeerExchange(
-      this.stats,
-      this.context,
-      new SimulatedPeers(network, this, contextOptions),
-      () => ({ busConnected: this.bus.connected, peersKnown: this.peersKnown, history: 'none' }),
-      () => false,
+    this.exchange = new parts.PeerExchange({
+      stats: this.stats,
+      context: this.context,
+      client: new SimulatedPeers(network, this, contextOptions),
+      surroundings: () => ({
+        busConnected: this.bus.connected,
+        peersKnown: this.peersKnown,
+        history: 'none',
+      }),
+      replayHistory: () => false,
       nowUs,
-      chance.next,
-      this.logger(),
-      {
-        antiEntropy: {
-          ...antiEntropyOptions(origin, options),
-          compareEveryUs: scenario.compareEveryUs,
-          giveUpAfterUs: scenario.giveUpAfterUs,
-        },
-        context: contextOptions,
-        healthIntervalMs: scenario.healthEveryUs / MS,
-        readyTimeoutMs: READY_TIMEOUT_MS,
+      random: chance.next,
+      logger: this.logger(),
+      antiEntropy: {
+        ...antiEntropyOptions(origin, options),
+        compareEveryUs: scenario.compareEveryUs,
+        giveUpAfterUs: scenario.giveUpAfterUs,
       },
-    );
+      contextOptions,
+      healthIntervalMs: scenario.healthEveryUs / MS,
+      readyTimeoutMs: READY_TIMEOUT_MS,
+    });
   }
 
   get host(): number {

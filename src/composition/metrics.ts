@@ -1,0 +1,48 @@
+/** Registers everything that is read when Prometheus scrapes. */
+import type { Registry } from 'prom-client';
+import type { Bus } from '../bus/bus';
+import type { Config } from '../config/config';
+import type { CausalContext } from '../core/causal-context';
+import type { History } from '../history/history';
+import type { HttpServer } from '../http/server';
+import { registerHistoryMetrics } from '../observability/history-metrics';
+import { registerLimitMetrics } from '../observability/limit-metrics';
+import {
+  registerBusMetrics,
+  registerPeerMetrics,
+  registerProcessMetrics,
+  registerViewMetrics,
+  registerWatchMetrics,
+} from '../observability/metrics';
+import type { Replicator } from '../replication/replicator';
+import type { Watchers } from '../watch/watchers';
+import type { Peers } from './peers';
+import type { SelfReport } from './self-report';
+
+export interface MeasuredParts {
+  readonly version: string;
+  readonly context: CausalContext;
+  readonly bus: Bus;
+  readonly history: History | undefined;
+  readonly replicator: Replicator;
+  readonly peers: Peers;
+  readonly watchers: Watchers;
+  readonly http: HttpServer;
+  readonly report: SelfReport;
+}
+
+export function registerMetrics(registry: Registry, config: Config, parts: MeasuredParts): void {
+  const { version, context, bus, history, replicator, peers, watchers, http, report } = parts;
+  const limits = report.limits(
+    config,
+    () => watchers.count,
+    () => http.connections,
+  );
+  registerProcessMetrics(registry, version);
+  registerViewMetrics(registry, replicator);
+  registerWatchMetrics(registry, watchers);
+  registerLimitMetrics(registry, limits);
+  registerBusMetrics(registry, bus, replicator);
+  registerHistoryMetrics(registry, history);
+  registerPeerMetrics(registry, peers.exchange, context, peers.discovery, config.peers.dnsName);
+}
