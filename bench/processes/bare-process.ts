@@ -16,6 +16,8 @@ export async function startBareServer(answers: BareAnswers): Promise<BareServer>
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   killWithParent(child);
+  // Nothing else keeps this process alive while it waits for the port.
+  child.ref();
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())));
     child.once('exit', () => reject(new Error('the bare server has ended')));

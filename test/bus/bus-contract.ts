@@ -1,5 +1,6 @@
 /** What every bus must do, as tests to run against each implementation. */
 import type { Bus, BusStatus, OnBusTrouble } from '../../src/bus/bus';
+import { CleanUp } from '../support/clean-up';
 import { until } from '../support/until';
 
 export interface BusFactory {
@@ -49,11 +50,17 @@ export class Member {
 export function describeBusContract(name: string, makeFactory: () => Promise<BusFactory>): void {
   describe(`${name}, as every bus,`, () => {
     let factory: BusFactory;
-    let members: Member[] = [];
+    const cleanUp = new CleanUp();
+
+    const makeBus = (): Bus => {
+      const bus = factory.makeBus(() => undefined);
+      cleanUp.add(() => bus.stop());
+      return bus;
+    };
 
     const join = async (...subjects: string[]): Promise<Member> => {
       const member = new Member(factory, subjects);
-      members.push(member);
+      cleanUp.add(() => member.bus.stop());
       await member.connected();
       return member;
     };
@@ -61,14 +68,11 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
     beforeAll(async () => {
       factory = await makeFactory();
     });
-    afterEach(async () => {
-      await Promise.all(members.map((member) => member.bus.stop()));
-      members = [];
-    });
+    afterEach(() => cleanUp.run());
     afterAll(() => factory.close());
 
     it('does not deliver or report anything before start has returned', async () => {
-      const bus = factory.makeBus(() => undefined);
+      const bus = makeBus();
       let reports = 0;
       bus.start({ 'a.*': () => reports++ }, () => reports++);
       const reportsAtReturn = reports;
@@ -149,7 +153,7 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
 
     it('carries any bytes, none included, unchanged', async () => {
       const received: Buffer[] = [];
-      const receiver = factory.makeBus(() => undefined);
+      const receiver = makeBus();
       receiver.start({ p: (payload) => received.push(Buffer.from(payload)) }, () => undefined);
       await until(() => receiver.connected, { describe: 'connected' });
       const publisher = await join('none');
@@ -212,9 +216,9 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
     });
 
     it('can be stopped before it was started, while it starts, and twice', async () => {
-      const never = factory.makeBus(() => undefined);
+      const never = makeBus();
       await never.stop();
-      const early = factory.makeBus(() => undefined);
+      const early = makeBus();
       let reports = 0;
       early.start({ p: () => reports++ }, () => reports++);
       await early.stop();
@@ -233,7 +237,7 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
       const written = new Promise<void>((resolve) => a.bus.whenWritten(resolve));
       await written;
       await b.receives('p x');
-      const never = factory.makeBus(() => undefined);
+      const never = makeBus();
       never.whenWritten(() => calls++);
       expect(calls).toBe(2);
       a.publish('p', 'the last');
@@ -244,7 +248,7 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
     });
 
     it('does not publish before it is connected', () => {
-      const bus = factory.makeBus(() => undefined);
+      const bus = makeBus();
       expect(bus.publish('p', Buffer.from('x'))).toBe(false);
     });
   });

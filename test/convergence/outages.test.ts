@@ -3,6 +3,7 @@
  * the clients did within 5 s of healing.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { CleanUp } from '../support/clean-up';
 import { seededRandom } from '../support/seeded-random';
 import { until } from '../support/until';
 import { Fleet } from './fleet';
@@ -14,17 +15,16 @@ const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
 let fleet: Fleet;
 let load: Workload;
+const cleanUp = new CleanUp();
 
 beforeEach(async () => {
-  fleet = await Fleet.start({ size: 3, env: { METADATA_CENTER_READY_TIMEOUT: '5s' } });
+  const env = { METADATA_CENTER_READY_TIMEOUT: '5s' };
+  fleet = await cleanUp.use(Fleet.start({ size: 3, env }), (it) => it.stop());
   load = new Workload(seededRandom(SEED), fleet.urls);
+  cleanUp.add(() => load.close());
 });
 
-afterEach(async () => {
-  await load.stop();
-  load.close();
-  await fleet.stop();
-});
+afterEach(() => cleanUp.run());
 
 async function healed(what: string): Promise<void> {
   await load.stop();

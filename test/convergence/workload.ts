@@ -29,6 +29,7 @@ export class Workload {
   /** Statuses that no gateway should have got. */
   readonly refused: string[] = [];
   readonly live = new Map<string, Live>();
+  /** Reports that a replica has taken, each once however often it was sent. */
   reports = 0;
   /** Sent with every report and query. */
   headers: Readonly<Record<string, string>> = {};
@@ -36,7 +37,9 @@ export class Workload {
   private readonly tlsAgent: TlsAgent;
   private count = 0;
   private running = false;
-  private loops: Promise<void>[] = [];
+  private closed = false;
+  private lanes: Promise<void>[] = [];
+  private readonly failures: unknown[] = [];
 
   constructor(
     private readonly random: () => number,
@@ -51,17 +54,25 @@ export class Workload {
   /** Runs `lanes` request lives side by side until `stop`. */
   start(lanes: number): void {
     this.running = true;
-    this.loops = Array.from({ length: lanes }, () => this.lane());
+    this.lanes = Array.from({ length: lanes }, () =>
+      this.lane().catch((error: unknown) => void this.failures.push(error)),
+    );
   }
 
+  /** Resolves when every lane has ended; throws what one of them failed with. */
   async stop(): Promise<void> {
     this.running = false;
-    await Promise.all(this.loops);
+    await Promise.all(this.lanes);
+    if (this.failures.length > 0) throw this.failures[0];
   }
 
-  close(): void {
+  /** For clean-up: ends whatever still runs, a test that has timed out included. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.running = false;
     this.agent.destroy();
     this.tlsAgent.destroy();
+    await Promise.all(this.lanes);
   }
 
   /** Adds so many requests, a few hundred at a time. */
@@ -165,6 +176,7 @@ export class Workload {
   private async report(method: string, path: string, body: string): Promise<void> {
     let turn = Math.floor(this.random() * this.targets.length);
     for (let attempt = 1; ; attempt++) {
+      if (this.closed) throw new Error('the workload is closed');
       const target = this.targets[turn++ % this.targets.length]!;
       let status = 0;
       let answer = '';
@@ -173,9 +185,11 @@ export class Workload {
       } catch {
         // Killed, cut or slow: the next one.
       }
-      this.reports++;
       // A replica that died may have taken the report, and told the others, before it could answer.
-      if (status === 200 || (attempt > 1 && /4000(1404|1000)/.test(answer))) return;
+      if (status === 200 || (attempt > 1 && /4000(1404|1000)/.test(answer))) {
+        this.reports++;
+        return;
+      }
       if (status !== 0) this.refused.push(`${method} ${path} ${body} at ${target}: ${answer}`);
       if (attempt > 50) throw new Error(`nobody takes ${method} ${path} ${body}`);
       if (attempt > 3) await delay(100);

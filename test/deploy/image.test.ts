@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority } from '../support/certificates';
+import { exitOf, killWithParent } from '../support/child-processes';
+import { CleanUp } from '../support/clean-up';
 import { freePort } from '../support/free-port';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
@@ -59,16 +61,19 @@ describe('Dockerfile', () => {
 });
 
 describe('the health check of the image', () => {
-  const check = (env: Readonly<Record<string, string>>): Promise<number | null> => {
-    const child = spawn(process.execPath, [projectPath('deploy/docker/healthcheck.js')], {
-      env,
-      stdio: 'ignore',
-    });
-    return new Promise((resolve) => child.once('exit', resolve));
+  const cleanUp = new CleanUp();
+
+  afterEach(() => cleanUp.run());
+
+  const check = async (env: Readonly<Record<string, string>>): Promise<number | null> => {
+    const program = projectPath('deploy/docker/healthcheck.js');
+    const child = spawn(process.execPath, [program], { env, stdio: 'ignore', timeout: 60_000 });
+    killWithParent(child);
+    return (await exitOf(child)).code;
   };
 
   it('succeeds while the replica answers, and not while it hangs or is gone', async () => {
-    const replica = await ReplicaProcess.start();
+    const replica = await cleanUp.use(ReplicaProcess.start(), (it) => it.kill());
     const env = { HTTP_HOST: replica.host, HTTP_PORT: String(replica.port) };
     expect(await check(env)).toBe(0);
     replica.signal('SIGSTOP');
@@ -78,7 +83,8 @@ describe('the health check of the image', () => {
   });
 
   it('asks on the loopback where the replica listens everywhere', async () => {
-    const replica = await ReplicaProcess.start({ env: { HTTP_HOST: '0.0.0.0' } });
+    const starting = ReplicaProcess.start({ env: { HTTP_HOST: '0.0.0.0' } });
+    const replica = await cleanUp.use(starting, (it) => it.kill());
     expect(await check({ HTTP_PORT: String(replica.port) })).toBe(0);
     await replica.stop();
     expect(await check({ HTTP_PORT: String(await freePort()) })).toBe(1);
@@ -86,6 +92,7 @@ describe('the health check of the image', () => {
 
   it('speaks TLS where the replica does', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'healthcheck-'));
+    cleanUp.add(() => rmSync(folder, { recursive: true }));
     const files = {
       HTTP_TLS_CERT_FILE: join(folder, 'cert.pem'),
       HTTP_TLS_KEY_FILE: join(folder, 'key.pem'),
@@ -93,11 +100,9 @@ describe('the health check of the image', () => {
     const { cert, key } = new CertificateAuthority().issue('replica.test');
     writeFileSync(files.HTTP_TLS_CERT_FILE, cert);
     writeFileSync(files.HTTP_TLS_KEY_FILE, key);
-    const replica = await ReplicaProcess.launch({ env: files });
+    const replica = await cleanUp.use(ReplicaProcess.launch({ env: files }), (it) => it.kill());
     const at = { HTTP_HOST: replica.host, HTTP_PORT: String(replica.port) };
     await until(async () => (await check({ ...at, ...files })) === 0, { describe: 'the check succeeds' });
     expect(await check(at)).toBe(1);
-    await replica.stop();
-    rmSync(folder, { recursive: true });
   });
 });

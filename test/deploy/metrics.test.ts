@@ -2,6 +2,7 @@
  * Alerts and dashboards are only worth what their queries find: every metric and label that they name must be on the
  * /metrics of a replica that runs.
  */
+import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
@@ -13,15 +14,15 @@ import { labelValuesReference, references, type Reference } from './promql';
 const FROM_PROMETHEUS = { metrics: new Set(['up']), labels: new Set(['job', 'instance']) };
 
 describe('alerts and dashboards', () => {
-  let nats: NatsServerProcess;
-  const replicas: ReplicaProcess[] = [];
+  const cleanUp = new CleanUp();
   let exposition: Exposition;
 
   beforeAll(async () => {
-    nats = await NatsServerProcess.start();
+    const nats = await cleanUp.use(NatsServerProcess.start(), (it) => it.stop());
     const env = { NATS_URL: nats.url, META_DATA_CENTER_SVC_DISC_HOST: 'localhost', POD_IP: '127.0.0.2' };
-    for (const host of ['127.0.0.1', '127.0.0.1']) replicas.push(await ReplicaProcess.start({ env, host }));
-    const [first, second] = replicas as [ReplicaProcess, ReplicaProcess];
+    const start = (): Promise<ReplicaProcess> =>
+      cleanUp.use(ReplicaProcess.start({ env }), (it) => it.kill());
+    const [first, second] = [await start(), await start()];
     const report = { cluster: 'c', request_id: 'r', ip: '10.0.0.1', prompt_length: 5 };
     await fetch(`${second.url}/v1/load/stats`, { method: 'POST', body: JSON.stringify(report) });
     const arrived = async (): Promise<boolean> =>
@@ -30,10 +31,7 @@ describe('alerts and dashboards', () => {
     exposition = readExposition(await (await fetch(`${first.url}/metrics`)).text());
   });
 
-  afterAll(async () => {
-    await Promise.all(replicas.map((replica) => replica.stop()));
-    await nats.stop();
-  });
+  afterAll(() => cleanUp.run());
 
   const unknownOf = (all: readonly Reference[]): string[] =>
     all.flatMap(({ metric, labels }) => {

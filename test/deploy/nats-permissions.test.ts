@@ -1,5 +1,6 @@
 /** The permissions that docs/operations.md recommends are enough for replicas, and for nothing else. */
 import { connect, type NatsConnection } from 'nats';
+import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
@@ -11,34 +12,34 @@ const TAP = { user: 'metadata-center-tap', pass: 'tap-secret' };
 describe('deploy/nats/permissions.conf', () => {
   let nats: NatsServerProcess;
   const replicas: ReplicaProcess[] = [];
-  const connections: NatsConnection[] = [];
+  const cleanUp = new CleanUp();
   let env: Record<string, string>;
 
-  const signIn = async (credentials: typeof TAP): Promise<NatsConnection> => {
-    const connection = await connect({ servers: nats.url, ...credentials });
-    connections.push(connection);
-    return connection;
+  const signIn = (credentials: typeof TAP): Promise<NatsConnection> =>
+    cleanUp.use(connect({ servers: nats.url, ...credentials }), (it) => it.close());
+
+  const startReplica = async (): Promise<ReplicaProcess> => {
+    const replica = await cleanUp.use(ReplicaProcess.start({ env }), (it) => it.kill());
+    replicas.push(replica);
+    return replica;
   };
 
   beforeAll(async () => {
     const config = readText('deploy/nats/permissions.conf')
       .replace('$METADATA_CENTER_NATS_PASSWORD', REPLICA.pass)
       .replace('$METADATA_CENTER_NATS_TAP_PASSWORD', TAP.pass);
-    nats = await NatsServerProcess.start({ config: `jetstream { store_dir: "{folder}" }\n${config}` });
+    const starting = NatsServerProcess.start({ config: `jetstream { store_dir: "{folder}" }\n${config}` });
+    nats = await cleanUp.use(starting, (it) => it.stop());
     env = {
       NATS_URL: nats.url,
       NATS_USER: REPLICA.user,
       NATS_PASS: REPLICA.pass,
       NATS_HISTORY: 'required',
     };
-    for (let count = 0; count < 2; count++) replicas.push(await ReplicaProcess.start({ env }));
+    for (let count = 0; count < 2; count++) await startReplica();
   });
 
-  afterAll(async () => {
-    await Promise.all(connections.map((connection) => connection.close()));
-    await Promise.all(replicas.map((replica) => replica.stop()));
-    await nats.stop();
-  });
+  afterAll(() => cleanUp.run());
 
   it('lets replicas share every type of event, their heartbeats and a history, without one denied subject', async () => {
     const [first, second] = replicas as [ReplicaProcess, ReplicaProcess];
@@ -66,8 +67,7 @@ describe('deploy/nats/permissions.conf', () => {
       describe: () => `all subjects at the tap, not only ${[...seen].join(', ')}`,
     });
     // A late one rebuilds its rows from the stream that the first one made.
-    const late = await ReplicaProcess.start({ env });
-    replicas.push(late);
+    const late = await startReplica();
     const metrics = await (await fetch(`${late.url}/metrics`)).text();
     expect(metrics).toMatch(/^metacenter_history_available 1$/m);
     expect(metrics).toMatch(/^metacenter_history_replayed_total 3$/m);

@@ -1,5 +1,6 @@
 /** What Prometheus's own tool says of the rules, of their tests, of the configuration and of a replica's metrics. */
 import { parse } from 'yaml';
+import { CleanUp } from '../support/clean-up';
 import { ReplicaProcess } from '../support/replica-process';
 import { Program, describeWith } from './programs';
 import { projectPath, readAlerts, readText } from './project-files';
@@ -20,6 +21,10 @@ const KEPT_NAMES = new Set([
 ]);
 
 describeWith(promtool, 'promtool (Debian package "prometheus")')('promtool', () => {
+  const cleanUp = new CleanUp();
+
+  afterEach(() => cleanUp.run());
+
   it('accepts the alerts', () => {
     const { status, output } = promtool.run(['check', 'rules', projectPath('deploy/prometheus/alerts.yaml')]);
     expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') as string });
@@ -37,11 +42,10 @@ describeWith(promtool, 'promtool (Debian package "prometheus")')('promtool', () 
   });
 
   it('has nothing against the metrics of a replica but the names that are kept on purpose', async () => {
-    const replica = await ReplicaProcess.start();
+    const replica = await cleanUp.use(ReplicaProcess.start(), (it) => it.kill());
     const report = { cluster: 'c', request_id: 'r', ip: '10.0.0.1' };
     await fetch(`${replica.url}/v1/load/stats`, { method: 'POST', body: JSON.stringify(report) });
     const metrics = await (await fetch(`${replica.url}/metrics`)).text();
-    await replica.stop();
     const complaints = promtool.run(['check', 'metrics'], metrics).output.split('\n').filter(Boolean);
     expect(complaints.filter((line) => !KEPT_NAMES.has(line.split(' ')[0]!))).toEqual([]);
   });

@@ -13,6 +13,7 @@ import { parseNatsServers } from '../../src/bus/nats-servers';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { encodeEvent } from '../../src/wire/event-codec';
 import { NO_CREDENTIALS, NO_TLS } from '../bus/nats-bus-fixture';
+import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { until } from '../support/until';
 
@@ -146,15 +147,13 @@ describe('What an origin did before the first of its events that is remembered',
 });
 
 describe('With a real stream', () => {
-  let nats: NatsServerProcess;
+  const cleanUp = new CleanUp();
 
-  beforeEach(async () => {
-    nats = await NatsServerProcess.start({ config: 'jetstream: { store_dir: "{folder}" }' });
-  });
-
-  afterEach(() => nats.stop());
+  afterEach(() => cleanUp.run());
 
   it('an event that the live subscription lost and that nobody else has is replayed within seconds (I4)', async () => {
+    const config = 'jetstream: { store_dir: "{folder}" }';
+    const nats = await cleanUp.use(NatsServerProcess.start({ config }), (it) => it.stop());
     const nowUs = (): number => Date.now() * 1000;
     const stats = new LoadStats(STATS);
     const context = new CausalContext(CONTEXT);
@@ -203,34 +202,30 @@ describe('With a real stream', () => {
     });
     const antiEntropy = new AntiEntropy(stats, context, port, Math.random, OPTIONS, nowUs());
     history.start();
-    const connection = await connect({ servers: nats.url });
+    cleanUp.add(() => history.stop());
+    const connection = await cleanUp.use(connect({ servers: nats.url }), (it) => it.close());
     const timer = setInterval(() => antiEntropy.tick(nowUs(), history.state === 'replaying'), 100);
-    try {
-      await until(() => history.state === 'partial', { describe: 'the empty stream was replayed' });
-      const events = [1, 2, 3].map((seq) =>
-        encodeEvent({
-          type: 'add',
-          origin: 'x',
-          seq,
-          timeUs: nowUs(),
-          requestId: `r${seq}`,
-          cluster: 'm',
-          ip: '10.0.0.1',
-          promptLength: 1,
-          timestampNs: undefined,
-        }),
-      );
-      for (const event of events) connection.publish('p.load.add', event);
-      // The live subscription brings the first and the last.
-      replicator.receive(events[0]!);
-      replicator.receive(events[2]!);
-      await until(() => stats.inFlight.size === 3, { describe: 'the lost event is there' });
-      expect(context.has('x', 2)).toBe(true);
-      expect(antiEntropy.counts.historyReplays).toBe(1);
-    } finally {
-      clearInterval(timer);
-      await connection.close();
-      await history.stop();
-    }
+    cleanUp.add(() => clearInterval(timer));
+    await until(() => history.state === 'partial', { describe: 'the empty stream was replayed' });
+    const events = [1, 2, 3].map((seq) =>
+      encodeEvent({
+        type: 'add',
+        origin: 'x',
+        seq,
+        timeUs: nowUs(),
+        requestId: `r${seq}`,
+        cluster: 'm',
+        ip: '10.0.0.1',
+        promptLength: 1,
+        timestampNs: undefined,
+      }),
+    );
+    for (const event of events) connection.publish('p.load.add', event);
+    // The live subscription brings the first and the last.
+    replicator.receive(events[0]!);
+    replicator.receive(events[2]!);
+    await until(() => stats.inFlight.size === 3, { describe: 'the lost event is there' });
+    expect(context.has('x', 2)).toBe(true);
+    expect(antiEntropy.counts.historyReplays).toBe(1);
   });
 });

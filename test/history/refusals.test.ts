@@ -1,5 +1,6 @@
 /** Where there can be no history, or not all of it, a replica serves and says why; unless history is required. */
-import { connect } from 'nats';
+import { connect, type NatsConnection } from 'nats';
+import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
@@ -8,22 +9,21 @@ import { readyz } from './restarts';
 
 const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 
-let cleanUps: (() => Promise<unknown>)[] = [];
+const cleanUp = new CleanUp();
 
-afterEach(async () => {
-  for (const cleanUp of cleanUps.reverse()) await cleanUp();
-  cleanUps = [];
-});
+afterEach(() => cleanUp.run());
 
-async function startNats(config: string): Promise<NatsServerProcess> {
-  const nats = await NatsServerProcess.start({ config });
-  cleanUps.push(() => nats.stop());
-  return nats;
+function startNats(config: string): Promise<NatsServerProcess> {
+  return cleanUp.use(NatsServerProcess.start({ config }), (it) => it.stop());
+}
+
+function tap(nats: NatsServerProcess): Promise<NatsConnection> {
+  return cleanUp.use(connect({ servers: nats.url }), (it) => it.close());
 }
 
 async function launch(nats: NatsServerProcess, env: Record<string, string> = {}): Promise<ReplicaProcess> {
-  const replica = await ReplicaProcess.launch({ env: { NATS_URL: nats.url, ...env } });
-  cleanUps.push(() => replica.kill());
+  const starting = ReplicaProcess.launch({ env: { NATS_URL: nats.url, ...env } });
+  const replica = await cleanUp.use(starting, (it) => it.kill());
   await replica.healthy();
   return replica;
 }
@@ -110,7 +110,7 @@ test('I6 I7: a stream that is full by its bytes is replayed as far as it goes, a
   const env = { NATS_HISTORY_MAX_BYTES: String(1024 * 1024) };
   const first = await launch(nats, env);
   await first.ready();
-  const connection = await connect({ servers: nats.url });
+  const connection = await tap(nats);
   for (let i = 0; i < 300; i++) connection.publish('metadata-center.load.padding', Buffer.alloc(4_000));
   await connection.drain();
   await first.kill();
@@ -124,8 +124,7 @@ test('I6 I7: a stream that is full by its bytes is replayed as far as it goes, a
 
 test("I6: an operator's stream that is full and takes nothing more is respected, and the replica says so", async () => {
   const nats = await startNats(JETSTREAM);
-  const connection = await connect({ servers: nats.url });
-  const manager = await connection.jetstreamManager();
+  const manager = await (await tap(nats)).jetstreamManager();
   await manager.streams.add({
     name: 'ours',
     subjects: ['metadata-center.>'],
@@ -141,7 +140,6 @@ test("I6: an operator's stream that is full and takes nothing more is respected,
   expect(config).toMatchObject({ stream: 'ours' });
   expect(JSON.stringify(config)).toMatch(/discard new instead of old/);
   expect((await manager.streams.info('ours')).config).toMatchObject({ max_msgs: 3, discard: 'new' });
-  await connection.close();
 });
 
 test('history that is required and can not be had keeps a replica from being ready, also beyond the time-out', async () => {

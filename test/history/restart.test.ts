@@ -2,8 +2,9 @@
  * Every replica dies at once and comes back: no peer has a snapshot, and what the bus remembers makes each of them equal
  * to the recount the moment that it is ready.
  */
-import { Fleet } from '../convergence/fleet';
+import { Fleet, type FleetOptions } from '../convergence/fleet';
 import { Workload } from '../convergence/workload';
+import { CleanUp } from '../support/clean-up';
 import { seededRandom } from '../support/seeded-random';
 import { until } from '../support/until';
 import { captured, fill, STREAM } from './bulk';
@@ -13,20 +14,19 @@ import { deleteAgain, killAll, readyz, startAllAndCompare } from './restarts';
 const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
-let cluster: NatsCluster | undefined;
-let fleet: Fleet | undefined;
-let load: Workload | undefined;
+const cleanUp = new CleanUp();
 
-afterEach(async () => {
-  load?.close();
-  await fleet?.stop();
-  await cluster?.stop();
-  cluster = undefined;
-});
+afterEach(() => cleanUp.run());
+
+async function startFleet(options: Omit<FleetOptions, 'size'>): Promise<[Fleet, Workload]> {
+  const fleet = await cleanUp.use(Fleet.start({ size: 2, ...options }), (it) => it.stop());
+  const load = new Workload(seededRandom(SEED), fleet.urls);
+  cleanUp.add(() => load.close());
+  return [fleet, load];
+}
 
 test('I1 I2 I3: 4,000 requests in flight survive kill -9 of every replica', async () => {
-  fleet = await Fleet.start({ size: 2, natsConfig: JETSTREAM, env: { NATS_HISTORY: 'auto' } });
-  load = new Workload(seededRandom(SEED), fleet.urls);
+  const [fleet, load] = await startFleet({ natsConfig: JETSTREAM, env: { NATS_HISTORY: 'auto' } });
   const { finished } = await fill(load, 4_000);
   await captured(fleet.nats.url, load.reports);
   await killAll(fleet);
@@ -38,15 +38,14 @@ test('I1 I2 I3: 4,000 requests in flight survive kill -9 of every replica', asyn
 });
 
 test('I1 I2 I3: the same on three nats-servers of which one, the leader of the stream, was killed before', async () => {
-  cluster = await NatsCluster.start();
+  const cluster = await cleanUp.use(NatsCluster.start(), (it) => it.stop());
   const env = {
     NATS_URL: cluster.urls,
     NATS_HISTORY: 'required',
     NATS_HISTORY_REPLICAS: '3',
     METADATA_CENTER_READY_TIMEOUT: '15s',
   };
-  fleet = await Fleet.start({ size: 2, env });
-  load = new Workload(seededRandom(SEED), fleet.urls);
+  const [fleet, load] = await startFleet({ env });
   const { finished } = await fill(load, 2_000);
   const { reports } = load;
   await cluster.settled(STREAM, ({ state }) => state.messages === reports);
@@ -58,7 +57,7 @@ test('I1 I2 I3: the same on three nats-servers of which one, the leader of the s
     await until(async () => !(await readyz(url)).degraded, { describe: `${url} has settled` });
   }
   const more = await fill(load, 2_000);
-  await cluster.settled(STREAM, ({ state }) => state.messages === load!.reports);
+  await cluster.settled(STREAM, ({ state }) => state.messages === load.reports);
 
   await killAll(fleet);
   const times = await startAllAndCompare(fleet, load);

@@ -2,6 +2,7 @@
 import { connect, type NatsConnection } from 'nats';
 import { Fleet } from '../convergence/fleet';
 import { Workload } from '../convergence/workload';
+import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { seededRandom } from '../support/seeded-random';
@@ -12,27 +13,20 @@ import { deleteAgain, killAll, readyz, startAllAndCompare, type Readyz } from '.
 const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
-let cleanUps: (() => unknown)[] = [];
+const cleanUp = new CleanUp();
 
-afterEach(async () => {
-  for (const cleanUp of cleanUps.reverse()) await cleanUp();
-  cleanUps = [];
-});
+afterEach(() => cleanUp.run());
 
 async function startFleet(size: number, env: Record<string, string> = {}): Promise<[Fleet, Workload]> {
-  const fleet = await Fleet.start({ size, natsConfig: JETSTREAM, env: { NATS_HISTORY: 'auto', ...env } });
+  const starting = Fleet.start({ size, natsConfig: JETSTREAM, env: { NATS_HISTORY: 'auto', ...env } });
+  const fleet = await cleanUp.use(starting, (it) => it.stop());
   const load = new Workload(seededRandom(SEED), fleet.urls);
-  cleanUps.push(
-    () => fleet.stop(),
-    () => load.close(),
-  );
+  cleanUp.add(() => load.close());
   return [fleet, load];
 }
 
-async function tap(nats: NatsServerProcess): Promise<NatsConnection> {
-  const connection = await connect({ servers: nats.url });
-  cleanUps.push(() => connection.close());
-  return connection;
+function tap(nats: NatsServerProcess): Promise<NatsConnection> {
+  return cleanUp.use(connect({ servers: nats.url }), (it) => it.close());
 }
 
 async function says(url: string, isSo: (state: Readyz) => boolean): Promise<void> {
@@ -170,12 +164,10 @@ test('status and metrics show the stream, and replayed events are no sign of lat
 });
 
 test('switched off, or without NATS, there is no history and nothing is missing', async () => {
-  const nats = await NatsServerProcess.start({ config: JETSTREAM });
-  cleanUps.push(() => nats.stop());
-  const off = await ReplicaProcess.start({ env: { NATS_URL: nats.url, NATS_HISTORY: 'off' } });
-  cleanUps.push(() => off.kill());
-  const alone = await ReplicaProcess.start();
-  cleanUps.push(() => alone.kill());
+  const nats = await cleanUp.use(NatsServerProcess.start({ config: JETSTREAM }), (it) => it.stop());
+  const env = { NATS_URL: nats.url, NATS_HISTORY: 'off' };
+  const off = await cleanUp.use(ReplicaProcess.start({ env }), (it) => it.kill());
+  const alone = await cleanUp.use(ReplicaProcess.start(), (it) => it.kill());
   for (const { url } of [off, alone]) {
     expect(await readyz(url)).toMatchObject({
       degraded: false,

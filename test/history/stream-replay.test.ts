@@ -3,6 +3,7 @@ import { parseNatsServers } from '../../src/bus/nats-servers';
 import { JetStreamLink } from '../../src/history/jetstream-link';
 import { StreamReplay } from '../../src/history/stream-replay';
 import { NO_CREDENTIALS, NO_TLS } from '../bus/nats-bus-fixture';
+import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
@@ -11,12 +12,14 @@ import { readyz, type Readyz } from './restarts';
 let nats: NatsServerProcess;
 let connection: NatsConnection;
 let link: JetStreamLink;
+const cleanUp = new CleanUp();
 
 beforeEach(async () => {
-  nats = await NatsServerProcess.start({ config: 'jetstream: { store_dir: "{folder}" }' });
-  connection = await connect({ servers: nats.url });
+  const config = 'jetstream: { store_dir: "{folder}" }';
+  nats = await cleanUp.use(NatsServerProcess.start({ config }), (it) => it.stop());
+  connection = await cleanUp.use(connect({ servers: nats.url }), (it) => it.close());
   const [server] = parseNatsServers(nats.url);
-  link = await JetStreamLink.open(server!, {
+  const opening = JetStreamLink.open(server!, {
     clientName: 'test',
     credentials: NO_CREDENTIALS,
     tls: NO_TLS,
@@ -24,13 +27,10 @@ beforeEach(async () => {
     pingIntervalMs: 1_000,
     maxPingOut: 2,
   });
+  link = await cleanUp.use(opening, (it) => it.close());
 });
 
-afterEach(async () => {
-  await link.close();
-  await connection.close();
-  await nats.stop();
-});
+afterEach(() => cleanUp.run());
 
 async function publish(count: number, from = 1): Promise<void> {
   for (let n = from; n < from + count; n++) connection.publish('p.load.add', String(n));
@@ -136,22 +136,19 @@ test('a replica that replays for long shows in /readyz how far it has got', asyn
     );
     if (n % 1_000 === 0) await connection.flush();
   }
-  const replica = await ReplicaProcess.launch({ env: { NATS_URL: nats.url } });
-  try {
-    let state: Readyz | undefined;
-    const seen: [number, number][] = [];
-    await until(
-      async () => {
-        state = await readyz(replica.url);
-        const { replayed, to_replay: left, state: history } = state.history;
-        if (history === 'replaying') seen.push([Number(replayed), Number(left)]);
-        return state.ready;
-      },
-      { describe: () => JSON.stringify(state) },
-    );
-    expect(seen.some(([replayed, left]) => replayed > 0 && left > 0 && replayed + left === count)).toBe(true);
-    expect(state!.history).toMatchObject({ replayed: count, to_replay: 0 });
-  } finally {
-    await replica.kill();
-  }
+  const starting = ReplicaProcess.launch({ env: { NATS_URL: nats.url } });
+  const replica = await cleanUp.use(starting, (it) => it.kill());
+  let state: Readyz | undefined;
+  const seen: [number, number][] = [];
+  await until(
+    async () => {
+      state = await readyz(replica.url);
+      const { replayed, to_replay: left, state: history } = state.history;
+      if (history === 'replaying') seen.push([Number(replayed), Number(left)]);
+      return state.ready;
+    },
+    { describe: () => JSON.stringify(state) },
+  );
+  expect(seen.some(([replayed, left]) => replayed > 0 && left > 0 && replayed + left === count)).toBe(true);
+  expect(state!.history).toMatchObject({ replayed: count, to_replay: 0 });
 });

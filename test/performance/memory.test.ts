@@ -31,7 +31,7 @@ it('I7: a request in flight takes at most 300 bytes of heap, a finished one at m
   const { stdout, stderr } = spawnSync(
     process.execPath,
     ['--expose-gc', '-e', MEASURE, join(__dirname, '../../dist')],
-    { encoding: 'utf8' },
+    { encoding: 'utf8', timeout: 60_000 },
   );
   expect(stderr).toBe('');
   const [inFlight, finished] = JSON.parse(stdout) as { bytes: number; inFlight: number; finished: number }[];

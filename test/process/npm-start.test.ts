@@ -3,6 +3,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { exitOf, killWithParent } from '../support/child-processes';
+import { CleanUp } from '../support/clean-up';
 import { freePort } from '../support/free-port';
 import { until } from '../support/until';
 
@@ -12,19 +13,18 @@ interface NpmStart {
   readonly port: number;
 }
 
-let groups: number[] = [];
+const cleanUp = new CleanUp();
+
+afterEach(() => cleanUp.run());
 
 /** Whatever a failed test has left behind, also without npm. */
-afterEach(() => {
-  for (const group of groups) {
-    try {
-      process.kill(-group, 'SIGKILL');
-    } catch {
-      // Nobody is left.
-    }
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // Nobody is left.
   }
-  groups = [];
-});
+}
 
 async function npmStart(): Promise<NpmStart> {
   const port = await freePort();
@@ -42,7 +42,7 @@ async function npmStart(): Promise<NpmStart> {
     detached: true,
   });
   killWithParent(npm);
-  groups.push(npm.pid!);
+  cleanUp.add(() => killGroup(npm.pid!));
   let text = '';
   for (const stream of [npm.stdout, npm.stderr])
     stream.on('data', (chunk: Buffer) => (text += String(chunk)));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Fleet } from '../convergence/fleet';
 import { Workload } from '../convergence/workload';
 import { CertificateAuthority } from '../support/certificates';
+import { CleanUp } from '../support/clean-up';
 import { seededRandom } from '../support/seeded-random';
 import { until } from '../support/until';
 
@@ -12,9 +13,10 @@ const authority = new CertificateAuthority();
 
 let fleet: Fleet;
 let load: Workload;
+const cleanUp = new CleanUp();
 
 beforeAll(async () => {
-  fleet = await Fleet.start({
+  const starting = Fleet.start({
     size: 3,
     scheme: 'https',
     env: { METADATA_CENTER_READY_TIMEOUT: '5s', METADATA_CENTER_AUTH_TOKENS: 'tls-test-token' },
@@ -29,15 +31,13 @@ beforeAll(async () => {
       };
     },
   });
+  fleet = await cleanUp.use(starting, (it) => it.stop());
   load = new Workload(seededRandom(6), fleet.urls, { ca: authority.cert, servername: NAME });
+  cleanUp.add(() => load.close());
   load.headers = { Authorization: 'Bearer tls-test-token' };
 });
 
-afterAll(async () => {
-  await load.stop();
-  load.close();
-  await fleet.stop();
-});
+afterAll(() => cleanUp.run());
 
 it('I1 I4: a replica that is killed and started anew under load pulls what it missed over TLS', async () => {
   load.start(8);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fleet } from '../convergence/fleet';
 import { CertificateAuthority } from '../support/certificates';
+import { CleanUp } from '../support/clean-up';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
 
@@ -20,9 +21,11 @@ const SECRETS = {
 const anySecret = /secret-(of|that|token)[a-z-]*/;
 
 let fleet: Fleet;
+const atEnd = new CleanUp();
+const cleanUp = new CleanUp();
 
 beforeAll(async () => {
-  fleet = await Fleet.start({
+  const starting = Fleet.start({
     size: 3,
     natsConfig: `authorization { user: u, password: "${SECRETS.natsPassword}" }`,
     env: { LOG_LEVEL: 'trace', METADATA_CENTER_READY_TIMEOUT: '2s', NATS_USER: 'u' },
@@ -33,9 +36,12 @@ beforeAll(async () => {
       ...(index < 2 && { METADATA_CENTER_PEER_TOKEN: SECRETS.peers }),
     }),
   });
+  fleet = await atEnd.use(starting, (it) => it.stop());
 });
 
-afterAll(() => fleet.stop());
+afterAll(() => atEnd.run());
+
+afterEach(() => cleanUp.run());
 
 function answerOf(host: string, method: string, path: string, token: string, body?: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -88,6 +94,7 @@ it('no line of a log at the lowest level shows one, and the log says what is wro
 
 it('no complaint about a bad variable or file shows one', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'secrets-'));
+  cleanUp.add(() => rmSync(folder, { recursive: true }));
   const { cert, key } = new CertificateAuthority().issue('x.test');
   const keyText = key.split('\n')[1]!;
   writeFileSync(join(folder, 'tokens'), 'secret-token-in a file\n');
@@ -104,12 +111,11 @@ it('no complaint about a bad variable or file shows one', async () => {
     { HTTP_TLS_CERT_FILE: join(folder, 'tls.crt'), HTTP_TLS_KEY_FILE: join(folder, 'tls.key') },
   ];
   for (const env of bad) {
-    const replica = await ReplicaProcess.launch({ env });
+    const replica = await cleanUp.use(ReplicaProcess.launch({ env }), (it) => it.kill());
     expect(await replica.exited()).toEqual({ code: 1, signal: null });
     const said = `${replica.stderr}${JSON.stringify(replica.log)}${replica.otherOutput.join('\n')}`;
     for (const variable of Object.keys(env)) expect(said).toContain(variable);
     expect(said).not.toMatch(anySecret);
     expect(said).not.toContain(keyText);
   }
-  rmSync(folder, { recursive: true });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fleet, type Member } from '../convergence/fleet';
 import { Workload } from '../convergence/workload';
+import { CleanUp } from '../support/clean-up';
 import { seededRandom } from '../support/seeded-random';
 import type { LogLine, ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
@@ -13,11 +14,12 @@ const NEW = 'rotation-new-token';
 
 let fleet: Fleet;
 let load: Workload;
+const cleanUp = new CleanUp();
 
 const fileOf = (folder: string): string => join(folder, 'tokens');
 
 beforeAll(async () => {
-  fleet = await Fleet.start({
+  const starting = Fleet.start({
     size: 3,
     env: { METADATA_CENTER_READY_TIMEOUT: '5s' },
     memberEnv: (_index, folder) => {
@@ -25,14 +27,12 @@ beforeAll(async () => {
       return { METADATA_CENTER_AUTH_TOKENS_FILE: fileOf(folder) };
     },
   });
+  fleet = await cleanUp.use(starting, (it) => it.stop());
   load = new Workload(seededRandom(5), fleet.urls);
+  cleanUp.add(() => load.close());
 });
 
-afterAll(async () => {
-  await load.stop();
-  load.close();
-  await fleet.stop();
-});
+afterAll(() => cleanUp.run());
 
 async function metric(member: Member, series: string): Promise<number> {
   const text = await (await fetch(`${member.replica.url}/metrics`)).text();
@@ -67,7 +67,9 @@ async function eachSeesBothOthers(): Promise<void> {
   // Twice the interval of the health checks: what is seen then was asked with the tokens of now.
   await delay(1_000);
   for (const member of fleet.members) {
-    expect(await metric(member, 'metacenter_peers{state="ready"}')).toBe(2);
+    await until(async () => (await metric(member, 'metacenter_peers{state="ready"}')) === 2, {
+      describe: `${member.host} sees both others`,
+    });
   }
 }
 

@@ -25,7 +25,7 @@ export function installChromium(): void {
     ['install', '-y', '-qq', '--no-install-recommends', 'chromium'],
   ]) {
     try {
-      execFileSync('apt-get', args, { stdio: 'ignore', env });
+      execFileSync('apt-get', args, { stdio: 'ignore', env, timeout: 300_000 });
     } catch {
       return;
     }

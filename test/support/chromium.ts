@@ -22,12 +22,13 @@ export class TestBrowser {
 
   static async open(executablePath: string, options: BrowserContextOptions = {}): Promise<TestBrowser> {
     const profile = mkdtempSync(join(tmpdir(), 'chromium-'));
-    const context = await chromium.launchPersistentContext(profile, {
-      ...options,
-      executablePath,
-      args: ARGS,
-    });
-    return new TestBrowser(context, profile);
+    try {
+      const all = { ...options, executablePath, args: ARGS };
+      return new TestBrowser(await chromium.launchPersistentContext(profile, all), profile);
+    } catch (error) {
+      rmSync(profile, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

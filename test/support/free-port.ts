@@ -13,8 +13,9 @@ let last = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
 /** A port of `host` that nobody listens on right now, another one at each call. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (let tries = HIGHEST - LOWEST; tries > 0; tries--) {
-    last = last < HIGHEST ? last + 1 : LOWEST;
-    if (await isFree(host, last)) return last;
+    // Another call may go on from here before this one has looked.
+    const port = (last = last < HIGHEST ? last + 1 : LOWEST);
+    if (await isFree(host, port)) return port;
   }
   throw new Error(`no port of ${host} is free`);
 }

@@ -26,6 +26,7 @@ export function installNatsServer(): void {
     const [command = '', ...rest] = [...asRoot, ...args];
     execFileSync(command, rest, {
       stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 300_000,
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     });
   }

@@ -1,5 +1,6 @@
 /** A real replica as a process of its own: what `npm start` runs, on a port of its own, with its log at hand. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { join } from 'node:path';
 import { request } from 'node:http';
 import { request as tlsRequest } from 'node:https';
@@ -28,6 +29,7 @@ export class ReplicaProcess {
   /** Lines of stdout that are not JSON: there should be none. */
   readonly otherOutput: string[] = [];
   readonly log: LogLine[] = [];
+  private readonly lines = new EventEmitter();
   private errors = '';
   private partial = '';
 
@@ -45,8 +47,13 @@ export class ReplicaProcess {
   /** Resolves when the replica is ready. */
   static async start(options: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const replica = await ReplicaProcess.launch(options);
-    await replica.ready();
-    return replica;
+    try {
+      await replica.ready();
+      return replica;
+    } catch (error) {
+      await replica.kill();
+      throw error;
+    }
   }
 
   /** Resolves when the process runs; it may not listen yet, or never will. */
@@ -89,6 +96,12 @@ export class ReplicaProcess {
     return this.log.findLast(({ msg }) =>
       typeof message === 'string' ? msg === message : message.test(String(msg)),
     );
+  }
+
+  /** Resolves with the next line with this message, as it is read: for what must follow it at once. */
+  async nextLine(message: string): Promise<LogLine> {
+    const [line] = (await once(this.lines, `line ${message}`)) as [LogLine];
+    return line;
   }
 
   async ready(timeoutMs = 15_000): Promise<void> {
@@ -159,11 +172,15 @@ export class ReplicaProcess {
     const lines = (this.partial + text).split('\n');
     this.partial = lines.pop() ?? '';
     for (const line of lines) {
+      let parsed: LogLine;
       try {
-        this.log.push(JSON.parse(line) as LogLine);
+        parsed = JSON.parse(line) as LogLine;
       } catch {
         this.otherOutput.push(line);
+        continue;
       }
+      this.log.push(parsed);
+      this.lines.emit(`line ${String(parsed['msg'])}`, parsed);
     }
   }
 }

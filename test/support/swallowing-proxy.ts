@@ -2,8 +2,8 @@
  * A TCP link that can be slow, and can die in silence: it goes on accepting, but reads and forwards nothing, and
  * resets nothing.
  */
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from './free-port';
+import { once } from 'node:events';
+import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 export class SwallowingProxy {
   private readonly sockets = new Set<Socket>();
@@ -38,10 +38,9 @@ export class SwallowingProxy {
 
   /** `delayMs` is how long bytes take each way. */
   static async start(targetPort: number, delayMs = 0): Promise<SwallowingProxy> {
-    const port = await freePort();
-    const proxy = new SwallowingProxy(createServer(), port, targetPort, delayMs);
-    await new Promise<void>((resolve) => proxy.server.listen(port, '127.0.0.1', resolve));
-    return proxy;
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new SwallowingProxy(server, (server.address() as AddressInfo).port, targetPort, delayMs);
   }
 
   /** Healing ends the connections that went through the silence, as a network that comes back late does. */

@@ -1,5 +1,9 @@
 /** Waiting for what must come true, instead of sleeping for as long as it usually takes. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { types } from 'node:util';
+
+/** What a look at the condition may take beyond the end, where the machine is busy. */
+const LAST_LOOK_MS = 1_000;
 
 export interface UntilOptions {
   readonly timeoutMs?: number;
@@ -17,7 +21,7 @@ export async function until<T>(
   for (;;) {
     let failure = '';
     try {
-      const value = await condition();
+      const value = await within(Math.max(deadline - Date.now(), LAST_LOOK_MS), condition);
       if (value !== false && value !== undefined) return value as Exclude<T, false | undefined>;
     } catch (error) {
       failure = ` (${String(error)})`;
@@ -27,5 +31,20 @@ export async function until<T>(
       throw new Error(`not within ${timeoutMs} ms: ${what}${failure}`);
     }
     await delay(intervalMs);
+  }
+}
+
+/** The value of `condition`, which may hang, as a call to a process that is stopped does. */
+async function within<T>(ms: number, condition: () => T | Promise<T>): Promise<T> {
+  const value = condition();
+  if (!types.isPromise(value)) return value;
+  const end = new AbortController();
+  const hangs = delay(ms, undefined, { signal: end.signal }).then(() => {
+    throw new Error('the last look at it has no answer');
+  });
+  try {
+    return await Promise.race([value, hangs]);
+  } finally {
+    end.abort();
   }
 }
