@@ -5,15 +5,13 @@ import type { Config } from '../config/config';
 import type { CausalContext } from '../core/causal-context';
 import type { History } from '../history/history';
 import type { HttpServer } from '../http/server';
+import { registerBusMetrics } from '../observability/bus-metrics';
 import { registerHistoryMetrics } from '../observability/history-metrics';
 import { registerLimitMetrics } from '../observability/limit-metrics';
-import {
-  registerBusMetrics,
-  registerPeerMetrics,
-  registerProcessMetrics,
-  registerViewMetrics,
-  registerWatchMetrics,
-} from '../observability/metrics';
+import { registerPeerMetrics } from '../observability/peer-metrics';
+import { registerProcessMetrics } from '../observability/process-metrics';
+import { registerViewMetrics } from '../observability/view-metrics';
+import { registerWatchMetrics } from '../observability/watch-metrics';
 import type { Replicator } from '../replication/replicator';
 import type { Watchers } from '../watch/watchers';
 import type { Peers } from './peers';

@@ -1,13 +1,13 @@
 /** The metrics of the bus's memory, read when Prometheus scrapes. */
 import type { Registry } from 'prom-client';
 import type { History } from '../history/history';
-import { counter, gauge, labelled } from './metrics';
+import { counter, gauge, labelledGauge } from './scraped';
 
 const STATES = ['off', 'none', 'starting', 'replaying', 'partial', 'done'] as const;
 
 /** `history` is undefined where it is switched off. */
 export function registerHistoryMetrics(registry: Registry, history: History | undefined): void {
-  labelled(
+  labelledGauge(
     registry,
     'metacenter_history_state',
     '1 for the state that the replay of the history at the start is in',
@@ -45,10 +45,13 @@ export function registerHistoryMetrics(registry: Registry, history: History | un
     'How long the latest replay took',
     () => history?.lastReplayMs ?? 0,
   );
-  const count = (name: string, help: string, value: () => number) =>
-    counter(registry, name, help, undefined, () => [['', value()]]);
-  count('metacenter_history_replayed_total', 'Messages replayed', () => history?.replayedTotal ?? 0);
-  count('metacenter_history_replays_total', 'Replays that ended', () => history?.replays ?? 0);
+  counter(
+    registry,
+    'metacenter_history_replayed_total',
+    'Messages replayed',
+    () => history?.replayedTotal ?? 0,
+  );
+  counter(registry, 'metacenter_history_replays_total', 'Replays that ended', () => history?.replays ?? 0);
 }
 
 function seconds(time: string | undefined): number {

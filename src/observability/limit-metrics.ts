@@ -1,6 +1,6 @@
 /** Every limit that a replica can reach, with how much of it is in use: one pair of metrics, so that one alert covers all. */
 import type { Registry } from 'prom-client';
-import { labelled } from './metrics';
+import { labelledGauge } from './scraped';
 
 export interface Limit {
   readonly name: string;
@@ -9,10 +9,10 @@ export interface Limit {
 }
 
 export function registerLimitMetrics(registry: Registry, limits: readonly Limit[]): void {
-  labelled(registry, 'metacenter_limit', 'The most that a replica takes, by what', ['limit'], (set) => {
+  labelledGauge(registry, 'metacenter_limit', 'The most that a replica takes, by what', ['limit'], (set) => {
     for (const { name, most } of limits) set({ limit: name }, most);
   });
-  labelled(registry, 'metacenter_limit_use', 'How much of that is in use', ['limit'], (set) => {
+  labelledGauge(registry, 'metacenter_limit_use', 'How much of that is in use', ['limit'], (set) => {
     for (const { name, use } of limits) set({ limit: name }, use());
   });
 }

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContextOptions } from '../core/causal-context';
 import type { SnapshotSelection } from '../core/snapshot';
-import type { PeerStatus } from '../replication/anti-entropy';
+import type { PeerStatus } from '../replication/peer-table';
 import type { DigestWindow } from '../replication/state-comparison';
 import type { PeerTransport } from './peer-transport';
 import type { PeerRequests } from './peer-exchange';

@@ -7,15 +7,11 @@ import type { CausalContext, ContextOptions } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { SnapshotSelection } from '../core/snapshot';
 import { SnapshotMerge } from '../core/snapshot-merge';
-import type {
-  AntiEntropyEvent,
-  AntiEntropyOptions,
-  AntiEntropyPort,
-  PeerStatus,
-} from '../replication/anti-entropy';
-import { AntiEntropy } from '../replication/anti-entropy';
+import { AntiEntropy, type AntiEntropyOptions } from '../replication/anti-entropy';
+import type { AntiEntropyEvent, AntiEntropyPort } from '../replication/anti-entropy-port';
 import type { JoiningState, JoiningSurroundings } from '../replication/joining';
 import { Joining } from '../replication/joining';
+import type { PeerStatus } from '../replication/peer-table';
 import type { DigestWindow } from '../replication/state-comparison';
 
 /** What the exchange works with, and how. */

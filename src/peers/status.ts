@@ -8,7 +8,7 @@ import { isOrigin } from '../core/event';
 import { parseContext } from '../core/snapshot-merge';
 import type { DeletionRaises } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
-import type { PeerStatus } from '../replication/anti-entropy';
+import type { PeerStatus } from '../replication/peer-table';
 import type { DigestWindow, StateDigests } from '../replication/state-comparison';
 
 /** `[second, count, hi, lo]` */

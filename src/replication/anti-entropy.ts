@@ -8,101 +8,29 @@
  */
 import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
-import { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
-import { Agreement } from './agreement';
-import { HoleChase, type Chase, type HoleChaseOptions } from './hole-chase';
-import type { DigestWindow, StateDigests } from './state-comparison';
+import { AntiEntropyCounts, type AntiEntropyPort } from './anti-entropy-port';
+import { CompareSchedule, type CompareScheduleOptions } from './compare-schedule';
+import { HoleChase, type HoleChaseOptions } from './hole-chase';
+import { PeerTable, type Peer, type PeerStatus } from './peer-table';
+import type { StateDigests } from './state-comparison';
 import { compareDigests, digestsOf, windowAt } from './state-comparison';
 
-export interface AntiEntropyOptions extends HoleChaseOptions {
+export interface AntiEntropyOptions extends HoleChaseOptions, CompareScheduleOptions {
   readonly origin: string;
-  /** First and longest pause between two attempts to fill the same holes. */
-  readonly retryUs: number;
-  readonly retryMostUs: number;
-  /** A hole that no known peer can fill is looked for in the bus's history when it is this old. */
-  readonly historyAfterUs: number;
-  /** Pause between two replays of the history for the sake of holes. */
-  readonly historyEveryUs: number;
-  /** How far before it was noticed a missing event is looked for at first. */
-  readonly historyReachUs: number;
-  /** How often to compare with some peer when nothing is known to be missing; spread by ±20 %. */
-  readonly compareEveryUs: number;
-  /** After the bus has come back, when to compare with every peer. */
-  readonly reconnectSweepsUs: readonly number[];
   /** Margin of the digest comparison: covers clock differences and the pace of expiry. */
   readonly marginUs: number;
 }
 
-export interface PeerStatus {
-  readonly replica: string;
-  readonly ready: boolean;
-  readonly context: CausalContext;
-  /** Present when asked for with a window. */
-  readonly digests: StateDigests | undefined;
-}
-
-/** Where the commands go. Each `compare` and `pull` is answered by exactly one call of the machine. */
-export interface AntiEntropyPort {
-  compare(address: string, window: DigestWindow): void;
-  pull(address: string, selection: SnapshotSelection | undefined): void;
-  /**
-   * Replays what the bus remembers from that time on, 0 for everything; false when it can't now. What comes is seen as
-   * any event is, so there is no answer.
-   */
-  replay(sinceUs: number): boolean;
-  /** Asks the peer to compare with this replica soon. */
-  nudge(address: string): void;
-  /** Something an operator should know. */
-  report(event: AntiEntropyEvent): void;
-}
-
-export type AntiEntropyEvent =
-  | { readonly kind: 'hole-given-up'; readonly origin: string; readonly seqs: SeqSet }
-  | {
-      readonly kind: 'divergence';
-      readonly peer: string;
-      readonly replica: string;
-      readonly seconds: SnapshotSelection;
-    }
-  | { readonly kind: 'repaired'; readonly peer: string; readonly records: number; readonly full: boolean };
-
-interface Peer {
-  readonly address: string;
-  status: PeerStatus | undefined;
-  readonly agreement: Agreement;
-}
-
-export class AntiEntropyCounts {
-  compares = 0;
-  pulls = 0;
-  fullPulls = 0;
-  failures = 0;
-  recordsMerged = 0;
-  eventsGivenUp = 0;
-  divergences = 0;
-  historyReplays = 0;
-}
-
 export class AntiEntropy {
   readonly counts = new AntiEntropyCounts();
-  private readonly peers = new Map<string, Peer>();
-  /** Peers to compare with as soon as possible, and those that answered with this replica's own id. */
-  private readonly queue = new Set<string>();
-  private readonly own = new Set<string>();
+  private readonly peers: PeerTable;
+  private readonly schedule: CompareSchedule;
   private readonly chase: HoleChase;
-  private nextChaseUs = 0;
-  private nextReplayUs = 0;
-  private retryUs: number;
-  private nextCompareUs: number;
-  private sweepsUs: number[] = [];
-  private recheckUs = Infinity;
-  private recheckPeer = '';
   private busyWith: string | undefined;
-  /** The context that a pull under way will have shown, when it is a partial one. */
+  /** What the pull under way asks for, and what the peer had said of itself before. */
   private pulling: { status: PeerStatus; selection: SnapshotSelection | undefined } | undefined;
-  private turn = 0;
 
   constructor(
     private readonly stats: LoadStats,
@@ -112,14 +40,14 @@ export class AntiEntropy {
     private readonly options: AntiEntropyOptions,
     nowUs: number,
   ) {
+    this.peers = new PeerTable(options.origin);
+    this.schedule = new CompareSchedule(this.peers, random, options, nowUs);
     this.chase = new HoleChase(context, options);
-    this.retryUs = options.retryUs;
-    this.nextCompareUs = this.afterInterval(nowUs);
   }
 
   /** Addresses that are other replicas, as far as is known. */
   get addresses(): string[] {
-    return [...this.peers.keys()];
+    return this.peers.addresses;
   }
 
   statusOf(address: string): PeerStatus | undefined {
@@ -137,69 +65,42 @@ export class AntiEntropy {
 
   /** The addresses that discovery knows now. */
   setPeers(addresses: readonly string[]): void {
-    const known = new Set(addresses);
-    for (const address of this.own) if (!known.has(address)) this.own.delete(address);
-    for (const address of this.peers.keys()) if (!known.has(address)) this.peers.delete(address);
-    for (const address of known) {
-      if (!this.peers.has(address) && !this.own.has(address)) {
-        this.peers.set(address, { address, status: undefined, agreement: new Agreement() });
-      }
-    }
+    this.peers.set(addresses);
   }
 
   /** The bus is back: everything published meanwhile, by either side, may be lost. */
   busConnected(nowUs: number): void {
-    this.sweepsUs = this.options.reconnectSweepsUs.map((delay) => nowUs + delay);
+    this.schedule.sweep(nowUs);
   }
 
   /** A peer found that its state and this replica's differ. */
   nudged(replica: string): void {
-    for (const peer of this.peers.values())
-      if (peer.status?.replica === replica) this.queue.add(peer.address);
+    const named = this.peers.where((status) => status.replica === replica);
+    for (const { address } of named) this.schedule.soon(address);
   }
 
   /** What a peer says of itself, asked for its health or for a comparison. */
   observe(address: string, status: PeerStatus, nowUs: number): void {
-    const peer = this.peers.get(address);
-    if (!peer) return;
-    if (status.replica === this.options.origin) {
-      this.own.add(address);
-      this.peers.delete(address);
-      return;
-    }
-    peer.status = status;
+    if (!this.peers.observe(address, status)) return;
     this.context.announceAll(status.context, this.options.origin, nowUs);
   }
 
   unreachable(address: string): void {
-    const peer = this.peers.get(address);
-    if (peer) peer.status = undefined;
+    this.peers.unreachable(address);
   }
 
   /** While the history is `replaying` holes are no losses yet. */
   tick(nowUs: number, replaying = false): void {
     this.context.forget(nowUs);
     if (!replaying) this.watchHoles(nowUs);
-    if (this.sweepsUs.length > 0 && this.sweepsUs[0]! <= nowUs) {
-      this.sweepsUs.shift();
-      for (const address of this.peers.keys()) this.queue.add(address);
-    }
-    if (this.recheckUs <= nowUs) {
-      this.recheckUs = Infinity;
-      this.queue.add(this.recheckPeer);
-    }
-    if (this.nextCompareUs <= nowUs) {
-      this.nextCompareUs = this.afterInterval(nowUs);
-      const peer = this.nextPeer();
-      if (peer) this.queue.add(peer.address);
-    }
+    this.schedule.tick(nowUs);
     if (!replaying) this.searchHistory(nowUs);
     this.start(nowUs);
   }
 
   /** Compares with `address` unless an exchange is under way; true when it was started. */
   compareWith(address: string, nowUs: number): boolean {
-    if (this.busyWith !== undefined || !this.peers.has(address)) return false;
+    if (this.busyWith !== undefined || !this.peers.get(address)) return false;
     this.busyWith = address;
     this.counts.compares++;
     this.port.compare(address, windowAt(nowUs, this.stats.options));
@@ -235,11 +136,7 @@ export class AntiEntropy {
     // A record that had no room here is not shown by this view, so nothing may be claimed.
     if (merge.refused === 0) this.context.join(shown, nowUs);
     this.port.report({ kind: 'repaired', peer: address, records: merge.records, full: !pulling?.selection });
-    const { chased } = this;
-    this.chase.dropFilled();
-    // Another peer may have the rest of it.
-    if (this.chased < chased) this.retryUs = this.options.retryUs;
-    if (this.chase.all.length > 0) this.backOff(nowUs);
+    this.chase.pulled(nowUs);
   }
 
   /** A `compare` or `pull` came to nothing; `named` is the context of a snapshot that broke off. */
@@ -250,31 +147,27 @@ export class AntiEntropy {
     // A peer that answers a comparison but not a pull is busy, or broken, but there.
     if (!this.pulling) this.unreachable(address);
     this.pulling = undefined;
-    this.failedAttempt(nowUs);
+    this.counts.failures++;
+    this.chase.backOff(nowUs);
   }
 
   private start(nowUs: number): void {
     if (this.busyWith !== undefined) return;
-    if (this.chase.all.length > 0 && this.nextChaseUs <= nowUs) {
-      const peer = this.peerWithChased() ?? this.nextPeer();
+    if (this.chase.isDue(nowUs)) {
+      const peer = this.peerWithChased() ?? this.peers.next();
       if (peer) {
-        this.backOff(nowUs);
+        this.chase.backOff(nowUs);
         this.compareWith(peer.address, nowUs);
         return;
       }
     }
-    for (const address of this.queue) {
-      this.queue.delete(address);
-      if (this.compareWith(address, nowUs)) return;
+    for (let next = this.schedule.take(); next !== undefined; next = this.schedule.take()) {
+      if (this.compareWith(next, nowUs)) return;
     }
   }
 
   private watchHoles(nowUs: number): void {
-    if (this.chase.look(nowUs)) {
-      // What was lost just now does not wait for what nobody has.
-      this.nextChaseUs = nowUs;
-      this.retryUs = this.options.retryUs;
-    }
+    this.chase.look(nowUs);
     for (const { origin, seqs } of this.chase.giveUpOld(nowUs)) {
       this.counts.eventsGivenUp += seqs.count;
       this.port.report({ kind: 'hole-given-up', origin, seqs });
@@ -282,39 +175,14 @@ export class AntiEntropy {
   }
 
   private peerWithChased(): Peer | undefined {
-    const able = [...this.peers.values()].filter(
-      ({ status }) => status && this.chase.isKnownTo(status.context),
-    );
+    const able = this.peers.where(({ context }) => this.chase.isKnownTo(context));
     return able[Math.floor(this.random() * able.length)];
   }
 
-  private nextPeer(): Peer | undefined {
-    const peers = [...this.peers.values()];
-    return peers[this.turn++ % peers.length];
-  }
-
-  /**
-   * Holes that no known peer can fill: first what the bus took shortly before they were noticed, then, once, everything
-   * that it remembers.
-   */
   private searchHistory(nowUs: number): void {
-    if (this.nextReplayUs > nowUs) return;
-    const wanting = this.chase.all.filter((chase) => this.wantsHistory(chase, nowUs));
-    if (wanting.length === 0) return;
-    const sinceUs = wanting.some(({ replays }) => replays > 0)
-      ? 0
-      : Math.min(...wanting.map((chase) => chase.sinceUs)) - this.options.historyReachUs;
-    if (!this.port.replay(Math.max(0, sinceUs))) return;
-    this.nextReplayUs = nowUs + this.options.historyEveryUs;
-    this.counts.historyReplays++;
-    for (const chase of wanting) chase.replays++;
-  }
-
-  private wantsHistory({ origin, seqs, sinceUs, replays }: Chase, nowUs: number): boolean {
-    if (replays >= 2 || sinceUs + this.options.historyAfterUs > nowUs) return false;
-    return ![...this.peers.values()].some(
-      ({ status }) => status && status.context.seenOf(origin, seqs).intervalCount > 0,
-    );
+    const ofPeers = this.peers.statuses.map(({ context }) => context);
+    const began = this.chase.searchHistory(nowUs, ofPeers, (sinceUs) => this.port.replay(sinceUs));
+    if (began) this.counts.historyReplays++;
   }
 
   /** Pulls what differs; when nothing does, this view already shows all that the peer has seen. */
@@ -340,10 +208,7 @@ export class AntiEntropy {
     const window = windowAt(nowUs + this.options.marginUs, options);
     const ours = { context: this.context, digests: digestsOf(this.stats, window) };
     const state = peer.agreement.check(ours, { context: status.context, digests }, window, sinceUs);
-    if (state === 'open') {
-      this.recheckPeer = peer.address;
-      this.recheckUs = nowUs + this.options.retryUs * 4;
-    }
+    if (state === 'open') this.schedule.recheck(peer.address, nowUs + this.options.retryUs * 4);
     if (state !== 'diverged' && state !== 'incomplete') return;
     if (state === 'diverged') {
       this.counts.divergences++;
@@ -357,19 +222,5 @@ export class AntiEntropy {
     }
     this.port.nudge(peer.address);
     this.pull(peer, status, digests, nowUs);
-  }
-
-  private failedAttempt(nowUs: number): void {
-    this.counts.failures++;
-    this.backOff(nowUs);
-  }
-
-  private backOff(nowUs: number): void {
-    this.nextChaseUs = nowUs + this.retryUs;
-    this.retryUs = Math.min(this.retryUs * 2, this.options.retryMostUs);
-  }
-
-  private afterInterval(nowUs: number): number {
-    return nowUs + this.options.compareEveryUs * (0.8 + 0.4 * this.random());
   }
 }

@@ -1,7 +1,9 @@
 /** When a starting replica counts as caught up, as far as the history has a say in it. */
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
-import { AntiEntropy, type AntiEntropyPort, type PeerStatus } from '../../src/replication/anti-entropy';
+import { AntiEntropy } from '../../src/replication/anti-entropy';
+import type { AntiEntropyPort } from '../../src/replication/anti-entropy-port';
+import type { PeerStatus } from '../../src/replication/peer-table';
 import type { HistoryState, JoiningState } from '../../src/replication/joining';
 import { Joining } from '../../src/replication/joining';
 import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from '../../src/replication/limits';

@@ -7,7 +7,7 @@ import type { StatusJson } from '../../src/peers/status';
 import { readStatus } from '../../src/peers/status';
 import type { ContextOptions } from '../../src/core/causal-context';
 import type { SnapshotSelection } from '../../src/core/snapshot';
-import type { PeerStatus } from '../../src/replication/anti-entropy';
+import type { PeerStatus } from '../../src/replication/peer-table';
 import type { DigestWindow } from '../../src/replication/state-comparison';
 import type { Chance } from './chance';
 import type { EventQueue } from './event-queue';

@@ -1,0 +1,77 @@
+/** The metrics of the event path: what is published and received, how late it comes, and what goes wrong on the bus. */
+import type { Logger } from 'pino';
+import { Counter, type Registry } from 'prom-client';
+import type { Bus, OnBusTrouble } from '../bus/bus';
+import type { Replicator } from '../replication/replicator';
+import { PlainHistogram, registerHistogram } from './plain-histogram';
+import { gauge, labelledCounter, labelledGauge } from './scraped';
+
+export function registerBusMetrics(registry: Registry, bus: Bus, replicator: Replicator): void {
+  const { counts } = replicator;
+  gauge(registry, 'metacenter_bus_connected', '1 while the bus is connected', () => (bus.connected ? 1 : 0));
+  labelledCounter(registry, 'metacenter_events_published_total', 'Events handed to the bus', 'type', () =>
+    Object.entries(counts.published),
+  );
+  labelledCounter(
+    registry,
+    'metacenter_events_unpublished_total',
+    'Events that the bus did not take',
+    'type',
+    () => Object.entries(counts.unpublished),
+  );
+  labelledCounter(registry, 'metacenter_events_received_total', 'Events applied from the bus', 'type', () => [
+    ...Object.entries(counts.received),
+    ['own', counts.own],
+    ['unknown', counts.unknown],
+  ]);
+  labelledCounter(
+    registry,
+    'metacenter_events_dropped_total',
+    'Messages that changed nothing',
+    'reason',
+    () => counts.dropped,
+  );
+  labelledGauge(
+    registry,
+    'metacenter_clock_difference_ms',
+    'Arrival minus event time of the latest event of each origin: clock difference plus delay',
+    ['origin'],
+    (set) => {
+      for (const [origin, us] of replicator.clockDifferencesUs) set({ origin }, us / 1000);
+    },
+  );
+}
+
+/**
+ * `replication_latency_ms`: from an event's time at its origin to its application here. The only metric that is observed
+ * as events arrive.
+ */
+export function replicationLatency(registry: Registry): (ms: number) => void {
+  const name = 'replication_latency_ms';
+  const help = 'Time from an event at its origin to its application here, in milliseconds';
+  const histogram = new PlainHistogram([0.25, 0.5, 1, 2, 3, 4, 5, 8, 16, 32, 64, 128]);
+  registerHistogram(registry, name, help, () => histogram.samples(name));
+  return (ms) => histogram.observe(ms);
+}
+
+/** Counts and logs what goes wrong on the bus without being a change of the connection. */
+export class BusTroubles {
+  private readonly troubles: Counter;
+
+  constructor(
+    registry: Registry,
+    private readonly logger: Logger,
+  ) {
+    this.troubles = new Counter({
+      name: 'metacenter_bus_troubles_total',
+      help: 'Failed connection attempts, denied subjects, lost messages and other complaints, by kind',
+      labelNames: ['kind'],
+      registers: [registry],
+    });
+  }
+
+  readonly count: OnBusTrouble = (kind, detail) => {
+    this.troubles.inc({ kind });
+    this.logger.warn({ kind, detail }, 'bus trouble');
+  };
+}

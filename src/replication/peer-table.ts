@@ -1,0 +1,87 @@
+/**
+ * The other replicas: which addresses discovery names, what each said of itself last, and whose turn it is. An address
+ * that answers with this replica's own id is no peer.
+ */
+import type { CausalContext } from '../core/causal-context';
+import { Agreement } from './agreement';
+import type { StateDigests } from './state-comparison';
+
+/** What a replica says of itself. */
+export interface PeerStatus {
+  readonly replica: string;
+  readonly ready: boolean;
+  readonly context: CausalContext;
+  /** Present when asked for with a window. */
+  readonly digests: StateDigests | undefined;
+}
+
+export interface Peer {
+  readonly address: string;
+  /** Undefined while it has not answered, or not lately. */
+  status: PeerStatus | undefined;
+  readonly agreement: Agreement;
+}
+
+export class PeerTable {
+  private readonly peers = new Map<string, Peer>();
+  /** Addresses that are this replica's own. */
+  private readonly own = new Set<string>();
+  private turn = 0;
+
+  /** `origin` is this replica's own id. */
+  constructor(private readonly origin: string) {}
+
+  get addresses(): string[] {
+    return [...this.peers.keys()];
+  }
+
+  /** What is known of those that answer. */
+  get statuses(): PeerStatus[] {
+    return [...this.peers.values()].flatMap(({ status }) => status ?? []);
+  }
+
+  get(address: string): Peer | undefined {
+    return this.peers.get(address);
+  }
+
+  /** Those of which `is` is true, by what they said of themselves. */
+  where(is: (status: PeerStatus) => boolean): Peer[] {
+    return [...this.peers.values()].filter(({ status }) => status && is(status));
+  }
+
+  /** The addresses that discovery knows now. */
+  set(addresses: readonly string[]): void {
+    const known = new Set(addresses);
+    for (const address of this.own) if (!known.has(address)) this.own.delete(address);
+    for (const address of this.peers.keys()) if (!known.has(address)) this.peers.delete(address);
+    for (const address of known) {
+      if (!this.peers.has(address) && !this.own.has(address)) {
+        this.peers.set(address, { address, status: undefined, agreement: new Agreement() });
+      }
+    }
+  }
+
+  /** Remembers what an address said of itself; false when it is not that of another replica. */
+  observe(address: string, status: PeerStatus): boolean {
+    const peer = this.peers.get(address);
+    if (!peer) return false;
+    if (status.replica === this.origin) {
+      this.own.add(address);
+      this.peers.delete(address);
+      return false;
+    }
+    peer.status = status;
+    return true;
+  }
+
+  unreachable(address: string): void {
+    const peer = this.peers.get(address);
+    if (peer) peer.status = undefined;
+  }
+
+  /** One peer after the other. */
+  next(): Peer | undefined {
+    const peers = [...this.peers.values()];
+    return peers[this.turn++ % peers.length];
+  }
+}
