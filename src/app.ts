@@ -199,6 +199,6 @@ export class App {
     this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
     if (!connected) return;
     this.republisher.busConnected();
-    this.peers.exchange.antiEntropy.busConnected(this.nowUs());
+    this.peers.exchange.antiEntropy.busConnected();
   }
 }

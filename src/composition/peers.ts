@@ -16,6 +16,9 @@ import { antiEntropyOptions, contextOptions } from '../replication/limits';
 import type { AccessTokens } from '../security/access-tokens';
 import { createDiscovery } from './discovery';
 
+/** However seldom the name is looked up: with the bus down, what peers have seen is known by their health alone. */
+const LONGEST_HEALTH_INTERVAL_MS = 5_000;
+
 export interface Peers {
   /** Undefined where no name is configured. */
   readonly discovery: DnsDiscovery | undefined;
@@ -59,7 +62,7 @@ export function createPeers({ peers, readyTimeoutMs }: Config, surroundings: Pee
     logger,
     antiEntropy: antiEntropyOptions(origin, stats.options),
     contextOptions: ofPeers,
-    healthIntervalMs: peers.dnsLookupIntervalMs,
+    healthIntervalMs: Math.min(peers.dnsLookupIntervalMs, LONGEST_HEALTH_INTERVAL_MS),
     readyTimeoutMs,
   });
   const discovery = createDiscovery(peers, (addresses) => exchange.setPeers(addresses), logger);

@@ -139,9 +139,10 @@ export class CausalContext {
     return CausalContext.fromJSON(this.toJSON(), this.options);
   }
 
-  /** Takes over what `other` has seen: only after its state has been merged. */
-  join(other: CausalContext, nowUs: number): void {
+  /** Takes over what `other` has seen, only after its state has been merged; nobody knows `except` better than itself. */
+  join(other: CausalContext, except: string, nowUs: number): void {
     for (const [origin, theirs] of other.origins) {
+      if (origin === except) continue;
       const ours = this.of(origin, theirs.newestUs, nowUs);
       if (!ours) continue;
       ours.seen.addAll(theirs.seen);
@@ -150,10 +151,10 @@ export class CausalContext {
     }
   }
 
-  /** Forgets origins that have been silent for long. */
-  forget(nowUs: number): void {
+  /** Forgets origins that have been silent for long, but not `except`: a process that was suspended goes on counting. */
+  forget(nowUs: number, except: string): void {
     for (const [origin, { newestUs }] of this.origins) {
-      if (newestUs + this.options.forgetAfterUs > nowUs) continue;
+      if (origin === except || newestUs + this.options.forgetAfterUs > nowUs) continue;
       this.origins.delete(origin);
       this.lastContext = undefined;
     }

@@ -215,9 +215,12 @@ export class LoadStats {
       if (left) this.putIn(left, hi, lo, now);
     }
     const promptDeleted = this.promptDeletes.find(hi, lo, now);
-    if (promptDeleted !== NO_SLOT && this.promptDeletes.timeOf(promptDeleted) <= deletedUs) {
-      this.promptDeletes.remove(promptDeleted);
-    }
+    if (promptDeleted === NO_SLOT) return 'applied';
+    const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
+    if (promptDeletedUs <= deletedUs) this.promptDeletes.remove(promptDeleted);
+    else
+      for (const number of this.deletes.rowsOf(deleted))
+        this.engines.touch(this.engines.byNumberOf(number), promptDeletedUs, now);
     return 'applied';
   }
 

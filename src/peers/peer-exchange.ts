@@ -62,7 +62,10 @@ export class PeerExchange implements AntiEntropyPort {
     const { stats, context, random, antiEntropy, readyTimeoutMs } = parts;
     const now = parts.nowUs();
     this.antiEntropy = new AntiEntropy(stats, context, this, random, antiEntropy, now);
-    this.joining = new Joining(this.antiEntropy, context, now + readyTimeoutMs * 1000, JOIN_RETRY_US);
+    this.joining = new Joining(this.antiEntropy, context, now, {
+      readyTimeoutUs: readyTimeoutMs * 1000,
+      retryUs: JOIN_RETRY_US,
+    });
   }
 
   start(): void {
@@ -97,28 +100,28 @@ export class PeerExchange implements AntiEntropyPort {
   }
 
   compare(address: string, window: DigestWindow): void {
-    this.parts.client.status(address, window).then(
+    this.take(
+      this.parts.client.status(address, window),
       (status) => {
         const everything = status.ready && this.joining.isAsking(address);
-        this.antiEntropy.compared(address, status, this.parts.nowUs(), everything);
-        if (!this.antiEntropy.isBusy()) this.joining.answered(address, status.ready);
+        const pulls = this.antiEntropy.compared(address, status, this.parts.nowUs(), everything);
+        if (!pulls) this.joining.answered(address, false);
       },
-      (error: unknown) => this.exchangeFailed(address, 'compare', error),
+      (error) => this.exchangeFailed(address, 'compare', error),
     );
   }
 
   pull(address: string, selection: SnapshotSelection | undefined): void {
     const { stats, contextOptions, antiEntropy } = this.parts;
     const merge = new SnapshotMerge(stats, contextOptions, antiEntropy.origin);
-    this.parts.client
-      .snapshot(address, selection, (line) => merge.line(line, this.parts.nowUs()))
-      .then(
-        () => {
-          this.antiEntropy.pulled(address, merge, this.parts.nowUs());
-          this.joining.answered(address, merge.complete && merge.source?.ready === true);
-        },
-        (error: unknown) => this.exchangeFailed(address, 'pull', error, merge),
-      );
+    this.take(
+      this.parts.client.snapshot(address, selection, (line) => merge.line(line, this.parts.nowUs())),
+      () => {
+        const shown = this.antiEntropy.pulled(address, merge, this.parts.nowUs());
+        this.joining.answered(address, shown && merge.source?.ready === true);
+      },
+      (error) => this.exchangeFailed(address, 'pull', error, merge),
+    );
   }
 
   replay(sinceUs: number): boolean {
@@ -173,9 +176,10 @@ export class PeerExchange implements AntiEntropyPort {
   /** Asks peers what they say of themselves. */
   askHealth(addresses = this.antiEntropy.addresses): void {
     for (const address of addresses) {
-      this.parts.client.status(address).then(
+      this.take(
+        this.parts.client.status(address),
         (status) => this.reached(address, status),
-        (error: unknown) => this.notReached(address, error),
+        (error) => this.notReached(address, error),
       );
     }
   }
@@ -189,6 +193,7 @@ export class PeerExchange implements AntiEntropyPort {
   private reached(address: string, status: PeerStatus): void {
     if (this.unreachable.delete(address)) this.parts.logger.info({ peer: address }, 'peer reachable again');
     this.antiEntropy.observe(address, status, this.parts.nowUs());
+    this.joining.answers(address, true);
   }
 
   private notReached(address: string, error: unknown): void {
@@ -199,5 +204,22 @@ export class PeerExchange implements AntiEntropyPort {
       this.parts.logger.warn({ peer: address, reason }, 'peer unreachable');
     }
     this.antiEntropy.unreachable(address);
+    this.joining.answers(address, false);
+  }
+
+  /** Nothing that a peer sends may bring this replica down: a fault of ours in taking it in counts as no answer. */
+  private take<T>(
+    answer: PromiseLike<T>,
+    onValue: (value: T) => void,
+    onError: (error: unknown) => void,
+  ): void {
+    answer.then((value) => {
+      try {
+        onValue(value);
+      } catch (error) {
+        this.parts.logger.error({ err: error }, 'what a peer answered could not be taken in');
+        onError(error);
+      }
+    }, onError);
   }
 }

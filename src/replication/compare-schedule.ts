@@ -1,6 +1,6 @@
 /**
  * When to compare with whom though nothing is known to be missing: some peer now and then, every peer after the bus was
- * lost, one again that seemed to differ, one that says so itself.
+ * lost, one again that seemed to differ, one that says so itself. Times are those of the pace clock.
  */
 import type { PeerTable } from './peer-table';
 
@@ -12,8 +12,7 @@ export interface CompareScheduleOptions {
 }
 
 export class CompareSchedule {
-  /** Addresses whose time has come. */
-  private readonly due = new Set<string>();
+  private readonly addresses = new Set<string>();
   private nextCompareUs: number;
   private sweepsUs: number[] = [];
   private recheckUs = Infinity;
@@ -23,18 +22,26 @@ export class CompareSchedule {
     private readonly peers: PeerTable,
     private readonly random: () => number,
     private readonly options: CompareScheduleOptions,
-    nowUs: number,
   ) {
-    this.nextCompareUs = this.afterInterval(nowUs);
+    this.nextCompareUs = this.afterInterval(0);
+  }
+
+  /** Addresses whose time has come; some may be no peers by now. */
+  get due(): Iterable<string> {
+    return this.addresses;
+  }
+
+  done(address: string): void {
+    this.addresses.delete(address);
   }
 
   /** Compares with every peer soon, and again a little later. */
-  sweep(nowUs: number): void {
-    this.sweepsUs = this.options.reconnectSweepsUs.map((delay) => nowUs + delay);
+  sweep(paceUs: number): void {
+    this.sweepsUs = this.options.reconnectSweepsUs.map((delay) => paceUs + delay);
   }
 
   soon(address: string): void {
-    this.due.add(address);
+    this.addresses.add(address);
   }
 
   recheck(address: string, atUs: number): void {
@@ -42,32 +49,23 @@ export class CompareSchedule {
     this.recheckUs = atUs;
   }
 
-  tick(nowUs: number): void {
-    if (this.sweepsUs.length > 0 && this.sweepsUs[0]! <= nowUs) {
+  tick(paceUs: number): void {
+    if (this.sweepsUs.length > 0 && this.sweepsUs[0]! <= paceUs) {
       this.sweepsUs.shift();
-      for (const address of this.peers.addresses) this.due.add(address);
+      for (const address of this.peers.addresses) this.addresses.add(address);
     }
-    if (this.recheckUs <= nowUs) {
+    if (this.recheckUs <= paceUs) {
       this.recheckUs = Infinity;
-      this.due.add(this.recheckAddress);
+      this.addresses.add(this.recheckAddress);
     }
-    if (this.nextCompareUs <= nowUs) {
-      this.nextCompareUs = this.afterInterval(nowUs);
+    if (this.nextCompareUs <= paceUs) {
+      this.nextCompareUs = this.afterInterval(paceUs);
       const peer = this.peers.next();
-      if (peer) this.due.add(peer.address);
+      if (peer) this.addresses.add(peer.address);
     }
   }
 
-  /** The next address whose time has come, which is then not due any more. It may be no peer by now. */
-  take(): string | undefined {
-    for (const address of this.due) {
-      this.due.delete(address);
-      return address;
-    }
-    return undefined;
-  }
-
-  private afterInterval(nowUs: number): number {
-    return nowUs + this.options.compareEveryUs * (0.8 + 0.4 * this.random());
+  private afterInterval(paceUs: number): number {
+    return paceUs + this.options.compareEveryUs * (0.8 + 0.4 * this.random());
   }
 }

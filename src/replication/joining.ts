@@ -8,6 +8,7 @@
  */
 import type { CausalContext } from '../core/causal-context';
 import type { AntiEntropy } from './anti-entropy';
+import { PaceClock } from './pace-clock';
 
 /**
  * What the bus's memory has shown. `none`: there is none, or it can't be had now. `partial`: replayed, but it may have
@@ -30,20 +31,31 @@ export type JoiningState =
   | { readonly ready: false; readonly reason: string }
   | { readonly ready: true; readonly caughtUp: boolean; readonly reason: string };
 
+export interface JoiningOptions {
+  /** The longest that catching up keeps the replica from being ready. */
+  readonly readyTimeoutUs: number;
+  /** Between two attempts at the same peer. */
+  readonly retryUs: number;
+}
+
 export class Joining {
+  private readonly pace: PaceClock;
   private state: JoiningState = { ready: false, reason: 'starting' };
   /** Peers whose state has been merged since the subscription stood. */
   private readonly merged = new Set<string>();
   private readonly tried = new Set<string>();
+  private readonly silent = new Set<string>();
   private asking: string | undefined;
   private retryAtUs = 0;
 
   constructor(
     private readonly antiEntropy: AntiEntropy,
     private readonly context: CausalContext,
-    private readonly deadlineUs: number,
-    private readonly retryUs: number,
-  ) {}
+    nowUs: number,
+    private readonly options: JoiningOptions,
+  ) {
+    this.pace = new PaceClock(nowUs, Infinity);
+  }
 
   get current(): JoiningState {
     return this.state;
@@ -62,7 +74,14 @@ export class Joining {
     if (shown) this.merged.add(address);
   }
 
+  /** What health says: one that does not answer is not waited for. */
+  answers(address: string, does: boolean): void {
+    if (does) this.silent.delete(address);
+    else this.silent.add(address);
+  }
+
   poll(surroundings: JoiningSurroundings, nowUs: number): JoiningState {
+    this.pace.look(nowUs);
     if (this.state.ready && this.state.caughtUp) return this.state;
     const next = this.next(surroundings, nowUs);
     // Once the time-out has made it ready it stays so, but it may still catch up.
@@ -75,7 +94,7 @@ export class Joining {
     if (historyMissing !== undefined) {
       return { ready: false, reason: `history is required: ${historyMissing}` };
     }
-    if (!this.state.ready && nowUs >= this.deadlineUs) {
+    if (!this.state.ready && this.pace.now >= this.options.readyTimeoutUs) {
       const reason = !busConnected
         ? 'no bus'
         : history === 'replaying'
@@ -83,17 +102,25 @@ export class Joining {
           : 'no ready peer';
       return { ready: true, caughtUp: false, reason: `${reason} within the ready time-out` };
     }
-    if (!busConnected) return { ready: false, reason: 'waiting for the bus' };
-    if (history === 'done') return { ready: true, caughtUp: true, reason: 'history replayed' };
-    if (!peersKnown) return { ready: false, reason: 'waiting for discovery' };
-
+    if (!busConnected) {
+      // What peers showed before says nothing of what is published until the subscription stands again.
+      this.merged.clear();
+      return { ready: false, reason: 'waiting for the bus' };
+    }
     const statuses = this.antiEntropy.addresses.map((address) => ({
       address,
       status: this.antiEntropy.statusOf(address),
     }));
     const ready = statuses.filter(({ status }) => status?.ready);
+    // A stream that somebody has purged seems complete: a ready peer that is known already knows better.
+    const unasked = ready.some(({ address }) => !this.merged.has(address) && !this.tried.has(address));
+    if (history === 'done' && !unasked) return { ready: true, caughtUp: true, reason: 'history replayed' };
+    if (!peersKnown) return { ready: false, reason: 'waiting for discovery' };
+
     // One that failed to show its state, though it says that it is ready, must not hold this replica up.
-    const allAsked = statuses.every(({ address }) => this.merged.has(address) || this.tried.has(address));
+    const allAsked = statuses.every(
+      ({ address }) => this.merged.has(address) || this.tried.has(address) || this.silent.has(address),
+    );
     if (allAsked && ready.some(({ address }) => this.merged.has(address))) {
       return { ready: true, caughtUp: true, reason: 'caught up with its peers' };
     }
@@ -117,14 +144,14 @@ export class Joining {
     statuses: readonly { address: string; status: { ready: boolean } | undefined }[],
     nowUs: number,
   ): void {
-    if (this.asking !== undefined || this.retryAtUs > nowUs) return;
+    if (this.asking !== undefined || this.retryAtUs > this.pace.now) return;
     const missing = statuses.filter(({ address }) => !this.merged.has(address));
     const chosen =
       missing.find(({ status }) => status?.ready) ??
       missing.find(({ address }) => !this.tried.has(address)) ??
-      missing[Math.floor(nowUs / this.retryUs) % missing.length];
+      missing[Math.floor(this.pace.now / this.options.retryUs) % missing.length];
     if (!chosen || !this.antiEntropy.compareWith(chosen.address, nowUs)) return;
     this.asking = chosen.address;
-    if (this.tried.has(chosen.address)) this.retryAtUs = nowUs + this.retryUs;
+    if (this.tried.has(chosen.address)) this.retryAtUs = this.pace.now + this.options.retryUs;
   }
 }

@@ -56,9 +56,12 @@ export function antiEntropyOptions(
     historyEveryUs: 5_000_000,
     historyReachUs: 60_000_000,
     giveUpAfterUs: 30_000_000,
+    giveUpKnownAfterUs: 300_000_000,
     compareEveryUs: 30_000_000,
     reconnectSweepsUs: [200_000, 1_500_000, 5_000_000],
     // Clocks may differ by R; the rest is for the pace of expiry and for seconds that are half over.
     marginUs: finishedRetentionUs + 3_000_000,
+    slowAfterUs: 2_000_000,
+    avoidAfterFailureUs: 10_000_000,
   };
 }

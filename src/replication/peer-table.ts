@@ -19,6 +19,10 @@ export interface Peer {
   readonly address: string;
   /** Undefined while it has not answered, or not lately. */
   status: PeerStatus | undefined;
+  /** It did not answer when it was asked last. */
+  silent: boolean;
+  /** When a snapshot of it failed last. */
+  failedUs: number;
   readonly agreement: Agreement;
 }
 
@@ -56,27 +60,43 @@ export class PeerTable {
     for (const address of this.peers.keys()) if (!known.has(address)) this.peers.delete(address);
     for (const address of known) {
       if (!this.peers.has(address) && !this.own.has(address)) {
-        this.peers.set(address, { address, status: undefined, agreement: new Agreement() });
+        this.peers.set(address, {
+          address,
+          status: undefined,
+          silent: false,
+          failedUs: -Infinity,
+          agreement: new Agreement(),
+        });
       }
     }
   }
 
-  /** Remembers what an address said of itself; false when it is not that of another replica. */
-  observe(address: string, status: PeerStatus): boolean {
+  /** Remembers what an address said of itself. */
+  observe(address: string, status: PeerStatus): 'back' | 'known' | 'no peer' {
     const peer = this.peers.get(address);
-    if (!peer) return false;
+    if (!peer) return 'no peer';
     if (status.replica === this.origin) {
       this.own.add(address);
       this.peers.delete(address);
-      return false;
+      return 'no peer';
     }
+    const seen = peer.silent ? 'back' : 'known';
     peer.status = status;
-    return true;
+    peer.silent = false;
+    return seen;
+  }
+
+  /** Its snapshot came to nothing. */
+  failed(address: string, atUs: number): void {
+    const peer = this.peers.get(address);
+    if (peer) peer.failedUs = atUs;
   }
 
   unreachable(address: string): void {
     const peer = this.peers.get(address);
-    if (peer) peer.status = undefined;
+    if (!peer) return;
+    peer.status = undefined;
+    peer.silent = true;
   }
 
   /** One peer after the other. */

@@ -203,7 +203,8 @@ export class Replicator {
     const now = this.now();
     if (decoded.kind === 'unknown') {
       this.counts.unknown++;
-      this.context.observe(decoded.dot.origin, decoded.dot.seq, decoded.timeUs, now);
+      const { origin, seq } = decoded.dot;
+      if (origin !== this.origin) this.context.observe(origin, seq, decoded.timeUs, now);
       return;
     }
     this.receiveEvent(decoded.event, now, way);

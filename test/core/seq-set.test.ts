@@ -137,8 +137,8 @@ describe('CausalContext', () => {
         expect(isSame(left, right)).toBe([...inA].sort().join() === [...inB].sort().join());
         const read = CausalContext.fromJSON(JSON.parse(JSON.stringify(left)) as OriginJson[], WIDE);
         expect(isSame(read, left)).toBe(true);
-        left.join(right, 0);
-        right.join(read, 0);
+        left.join(right, '', 0);
+        right.join(read, '', 0);
         expect(isSame(left, right)).toBe(true);
         expect(isSame(left, contextOf([...a, ...b]))).toBe(true);
       }),
@@ -163,11 +163,13 @@ describe('CausalContext', () => {
     context.observe('a', 1, 100, 100);
     context.announce('b', 1, 500, 500);
     const other = CausalContext.fromJSON(context.toJSON(), WIDE);
-    context.forget(1099);
+    context.forget(1099, '');
     expect(context.originCount).toBe(2);
-    context.forget(1100);
+    context.forget(1100, '');
     expect([...context.announcements()]).toEqual([['b', 500, 1]]);
-    context.join(other, 1100);
+    context.forget(1e12, 'b');
+    expect(context.knows('b')).toBe(true);
+    context.join(other, '', 1100);
     context.observe('a', 1, 100, 1100);
     expect(context.originCount).toBe(1);
   });
@@ -176,13 +178,13 @@ describe('CausalContext', () => {
     const context = new CausalContext(WIDE);
     context.observe('a', 1, Number.MAX_SAFE_INTEGER, 100);
     context.observe('a', 2, Number.MAX_SAFE_INTEGER, 200);
-    context.forget(1199);
+    context.forget(1199, '');
     expect(context.originCount).toBe(1);
-    context.forget(1200);
+    context.forget(1200, '');
     expect(context.originCount).toBe(0);
     const lying = CausalContext.fromJSON([['a', Number.MAX_SAFE_INTEGER, 1, 1, 1]], WIDE);
-    context.join(lying, 300);
-    context.forget(1300);
+    context.join(lying, '', 300);
+    context.forget(1300, '');
     expect(context.originCount).toBe(0);
   });
 });

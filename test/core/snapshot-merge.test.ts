@@ -73,7 +73,7 @@ describe('What a peer sends as its snapshot', () => {
         expectConsistent(view);
         const context = new CausalContext(CONTEXT);
         try {
-          context.join(merge(newView(), [JSON.stringify(head)], 'own').context!, NOW);
+          context.join(merge(newView(), [JSON.stringify(head)], 'own').context!, 'own', NOW);
         } catch (error) {
           expect(error).toBeInstanceOf(SnapshotFault);
         }

@@ -30,7 +30,10 @@ class Starting implements AntiEntropyPort {
     antiEntropyOptions('me', STATS),
     START,
   );
-  readonly joining = new Joining(this.antiEntropy, this.context, START + READY_TIMEOUT, SECOND / 4);
+  readonly joining = new Joining(this.antiEntropy, this.context, START, {
+    readyTimeoutUs: READY_TIMEOUT,
+    retryUs: SECOND / 4,
+  });
   readonly asked: string[] = [];
   private nowUs = START;
 
@@ -66,12 +69,21 @@ class Starting implements AntiEntropyPort {
   }
 }
 
-it('a history that reaches back far enough makes ready, whatever the peers are', () => {
+it('a history that reaches back far enough makes ready, alone and beside peers that are joining', () => {
   const alone = new Starting();
   expect(alone.poll('done')).toMatchObject({ ready: true, caughtUp: true });
   const beside = new Starting();
-  beside.meets(true);
+  beside.meets(false);
   expect(beside.poll('done')).toMatchObject({ ready: true, caughtUp: true });
+});
+
+it('a history that seems complete does not make ready before a ready peer was asked: it may have been purged', () => {
+  const starting = new Starting();
+  starting.meets(true);
+  expect(starting.poll('done')).toEqual({ ready: false, reason: 'pulling a snapshot from a peer' });
+  expect(starting.asked).toEqual([PEER]);
+  starting.joining.answered(PEER, false);
+  expect(starting.poll('done')).toMatchObject({ ready: true, caughtUp: true, reason: 'history replayed' });
 });
 
 it.each(['starting', 'replaying'] as const)(

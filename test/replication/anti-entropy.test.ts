@@ -137,7 +137,7 @@ describe('AntiEntropy', () => {
     // Until right after an attempt, when the next one is as far away as it gets.
     for (let attempts = 0; attempts < 6; at += SECOND / 10) {
       here.machine.tick(at);
-      if (!here.machine.isBusy()) continue;
+      if (!here.machine.isBusyWith(ADDRESS)) continue;
       here.machine.compared(ADDRESS, new Peer('peer').status(), at);
       attempts++;
     }

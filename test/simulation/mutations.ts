@@ -110,7 +110,7 @@ function cutAtTheEnd(options: ContextOptions): Partial<Parts> {
       const pulled = antiEntropy.pulled.bind(antiEntropy);
       antiEntropy.pulled = (address, merge, nowUs) => {
         if (merge.source) merge.context = cuts.get(merge.source.replica);
-        pulled(address, merge, nowUs);
+        return pulled(address, merge, nowUs);
       };
     }
   }

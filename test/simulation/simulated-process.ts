@@ -189,7 +189,7 @@ export class SimulatedProcess implements Reachable {
       },
       ({ connected }) => {
         this.around.trace(this.origin, () => (connected ? 'bus connected' : 'bus lost'));
-        if (connected) this.exchange.antiEntropy.busConnected(this.nowUs());
+        if (connected) this.exchange.antiEntropy.busConnected();
       },
     );
     this.every(TICK_MS * MS, chance.between(0, TICK_MS * MS), () => this.tick());
@@ -343,7 +343,9 @@ export class SimulatedProcess implements Reachable {
         }
       }
     };
-    const error = (fields: { replica: string }, message: string): void => {
+    const error = (fields: { replica: string; err?: Error }, message: string): void => {
+      // A fault of the code, or a violation that was found on the way.
+      if (fields.err) throw fields.err;
       write('error')({ ...fields }, message);
       this.around.diverged(this, fields.replica);
     };
