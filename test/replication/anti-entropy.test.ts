@@ -12,6 +12,7 @@ import { digestsOf, windowAt } from '../../src/replication/state-comparison';
 const SECOND = 1_000_000;
 const NOW = 10_000 * SECOND;
 const ADDRESS = '10.1.0.2';
+const OTHER = '10.1.0.3';
 const OPTIONS = loadStatsOptions({
   expireAfterMs: 600_000,
   finishedRetentionMs: 60_000,
@@ -145,5 +146,88 @@ describe('AntiEntropy', () => {
     here.context.announce('a', 1, NOW, NOW);
     here.passes(SECOND, at);
     expect(here.compared.length).toBeGreaterThan(before);
+  });
+
+  it.each([-90, -5, 0, 100])('fills a hole as soon, though the clock steps by %s s (I4)', (stepS) => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    established(peer, here);
+    peer.sees(add('a', 1));
+    here.machine.tick(NOW);
+    const later = NOW + stepS * SECOND;
+    here.machine.observe(ADDRESS, peer.status(), later);
+    here.passes(SECOND, later);
+    expect(here.compared).toEqual([ADDRESS]);
+  });
+
+  it('gives nothing up that was noticed just before the process was suspended (I4)', () => {
+    const here = new Repairing();
+    here.machine.tick(NOW);
+    here.context.announce('gone', 1, NOW, NOW);
+    here.passes(SECOND);
+    expect(here.machine.chased).toBe(1);
+    here.passes(SECOND, NOW + 600 * SECOND);
+    expect([here.machine.chased, here.machine.counts.eventsGivenUp]).toEqual([1, 0]);
+    here.passes(31 * SECOND, NOW + 602 * SECOND);
+    expect([here.machine.chased, here.machine.counts.eventsGivenUp]).toEqual([0, 1]);
+  });
+
+  it('goes on with another peer while one is slow, and with that one later (I4)', () => {
+    const [slow, other, here] = [new Peer('slow'), new Peer('other'), new Repairing()];
+    established(slow, other, here);
+    slow.sees(add('a', 1));
+    here.compare(slow);
+    expect(here.pulls).toHaveLength(1);
+    here.machine.setPeers([ADDRESS, OTHER]);
+    other.sees(add('a', 1));
+    here.machine.observe(OTHER, other.status(), NOW);
+    here.passes(SECOND, NOW + 2 * SECOND);
+    expect(here.compared).not.toContain(OTHER);
+    here.passes(4 * SECOND, NOW + 3 * SECOND);
+    expect(here.compared).toContain(OTHER);
+    here.machine.compared(OTHER, other.status(), NOW);
+    here.machine.pulled(OTHER, here.receive(other), NOW);
+    expect([here.context.has('a', 1), here.machine.chased]).toEqual([true, 0]);
+    // The first one may still end.
+    here.machine.failed(ADDRESS, NOW);
+    expect(here.machine.isBusyWith(ADDRESS)).toBe(false);
+  });
+
+  it('does not wait for a peer that does not answer (I4)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    here.machine.setPeers([OTHER, ADDRESS]);
+    here.machine.unreachable(OTHER);
+    expect(here.machine.compareWith(OTHER, NOW)).toBe(true);
+    here.machine.observe(ADDRESS, peer.status(), NOW);
+    expect(here.machine.compareWith(ADDRESS, NOW)).toBe(true);
+  });
+
+  it('shows the rows of finished requests that it never heard of, though nothing else differs (I1)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    established(peer, here);
+    const end: LoadEvent = { type: 'delete', origin: 'b', seq: 1, timeUs: NOW, requestId: 'a-1' };
+    peer.sees({ ...add('a', 1), ip: '10.0.0.9' } as LoadEvent);
+    for (const replica of [peer, here]) replica.sees(end);
+    here.compare(peer);
+    expect(here.pulls).toHaveLength(1);
+    here.machine.pulled(ADDRESS, here.receive(peer), NOW);
+    const rows = (stats: LoadStats): string => stats.engines.model('m')!.toJson();
+    expect(rows(here.stats)).toContain('10.0.0.9');
+    expect(rows(here.stats)).toBe(rows(peer.stats));
+  });
+
+  it('shows the same time of a row, whether a late prompt-delete came before the finished request or after it (I1)', () => {
+    const events: LoadEvent[] = [
+      add('a', 1),
+      { type: 'delete', origin: 'a', seq: 2, timeUs: NOW - SECOND, requestId: 'a-1' },
+    ];
+    const late: LoadEvent = { type: 'prompt-delete', origin: 'b', seq: 1, timeUs: NOW, requestId: 'a-1' };
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    for (const event of events) peer.sees(event);
+    here.sees(late);
+    here.compare(peer);
+    here.machine.pulled(ADDRESS, here.receive(peer), NOW);
+    peer.sees(late);
+    const rows = (stats: LoadStats): string => stats.engines.model('m')!.toJson();
+    expect(rows(here.stats)).toBe(rows(peer.stats));
   });
 });
