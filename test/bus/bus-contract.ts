@@ -50,6 +50,7 @@ export class Member {
 export function describeBusContract(name: string, makeFactory: () => Promise<BusFactory>): void {
   describe(`${name}, as every bus,`, () => {
     let factory: BusFactory;
+    const atEnd = new CleanUp();
     const cleanUp = new CleanUp();
 
     const makeBus = (): Bus => {
@@ -66,10 +67,10 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
     };
 
     beforeAll(async () => {
-      factory = await makeFactory();
+      factory = await atEnd.use(makeFactory(), (it) => it.close());
     });
     afterEach(() => cleanUp.run());
-    afterAll(() => factory.close());
+    afterAll(() => atEnd.run());
 
     it('does not deliver or report anything before start has returned', async () => {
       const bus = makeBus();

@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core';
 import { type Replica, startReplica, stopReplicas } from '../http/replica';
 import { TestBrowser } from '../support/chromium';
 import { findChromium } from '../support/chromium-binary';
+import { CleanUp } from '../support/clean-up';
 import { until } from '../support/until';
 
 const executable = findChromium();
@@ -12,16 +13,18 @@ const withBrowser = executable === undefined ? describe.skip : describe;
 const ENGINES = Array.from({ length: 1_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
 
 let replica: Replica;
-let browser: TestBrowser | undefined;
+let browser: TestBrowser;
 let page: Page;
-let traffic: NodeJS.Timeout;
+const cleanUp = new CleanUp();
 
 beforeAll(async () => {
   if (executable === undefined) return;
+  cleanUp.add(stopReplicas);
   replica = await startReplica();
-  browser = await TestBrowser.open(executable, { viewport: { width: 1280, height: 900 } });
+  const opening = TestBrowser.open(executable, { viewport: { width: 1280, height: 900 } });
+  browser = await cleanUp.use(opening, (it) => it.close());
   let round = 0;
-  traffic = setInterval(() => {
+  const traffic = setInterval(() => {
     round++;
     for (const [i, ip] of ENGINES.entries()) {
       const requestId = `${round % 7} ${ip}`;
@@ -36,23 +39,20 @@ beforeAll(async () => {
       if (round > 9) replica.replicator.delete(`${(round - 9) % 7} ${ip} ${round - 9}`);
     }
   }, 250);
+  cleanUp.add(() => clearInterval(traffic));
 });
 
-afterAll(async () => {
-  clearInterval(traffic);
-  await browser?.close();
-  await stopReplicas();
-});
+afterAll(() => cleanUp.run());
 
 withBrowser('1,000 engines that change four times a second', () => {
   it('are all there, and the page answers its reader in between', async () => {
-    page = await browser!.context.newPage();
+    page = await browser.context.newPage();
     await page.goto(`http://127.0.0.1:${replica.port}/#cluster=c`);
     await until(async () => (await page.locator('#engine-rows tr').count()) === 1_000, {
       describe: 'all rows',
     });
     // Processor time of the page's thread, so that the figure does not depend on what else the machine does.
-    const inspector = await browser!.context.newCDPSession(page);
+    const inspector = await browser.context.newCDPSession(page);
     await inspector.send('Performance.enable', { timeDomain: 'threadTicks' });
     const measure = async (): Promise<Record<string, number>> => {
       const { metrics } = await inspector.send('Performance.getMetrics');

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Routes } from '../../src/http/routes';
 import { call, callJson, RawConnection } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
+import { startRecorded } from './recorded-routes';
 import { until } from '../support/until';
 
 /** A route that is in neither group must be put here, or moved, on purpose. */
@@ -13,26 +13,15 @@ const isOpen = (path: string): boolean => OPEN.has(path) || path.startsWith('/da
 const GUARDED = /^\/(v1|log)\//;
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS', 'PUT', 'PATCH', 'TRACE'];
 
-const paths: string[] = [];
+let paths: readonly string[];
 let replica: Replica;
 let port: number;
 
 beforeAll(async () => {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
-  const add = Routes.prototype.add;
-  const recording = jest.spyOn(Routes.prototype, 'add').mockImplementation(function (
-    this: Routes,
-    path,
-    handlers,
-  ) {
-    paths.push(path);
-    add.call(this, path, handlers);
-  });
-  replica = await startReplica({
+  ({ replica, paths } = await startRecorded({
     METADATA_CENTER_AUTH_TOKENS: 'token-1,token-2',
     METADATA_CENTER_PEER_TOKEN: 'token-of-peers',
-  });
-  recording.mockRestore();
+  }));
   port = replica.port;
 });
 

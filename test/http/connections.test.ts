@@ -193,7 +193,7 @@ describe('what is no request', () => {
     others.forEach((other, index) => index % 2 === 0 && other.send('\0'.repeat(index)));
     const startedMs = performance.now();
     expect((await callJson(port, 'GET', '/healthz')).status).toBe(200);
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
     others.forEach((other) => other.close());
   });
 });

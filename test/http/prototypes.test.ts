@@ -3,6 +3,7 @@ import { callJson, post } from './client';
 import { startReplica, stopReplicas } from './replica';
 
 afterAll(stopReplicas);
+afterEach(() => jest.restoreAllMocks());
 
 it('no request and no response has its prototype changed on its way through express', async () => {
   const replica = await startReplica();
@@ -18,6 +19,5 @@ it('no request and no response has its prototype changed on its way through expr
   await callJson(replica.port, 'GET', '/v1/load/stats?cluster=c');
   await callJson(replica.port, 'GET', '/nowhere');
   expect(calls).toHaveBeenCalled();
-  calls.mockRestore();
   expect(changes).toEqual([]);
 });

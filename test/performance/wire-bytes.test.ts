@@ -3,7 +3,9 @@ import { Socket } from 'node:net';
 import { GatherWindow } from '../../src/bus/gather-window';
 import type { LoadEvent } from '../../src/core/event';
 import { encodeEvent } from '../../src/wire/event-codec';
+import type { NatsBus } from '../../src/bus/nats-bus';
 import { natsBus } from '../bus/nats-bus-fixture';
+import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { until } from '../support/until';
 
@@ -19,6 +21,29 @@ const ADD: LoadEvent = {
   timestampNs: 1_700_000_000_000_000_000n,
 };
 
+const cleanUp = new CleanUp();
+
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await cleanUp.run();
+});
+
+/** A bus that is connected to a server of its own, and the port of that. */
+async function connected(gather?: GatherWindow): Promise<[NatsBus, number]> {
+  const nats = await cleanUp.use(NatsServerProcess.start(), (it) => it.stop());
+  const bus = natsBus(nats.url, {}, undefined, gather);
+  cleanUp.add(() => bus.stop());
+  bus.start({}, () => undefined);
+  await until(() => bus.connected, { describe: 'connected' });
+  return [bus, nats.port];
+}
+
+/** Counts the writes to that port from now on; other sockets of this process are not the bus's. */
+function countWrites(port: number): () => number {
+  const { contexts } = jest.spyOn(Socket.prototype, 'write').mock;
+  return () => contexts.filter(({ remotePort }) => remotePort === port).length;
+}
+
 describe('Events on the wire', () => {
   it.each([
     ['an add', ADD, 233],
@@ -29,29 +54,19 @@ describe('Events on the wire', () => {
   });
 
   it('what is published in one turn of the event loop is one write, however much it is', async () => {
-    const nats = await NatsServerProcess.start();
-    const bus = natsBus(nats.url);
-    try {
-      bus.start({}, () => undefined);
-      await until(() => bus.connected, { describe: 'connected' });
-      const writes = jest.spyOn(Socket.prototype, 'write');
-      for (let i = 0; i < 100; i++) {
-        expect(bus.publish('p.load.add', encodeEvent(ADD))).toBe(true);
-        // The client alone would write here, at the end of each callback.
-        await Promise.resolve();
-      }
-      expect(writes).not.toHaveBeenCalled();
-      await new Promise<void>((resolve) => bus.whenWritten(resolve));
-      expect(writes).toHaveBeenCalledTimes(1);
-      writes.mockRestore();
-    } finally {
-      await bus.stop();
-      await nats.stop();
+    const [bus, port] = await connected();
+    const writes = countWrites(port);
+    for (let i = 0; i < 100; i++) {
+      expect(bus.publish('p.load.add', encodeEvent(ADD))).toBe(true);
+      // The client alone would write here, at the end of each callback.
+      await Promise.resolve();
     }
+    expect(writes()).toBe(0);
+    await new Promise<void>((resolve) => bus.whenWritten(resolve));
+    expect(writes()).toBe(1);
   });
 
   it('what is published in several turns of a busy event loop is one write, and nothing is called written before', async () => {
-    const nats = await NatsServerProcess.start();
     // A load and a clock that moves when the test says so.
     let now = 0;
     const gather = new GatherWindow(
@@ -59,32 +74,24 @@ describe('Events on the wire', () => {
       () => now,
       () => 1,
     );
-    const bus = natsBus(nats.url, {}, () => undefined, gather);
+    const [bus, port] = await connected(gather);
     const written = (): Promise<void> => new Promise((resolve) => bus.whenWritten(resolve));
-    try {
-      bus.start({}, () => undefined);
-      await until(() => bus.connected, { describe: 'connected' });
-      now += 1_000;
+    now += 1_000;
+    bus.publish('p.load.add', encodeEvent(ADD));
+    await written();
+    const writes = countWrites(port);
+    const called: string[] = [];
+    for (let i = 0; i < 15; i++) {
       bus.publish('p.load.add', encodeEvent(ADD));
-      await written();
-      const writes = jest.spyOn(Socket.prototype, 'write');
-      const called: string[] = [];
-      for (let i = 0; i < 15; i++) {
-        bus.publish('p.load.add', encodeEvent(ADD));
-        bus.whenWritten(() => called.push(`${writes.mock.calls.length} writes`));
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      expect(called).toEqual([]);
-      await written();
-      expect(called).toEqual(Array.from({ length: 15 }, () => '1 writes'));
-      // Sixteen wait for no more.
-      for (let i = 0; i < 16; i++) bus.publish('p.load.add', encodeEvent(ADD));
+      bus.whenWritten(() => called.push(`${writes()} writes`));
       await new Promise((resolve) => setImmediate(resolve));
-      expect(writes).toHaveBeenCalledTimes(2);
-      writes.mockRestore();
-    } finally {
-      await bus.stop();
-      await nats.stop();
     }
+    expect(called).toEqual([]);
+    await written();
+    expect(called).toEqual(Array.from({ length: 15 }, () => '1 writes'));
+    // Sixteen wait for no more.
+    for (let i = 0; i < 16; i++) bus.publish('p.load.add', encodeEvent(ADD));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(writes()).toBe(2);
   });
 });

@@ -1,6 +1,6 @@
 /** Three replicas as processes that share a real nats-server and know nothing else of each other. */
 import { randomUUID } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
@@ -115,57 +115,54 @@ test('I1 I2: 3,000 racing lifecycles, each call to a different replica, leave ev
 
 test('people can tap the events, and what outsiders publish is checked: rubbish changes no row, a true event counts', async () => {
   const tap = await tapOf(nats);
-  try {
-    const request_id = randomUUID();
-    const body = `{"cluster":"tap","request_id":"${request_id}","prompt_length":512,"ip":"10.0.0.9","timestamp":1732222222123456789}`;
-    await fetch(`${replicas[0]!.url}/v1/load/stats`, { method: 'POST', body });
-    await until(() => tap.text().includes(request_id), { describe: 'the tap shows the event' });
-    expect(tap.text()).toMatch(
-      new RegExp(
-        `metadata-center\\.load\\.add [^]*\\{"v":1,"type":"add","origin":"[^"]+","seq":\\d+,"time_us":\\d+,"request_id":"${request_id}","cluster":"tap","ip":"10\\.0\\.0\\.9","prompt_length":512,"timestamp":1732222222123456789\\}`,
-      ),
-    );
-    const now = Date.now() * 1000;
-    const event = {
-      v: 1,
-      type: 'add',
-      origin: 'outsider',
-      seq: 1,
-      time_us: now,
-      request_id: 'o-1',
-      cluster: 'tap',
-      ip: '10.0.0.10',
-      prompt_length: 1,
-    };
-    for (const payload of [
-      '',
-      'rubbish',
-      '{}',
-      '[]',
-      JSON.stringify({ ...event, ip: 'x' }),
-      JSON.stringify({ ...event, prompt_length: -1 }),
-    ]) {
-      tap.publish('metadata-center.load.add', payload);
-    }
-    tap.publish('metadata-center.load.add', JSON.stringify({ ...event, v: 2, seq: 2 }));
-    tap.publish('metadata-center.load.add', JSON.stringify(event));
-    await allSee('tap', [
-      ['10.0.0.9', 1, 512],
-      ['10.0.0.10', 1, 1],
-    ]);
-    const metrics = await (await fetch(`${replicas[1]!.url}/metrics`)).text();
-    expect(metrics).toMatch(/metacenter_events_dropped_total\{reason="not-json"\} [1-9]/);
-    expect(metrics).toMatch(/metacenter_events_dropped_total\{reason="ip"\} 1/);
-  } finally {
-    tap.close();
+  const request_id = randomUUID();
+  const body = `{"cluster":"tap","request_id":"${request_id}","prompt_length":512,"ip":"10.0.0.9","timestamp":1732222222123456789}`;
+  await fetch(`${replicas[0]!.url}/v1/load/stats`, { method: 'POST', body });
+  await until(() => tap.text().includes(request_id), { describe: 'the tap shows the event' });
+  expect(tap.text()).toMatch(
+    new RegExp(
+      `metadata-center\\.load\\.add [^]*\\{"v":1,"type":"add","origin":"[^"]+","seq":\\d+,"time_us":\\d+,"request_id":"${request_id}","cluster":"tap","ip":"10\\.0\\.0\\.9","prompt_length":512,"timestamp":1732222222123456789\\}`,
+    ),
+  );
+  const now = Date.now() * 1000;
+  const event = {
+    v: 1,
+    type: 'add',
+    origin: 'outsider',
+    seq: 1,
+    time_us: now,
+    request_id: 'o-1',
+    cluster: 'tap',
+    ip: '10.0.0.10',
+    prompt_length: 1,
+  };
+  for (const payload of [
+    '',
+    'rubbish',
+    '{}',
+    '[]',
+    JSON.stringify({ ...event, ip: 'x' }),
+    JSON.stringify({ ...event, prompt_length: -1 }),
+  ]) {
+    tap.publish('metadata-center.load.add', payload);
   }
+  tap.publish('metadata-center.load.add', JSON.stringify({ ...event, v: 2, seq: 2 }));
+  tap.publish('metadata-center.load.add', JSON.stringify(event));
+  await allSee('tap', [
+    ['10.0.0.9', 1, 512],
+    ['10.0.0.10', 1, 1],
+  ]);
+  const metrics = await (await fetch(`${replicas[1]!.url}/metrics`)).text();
+  expect(metrics).toMatch(/metacenter_events_dropped_total\{reason="not-json"\} [1-9]/);
+  expect(metrics).toMatch(/metacenter_events_dropped_total\{reason="ip"\} 1/);
 });
 
 /** What `nats sub 'metadata-center.>'` does, by the text protocol. */
 async function tapOf(
   server: NatsServerProcess,
-): Promise<{ text(): string; publish(subject: string, payload: string): void; close(): void }> {
-  const socket: Socket = connect(server.port, server.host);
+): Promise<{ text(): string; publish(subject: string, payload: string): void }> {
+  const socket = connect(server.port, server.host);
+  cleanUp.add(() => socket.destroy());
   let text = '';
   socket.on('data', (data) => {
     text += data.toString();
@@ -177,6 +174,5 @@ async function tapOf(
     text: () => text,
     publish: (subject, payload) =>
       socket.write(`PUB ${subject} ${Buffer.byteLength(payload)}\r\n${payload}\r\n`),
-    close: () => socket.destroy(),
   };
 }

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { exitOf, killWithParent } from '../support/child-processes';
+import { CleanUp } from '../support/clean-up';
 import type { Sums } from './seeds';
 import { replayOf } from './seeds';
 
@@ -13,11 +14,16 @@ const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 2_000);
 const SEED = process.env['SIMULATION_SEED'];
 const MOST_MS_PER_SEED = 400;
 
+const cleanUp = new CleanUp();
+
+afterEach(() => cleanUp.run());
+
 async function runInPlainNode(base: number, count: number): Promise<Sums & { cpuUs: number }> {
   const child = spawn(process.execPath, [join(__dirname, 'plain-node.cjs'), String(base), String(count)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   killWithParent(child);
+  cleanUp.add(() => child.kill('SIGKILL'));
   const output = await text(child.stdout);
   if ((await exitOf(child)).code !== 0) throw new Error(output);
   return JSON.parse(output) as Sums & { cpuUs: number };

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 
 /** The whole group where the process leads one, so that what it has started ends with it. */
-const KILL = 'kill -9 -- "-$0" 2>/dev/null || kill -9 "$0"';
+const KILL = 'kill -s KILL -- "-$0" || kill -s KILL "$0"';
 
 /**
  * A shell waits at a pipe from this process and kills the child when the pipe breaks: so it works however this

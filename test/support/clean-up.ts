@@ -11,7 +11,10 @@ export class CleanUp {
     this.steps.push(step);
   }
 
-  /** Answers with what is being started, and ends it also when the clean-up comes first: after a time-out, or beside another start that failed. */
+  /**
+   * Answers with what is being started, and sees to its end also where the clean-up comes before the start has
+   * succeeded: after a time-out, or beside another start that failed.
+   */
   use<T>(starting: Promise<T>, end: (started: T) => unknown): Promise<T> {
     this.add(async () => {
       const [start] = await Promise.allSettled([starting]);

@@ -6,7 +6,6 @@ export interface StreamEvent {
   readonly name: string;
   readonly id: string;
   readonly data: unknown;
-  readonly atMs: number;
 }
 
 interface RowsData {
@@ -75,7 +74,6 @@ export class EventReader {
       name: fields.get('event') ?? '',
       id: fields.get('id') ?? '',
       data: JSON.parse(json) as unknown,
-      atMs: performance.now(),
     };
     this.events.push(event);
     if (event.name !== 'rows' && event.name !== 'changes') return;
