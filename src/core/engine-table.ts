@@ -70,7 +70,14 @@ export class EngineTable {
     }
     const number = this.freeNumbers.pop() ?? this.byNumber.length;
     const address = addressOf(ip);
-    const row = new EngineStats(model, ip, address, number, mix32(this.hash.of(cluster).lo ^ mix32(address)));
+    const row = new EngineStats(
+      model,
+      cluster,
+      ip,
+      address,
+      number,
+      mix32(this.hash.of(cluster).lo ^ mix32(address)),
+    );
     model.engines.set(ip, row);
     this.byNumber[number] = row;
     this.schedule(row, secondOf(timeUs));
@@ -84,7 +91,7 @@ export class EngineTable {
       row.changed();
     }
     if (row.listed || row.updatedUs + this.expireAfterUs <= nowUs) return;
-    row.model.list(row);
+    this.modelOf(row).list(row);
     this.listedRows++;
     // An idle row is due only when its number may be released: too late, now that it is listed again.
     const second = secondOf(row.updatedUs);
@@ -121,7 +128,7 @@ export class EngineTable {
   private expireRow(row: EngineStats, second: number, nowUs: number, wholly: boolean): void {
     const idle = row.liveAdds === 0 && row.updatedUs + this.expireAfterUs <= nowUs;
     if (idle && row.listed) {
-      row.model.unlist(row);
+      this.modelOf(row).unlist(row);
       this.listedRows--;
     }
     if (!wholly) return;
@@ -133,14 +140,19 @@ export class EngineTable {
     else this.release(row);
   }
 
+  private modelOf(row: EngineStats): ModelStats {
+    return this.models.get(row.cluster)!;
+  }
+
   private schedule(row: EngineStats, second: number): void {
     row.dueSecond = second;
     this.bySecond.link(row.number, second);
   }
 
   private release(row: EngineStats): void {
-    row.model.engines.delete(row.ip);
-    if (row.model.engines.size === 0) this.models.delete(row.model.cluster);
+    const model = this.modelOf(row);
+    model.engines.delete(row.ip);
+    if (model.engines.size === 0) this.models.delete(row.cluster);
     this.byNumber[row.number] = undefined;
     this.freeNumbers.push(row.number);
   }

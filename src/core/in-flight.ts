@@ -46,7 +46,7 @@ export function compareAdds(add: Add, other: AddIdentity): number {
   return (
     add.timeUs - other.timeUs ||
     compare(add.origin.name, other.origin) ||
-    compare(add.row.model.cluster, other.cluster) ||
+    compare(add.row.cluster, other.cluster) ||
     compare(add.row.ip, other.ip) ||
     add.promptLength - other.promptLength ||
     compare(add.timestampNs ?? -1n, other.timestampNs ?? -1n)

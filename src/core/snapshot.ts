@@ -123,7 +123,7 @@ function* upTo(limit: number): Generator<number> {
 }
 
 function rowLine(row: EngineStats): string {
-  return `["row",${row.number},${JSON.stringify(row.model.cluster)},"${row.ip}",${row.updatedUs}]`;
+  return `["row",${row.number},${JSON.stringify(row.cluster)},"${row.ip}",${row.updatedUs}]`;
 }
 
 function promptDeleteOf({ inFlight, promptDeletes }: LoadStats, slot: number): number | undefined {
