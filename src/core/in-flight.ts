@@ -53,6 +53,13 @@ export function compareAdds(add: Add, other: AddIdentity): number {
   );
 }
 
+/** The last of an id's adds that comes before `other`, if there is one. */
+export function lastBefore(first: Add | undefined, other: AddIdentity): Add | undefined {
+  let before: Add | undefined;
+  for (let add = first; add && compareAdds(add, other) < 0; add = add.next) before = add;
+  return before;
+}
+
 function compare<T extends string | bigint>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -94,6 +101,14 @@ export class InFlight {
     this.firsts[slot] = add;
     this.bySecond.link(slot, secondOf(add.timeUs));
     return slot;
+  }
+
+  /** Puts one more add of the slot's id behind `before`, or before all of them. */
+  insertBehind(before: Add | undefined, slot: number, add: Add): void {
+    const first = this.firsts[slot];
+    add.next = before ? before.next : first;
+    if (before) before.next = add;
+    this.replace(slot, before ? first : add);
   }
 
   /** Gives the slot another list of adds; none releases it. */
