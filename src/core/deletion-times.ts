@@ -154,11 +154,7 @@ export class DeletionTimes {
   }
 
   /** The slots of one second of deletion time. */
-  *ofSecond(second: number): Generator<number> {
-    for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
-      const next = this.bySecond.nextOf(slot);
-      yield slot;
-      slot = next;
-    }
+  ofSecond(second: number): Generator<number> {
+    return this.bySecond.slotsOf(second);
   }
 }

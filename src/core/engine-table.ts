@@ -5,7 +5,6 @@
  * no finished id can refer to it.
  */
 import { EngineStats, addressOf } from './engine-stats';
-import { NO_SLOT } from './hashed-slots';
 import { ModelStats } from './model-stats';
 import { RequestHash, mix32 } from './request-hash';
 import { SecondLists, secondOf } from './second-lists';
@@ -109,20 +108,11 @@ export class EngineTable {
     }
   }
 
-  /** Visits at most `limit` rows whose last event may be E old; true when none is left, as `InFlight.expire` has it. */
+  /** Visits at most `limit` rows whose last event may be E old; true when none is left, as `SecondLists.visitUntil` has it. */
   expire(nowUs: number, limit: number): boolean {
-    for (let budget = limit; ;) {
-      const second = this.bySecond.oldestSecond();
-      if (second * 1_000_000 + this.expireAfterUs > nowUs) return true;
-      const wholly = (second + 1) * 1_000_000 + this.expireAfterUs <= nowUs;
-      for (let number = this.bySecond.headOf(second); number !== NO_SLOT;) {
-        if (budget-- === 0) return !wholly;
-        const next = this.bySecond.nextOf(number);
-        this.expireRow(this.byNumber[number]!, second, nowUs, wholly);
-        number = next;
-      }
-      if (!wholly) return true;
-    }
+    return this.bySecond.visitUntil(nowUs - this.expireAfterUs, limit, (number, second, wholly) =>
+      this.expireRow(this.byNumber[number]!, second, nowUs, wholly),
+    );
   }
 
   private expireRow(row: EngineStats, second: number, nowUs: number, wholly: boolean): void {

@@ -5,7 +5,7 @@
  * id's contribution to the rows, alike at every replica.
  */
 import type { EngineStats } from './engine-stats';
-import { HashedSlots, NO_SLOT } from './hashed-slots';
+import { HashedSlots } from './hashed-slots';
 import { SecondLists, secondOf } from './second-lists';
 
 /** An origin's name, shared by all its adds. */
@@ -126,31 +126,17 @@ export class InFlight {
 
   /**
    * Calls `drop` for slots whose first add is at or before `untilUs`; `drop` must remove every such add of the slot.
-   * Visits at most `limit` slots; true when none is left. In the second that is not over yet, what is beyond the limit
-   * waits for the second's end: else slots that are not due would use the limit up in each call.
+   * Visits at most `limit` slots; true when none is left, as `SecondLists.visitUntil` has it.
    */
   expire(untilUs: number, limit: number, drop: (slot: number) => void): boolean {
-    for (let budget = limit; ;) {
-      const second = this.bySecond.oldestSecond();
-      if (second * 1_000_000 > untilUs) return true;
-      const wholly = (second + 1) * 1_000_000 <= untilUs;
-      for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
-        if (budget-- === 0) return !wholly;
-        const next = this.bySecond.nextOf(slot);
-        if (this.firsts[slot]!.timeUs <= untilUs) drop(slot);
-        slot = next;
-      }
-      if (!wholly) return true;
-    }
+    return this.bySecond.visitUntil(untilUs, limit, (slot) => {
+      if (this.firsts[slot]!.timeUs <= untilUs) drop(slot);
+    });
   }
 
   /** The slots with an add in one second of event time, and some without. */
   *ofSecond(second: number): Generator<number> {
-    for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
-      const next = this.bySecond.nextOf(slot);
-      yield slot;
-      slot = next;
-    }
+    yield* this.bySecond.slotsOf(second);
     yield* this.conflicted;
   }
 }

@@ -7,6 +7,7 @@
  * comparing a few hundred small numbers.
  */
 import { mix32 } from './request-hash';
+import { secondOf } from './second-lists';
 
 export interface SecondDigest {
   readonly second: number;
@@ -37,7 +38,7 @@ export class StateDigest {
    * `content` distinguishes adds that differ in more than id and time.
    */
   change(hi: number, lo: number, kind: ItemKind, timeUs: number, content: number, change: 1 | -1): void {
-    const second = Math.floor(timeUs / 1_000_000);
+    const second = secondOf(timeUs);
     const micros = timeUs - second * 1_000_000;
     const cell = second === this.lastSecond ? this.lastCell : this.cellOf(second);
     const salt =

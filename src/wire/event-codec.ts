@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { Dot, LoadEvent } from '../core/event';
-import { CANONICAL_IPV4, isName, MAX_PROMPT_LENGTH } from '../core/event';
+import { CANONICAL_IPV4, isName, MAX_PROMPT_LENGTH, MAX_TIMESTAMP_DIGITS } from '../core/event';
 import { exactIntegerOf } from './exact-integer';
 
 export const WIRE_VERSION = 1;
@@ -119,8 +119,7 @@ function decodeAdd(wire: WireFields, json: string, dot: Dot, timeUs: number): De
   };
 }
 
-/** 19 digits. */
-const MAX_TIMESTAMP = 10n ** 19n - 1n;
+const MAX_TIMESTAMP = 10n ** BigInt(MAX_TIMESTAMP_DIGITS) - 1n;
 /** Visible ASCII that needs no escape in JSON. */
 const ORIGIN = /^[!#-[\]-~]{1,64}$/;
 

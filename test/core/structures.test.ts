@@ -86,9 +86,7 @@ describe('SecondLists', () => {
           if (look) expect(lists.oldestSecond()).toBe(Math.min(Infinity, ...model.values()));
         }
         for (const second of new Set(steps.map((step) => step.second))) {
-          const listed: number[] = [];
-          for (let slot = lists.headOf(second); slot !== NO_SLOT; slot = lists.nextOf(slot))
-            listed.push(slot);
+          const listed = [...lists.slotsOf(second)];
           const expected = [...model].filter(([, held]) => held === second).map(([slot]) => slot);
           expect(listed.sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
         }
