@@ -71,18 +71,4 @@ export class StateDigest {
     }
     return digests;
   }
-
-  /** One digest over everything from `fromSecond` on. */
-  total(fromSecond: number): { count: number; hi: number; lo: number } {
-    let count = 0;
-    let hi = 0;
-    let lo = 0;
-    for (const [second, cell] of this.seconds) {
-      if (second < fromSecond) continue;
-      count += cell.count;
-      hi ^= cell.hi;
-      lo ^= cell.lo;
-    }
-    return { count, hi, lo };
-  }
 }

@@ -29,7 +29,7 @@ export interface StatusJson {
   };
 }
 
-export class StatusFault extends Error {}
+class StatusFault extends Error {}
 
 export function digestsJson({ adds, deletions, raises }: StateDigests): NonNullable<StatusJson['digests']> {
   return { adds: adds.map(toJson), deletions: deletions.map(toJson), raises };

@@ -8,7 +8,7 @@ import type { Dot, LoadEvent } from '../core/event';
 import { CANONICAL_IPV4, isName, MAX_PROMPT_LENGTH, MAX_TIMESTAMP_DIGITS } from '../core/event';
 import { exactIntegerOf } from './exact-integer';
 
-export const WIRE_VERSION = 1;
+const WIRE_VERSION = 1;
 export const MAX_PAYLOAD_BYTES = 16 * 1024;
 
 /** Why a message was dropped; the values are metric labels, so the set is closed. */
