@@ -10,7 +10,7 @@ import { HashedSlots, NO_SLOT, float64Column, int32Column } from './hashed-slots
 import { SecondLists, secondOf } from './second-lists';
 
 /** Stands for "no add of this id has been seen". */
-export const NO_ROW = -1;
+const NO_ROW = -1;
 
 /** Rows remembered of one id: an id that is used for ever again would collect every engine. */
 export const MOST_ROWS_OF_A_DELETE = 64;
@@ -154,11 +154,7 @@ export class DeletionTimes {
   }
 
   /** The slots of one second of deletion time. */
-  *ofSecond(second: number): Generator<number> {
-    for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
-      const next = this.bySecond.nextOf(slot);
-      yield slot;
-      slot = next;
-    }
+  ofSecond(second: number): Generator<number> {
+    return this.bySecond.slotsOf(second);
   }
 }

@@ -1,10 +1,13 @@
 /**
  * One engine's row. Changed by contribution differences only, through LoadStats.
  */
-import type { ModelStats } from './model-stats';
-
 /** Gateways decode 32 bits: one larger number would fail their whole query. */
 export const LARGEST_SUM = 2_147_483_647;
+
+/** Counts the changes of all rows of a cluster. */
+export interface ChangeCounter {
+  changes: number;
+}
 
 export class EngineStats {
   queuedRequests = 0;
@@ -20,7 +23,8 @@ export class EngineStats {
   private json = '';
 
   constructor(
-    readonly model: ModelStats,
+    private readonly counter: ChangeCounter,
+    readonly cluster: string,
     readonly ip: string,
     readonly address: number,
     /** The number under which finished ids remember the row. */
@@ -32,7 +36,7 @@ export class EngineStats {
   /** Call after every change of the row. */
   changed(): void {
     this.json = '';
-    this.model.changes++;
+    this.counter.changes++;
   }
 
   /** The row as the API answers it; built again only after a change. */

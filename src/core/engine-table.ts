@@ -5,7 +5,6 @@
  * no finished id can refer to it.
  */
 import { EngineStats, addressOf } from './engine-stats';
-import { NO_SLOT } from './hashed-slots';
 import { ModelStats } from './model-stats';
 import { RequestHash, mix32 } from './request-hash';
 import { SecondLists, secondOf } from './second-lists';
@@ -70,7 +69,14 @@ export class EngineTable {
     }
     const number = this.freeNumbers.pop() ?? this.byNumber.length;
     const address = addressOf(ip);
-    const row = new EngineStats(model, ip, address, number, mix32(this.hash.of(cluster).lo ^ mix32(address)));
+    const row = new EngineStats(
+      model,
+      cluster,
+      ip,
+      address,
+      number,
+      mix32(this.hash.of(cluster).lo ^ mix32(address)),
+    );
     model.engines.set(ip, row);
     this.byNumber[number] = row;
     this.schedule(row, secondOf(timeUs));
@@ -84,7 +90,7 @@ export class EngineTable {
       row.changed();
     }
     if (row.listed || row.updatedUs + this.expireAfterUs <= nowUs) return;
-    row.model.list(row);
+    this.modelOf(row).list(row);
     this.listedRows++;
     // An idle row is due only when its number may be released: too late, now that it is listed again.
     const second = secondOf(row.updatedUs);
@@ -102,26 +108,17 @@ export class EngineTable {
     }
   }
 
-  /** Visits at most `limit` rows whose last event may be E old; true when none is left, as `InFlight.expire` has it. */
+  /** Visits at most `limit` rows whose last event may be E old; true when none is left, as `SecondLists.visitUntil` has it. */
   expire(nowUs: number, limit: number): boolean {
-    for (let budget = limit; ;) {
-      const second = this.bySecond.oldestSecond();
-      if (second * 1_000_000 + this.expireAfterUs > nowUs) return true;
-      const wholly = (second + 1) * 1_000_000 + this.expireAfterUs <= nowUs;
-      for (let number = this.bySecond.headOf(second); number !== NO_SLOT;) {
-        if (budget-- === 0) return !wholly;
-        const next = this.bySecond.nextOf(number);
-        this.expireRow(this.byNumber[number]!, second, nowUs, wholly);
-        number = next;
-      }
-      if (!wholly) return true;
-    }
+    return this.bySecond.visitUntil(nowUs - this.expireAfterUs, limit, (number, second, wholly) =>
+      this.expireRow(this.byNumber[number]!, second, nowUs, wholly),
+    );
   }
 
   private expireRow(row: EngineStats, second: number, nowUs: number, wholly: boolean): void {
     const idle = row.liveAdds === 0 && row.updatedUs + this.expireAfterUs <= nowUs;
     if (idle && row.listed) {
-      row.model.unlist(row);
+      this.modelOf(row).unlist(row);
       this.listedRows--;
     }
     if (!wholly) return;
@@ -133,14 +130,19 @@ export class EngineTable {
     else this.release(row);
   }
 
+  private modelOf(row: EngineStats): ModelStats {
+    return this.models.get(row.cluster)!;
+  }
+
   private schedule(row: EngineStats, second: number): void {
     row.dueSecond = second;
     this.bySecond.link(row.number, second);
   }
 
   private release(row: EngineStats): void {
-    row.model.engines.delete(row.ip);
-    if (row.model.engines.size === 0) this.models.delete(row.model.cluster);
+    const model = this.modelOf(row);
+    model.engines.delete(row.ip);
+    if (model.engines.size === 0) this.models.delete(row.cluster);
     this.byNumber[row.number] = undefined;
     this.freeNumbers.push(row.number);
   }

@@ -10,6 +10,8 @@
 export const MAX_PROMPT_LENGTH = 2_147_483_647;
 /** Of request ids and clusters, in characters (Unicode code points). */
 export const MAX_NAME_LENGTH = 256;
+/** Of a gateway's own time in nanoseconds. */
+export const MAX_TIMESTAMP_DIGITS = 19;
 const TEXT_WITHOUT_SURROGATES = /^[^\ud800-\udfff]*$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 

@@ -5,7 +5,7 @@
  * id's contribution to the rows, alike at every replica.
  */
 import type { EngineStats } from './engine-stats';
-import { HashedSlots, NO_SLOT } from './hashed-slots';
+import { HashedSlots } from './hashed-slots';
 import { SecondLists, secondOf } from './second-lists';
 
 /** An origin's name, shared by all its adds. */
@@ -46,11 +46,18 @@ export function compareAdds(add: Add, other: AddIdentity): number {
   return (
     add.timeUs - other.timeUs ||
     compare(add.origin.name, other.origin) ||
-    compare(add.row.model.cluster, other.cluster) ||
+    compare(add.row.cluster, other.cluster) ||
     compare(add.row.ip, other.ip) ||
     add.promptLength - other.promptLength ||
     compare(add.timestampNs ?? -1n, other.timestampNs ?? -1n)
   );
+}
+
+/** The last of an id's adds that comes before `other`, if there is one. */
+export function lastBefore(first: Add | undefined, other: AddIdentity): Add | undefined {
+  let before: Add | undefined;
+  for (let add = first; add && compareAdds(add, other) < 0; add = add.next) before = add;
+  return before;
 }
 
 function compare<T extends string | bigint>(a: T, b: T): number {
@@ -96,6 +103,14 @@ export class InFlight {
     return slot;
   }
 
+  /** Puts one more add of the slot's id behind `before`, or before all of them. */
+  insertBehind(before: Add | undefined, slot: number, add: Add): void {
+    const first = this.firsts[slot];
+    add.next = before ? before.next : first;
+    if (before) before.next = add;
+    this.replace(slot, before ? first : add);
+  }
+
   /** Gives the slot another list of adds; none releases it. */
   replace(slot: number, first: Add | undefined): void {
     const old = this.firsts[slot]!;
@@ -111,31 +126,17 @@ export class InFlight {
 
   /**
    * Calls `drop` for slots whose first add is at or before `untilUs`; `drop` must remove every such add of the slot.
-   * Visits at most `limit` slots; true when none is left. In the second that is not over yet, what is beyond the limit
-   * waits for the second's end: else slots that are not due would use the limit up in each call.
+   * Visits at most `limit` slots; true when none is left, as `SecondLists.visitUntil` has it.
    */
   expire(untilUs: number, limit: number, drop: (slot: number) => void): boolean {
-    for (let budget = limit; ;) {
-      const second = this.bySecond.oldestSecond();
-      if (second * 1_000_000 > untilUs) return true;
-      const wholly = (second + 1) * 1_000_000 <= untilUs;
-      for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
-        if (budget-- === 0) return !wholly;
-        const next = this.bySecond.nextOf(slot);
-        if (this.firsts[slot]!.timeUs <= untilUs) drop(slot);
-        slot = next;
-      }
-      if (!wholly) return true;
-    }
+    return this.bySecond.visitUntil(untilUs, limit, (slot) => {
+      if (this.firsts[slot]!.timeUs <= untilUs) drop(slot);
+    });
   }
 
   /** The slots whose first add is of one second of event time. */
   *ofSecond(second: number): Generator<number> {
-    for (let slot = this.bySecond.headOf(second); slot !== NO_SLOT;) {
-      const next = this.bySecond.nextOf(slot);
-      yield slot;
-      slot = next;
-    }
+    yield* this.bySecond.slotsOf(second);
   }
 
   /** The slots with several adds, of whatever seconds. */

@@ -10,11 +10,12 @@
  * Pure: time is an argument (microseconds), and never goes back in here.
  */
 import { DeletionTimes } from './deletion-times';
+import type { EngineStats } from './engine-stats';
 import { EngineTable } from './engine-table';
 import type { LoadEvent } from './event';
 import { NO_SLOT } from './hashed-slots';
 import type { AddIdentity, AddOrigin } from './in-flight';
-import { Add, InFlight, compareAdds } from './in-flight';
+import { Add, InFlight, compareAdds, lastBefore } from './in-flight';
 import { RequestHash, mix32 } from './request-hash';
 import { ADD_ITEM, DELETE_ITEM, PROMPT_DELETE_ITEM, StateDigest } from './state-digest';
 
@@ -127,41 +128,30 @@ export class LoadStats {
   }
 
   mergeAdd(requestId: string, fields: AddIdentity, nowUs: number): Outcome {
-    const { expireAfterUs, finishedRetentionUs, inFlightCeiling, engineCeiling } = this.options;
+    const { expireAfterUs, finishedRetentionUs, engineCeiling } = this.options;
     const now = this.advance(nowUs);
     const { timeUs } = fields;
-    if (timeUs + expireAfterUs <= now) return 'expired';
-    if (timeUs > now + finishedRetentionUs) return 'ahead';
+    const refused = this.refuseByAge(timeUs, expireAfterUs, now);
+    if (refused) return refused;
     const { hi, lo } = this.hash.of(requestId);
     const deleted = this.deletes.find(hi, lo, now);
     const covered = deleted !== NO_SLOT && timeUs <= this.deletes.timeOf(deleted) + finishedRetentionUs;
     const slot = covered ? NO_SLOT : this.inFlight.find(hi, lo);
     if (!covered && slot === NO_SLOT) {
-      if (this.inFlight.size >= inFlightCeiling) return 'in-flight-ceiling';
-      if (this.finishedIsFull) return 'finished-ceiling';
+      const full = this.refuseNewId();
+      if (full) return full;
     }
     let row = this.engines.find(fields.cluster, fields.ip);
     if (!row && this.engines.size >= engineCeiling) return 'engine-ceiling';
     const first = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
-    let before: Add | undefined;
-    let after = first;
-    for (; after; after = after.next) {
-      const order = compareAdds(after, fields);
-      if (order === 0) return 'applied';
-      if (order > 0) break;
-      before = after;
-    }
-    if (first?.next && countOf(first) >= MOST_ADDS_OF_AN_ID) return 'conflict-ceiling';
-    if (first && this.liveAdds >= MOST_ADDS_FACTOR * inFlightCeiling) return 'conflict-ceiling';
+    const before = first && lastBefore(first, fields);
+    const after = before ? before.next : first;
+    if (after && compareAdds(after, fields) === 0) return 'applied';
+    if (first && this.hasTooManyAdds(first)) return 'conflict-ceiling';
 
     row ??= this.engines.create(fields.cluster, fields.ip, timeUs);
     this.engines.touch(row, timeUs, now);
-    const promptDeleted = this.promptDeletes.find(hi, lo, now);
-    if (promptDeleted !== NO_SLOT) {
-      this.promptDeletes.addRow(promptDeleted, row.number);
-      const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
-      if (timeUs <= promptDeletedUs + finishedRetentionUs) this.engines.touch(row, promptDeletedUs, now);
-    }
+    this.markPromptDeleted(row, hi, lo, timeUs, now);
     if (covered) {
       this.engines.touch(row, this.deletes.timeOf(deleted), now);
       this.deletes.addRow(deleted, row.number);
@@ -169,20 +159,14 @@ export class LoadStats {
     }
     const origin = this.originOf(fields.origin);
     const add = new Add(requestId, timeUs, origin, row, fields.promptLength, fields.timestampNs);
-    add.next = after;
-    origin.adds++;
-    row.liveAdds++;
-    this.liveAdds++;
-    this.addDigest.change(hi, lo, ADD_ITEM, timeUs, contentHash(add), 1);
-    if (slot === NO_SLOT) {
-      this.inFlight.insert(hi, lo, add);
-      this.putIn(add, hi, lo, now);
+    this.taken(add, hi, lo);
+    if (first) {
+      takeOut(first);
+      this.inFlight.insertBehind(before, slot, add);
     } else {
-      takeOut(first!);
-      if (before) before.next = add;
-      this.inFlight.replace(slot, before ? first : add);
-      this.putIn(before ? first! : add, hi, lo, now);
+      this.inFlight.insert(hi, lo, add);
     }
+    this.putIn(before ? first : add, hi, lo, now);
     return 'applied';
   }
 
@@ -197,30 +181,17 @@ export class LoadStats {
       const row = this.engines.find(cluster, ip);
       if (row) this.deletes.addRow(deleted, row.number);
     }
-    for (const number of this.deletes.rowsOf(deleted))
-      this.engines.touch(this.engines.byNumberOf(number), deletedUs, now);
-
+    this.touchRowsOf(deleted, deletedUs, now);
     const slot = this.inFlight.find(hi, lo);
     if (slot !== NO_SLOT) {
-      const first = this.inFlight.firstOf(slot)!;
-      takeOut(first);
-      let left: Add | undefined = first;
-      while (left && left.timeUs <= deletedUs + this.options.finishedRetentionUs) {
-        this.deletes.addRow(deleted, left.row.number);
-        this.engines.touch(left.row, deletedUs, now);
-        this.dropped(left, hi, lo);
-        left = left.next;
-      }
-      this.inFlight.replace(slot, left);
-      if (left) this.putIn(left, hi, lo, now);
+      this.markCovered(this.deletes, deleted, this.inFlight.firstOf(slot)!, now);
+      this.dropAdds(slot, deletedUs + this.options.finishedRetentionUs, now);
     }
     const promptDeleted = this.promptDeletes.find(hi, lo, now);
     if (promptDeleted === NO_SLOT) return 'applied';
     const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
     if (promptDeletedUs <= deletedUs) this.promptDeletes.remove(promptDeleted);
-    else
-      for (const number of this.deletes.rowsOf(deleted))
-        this.engines.touch(this.engines.byNumberOf(number), promptDeletedUs, now);
+    else this.touchRowsOf(deleted, promptDeletedUs, now);
     return 'applied';
   }
 
@@ -231,20 +202,14 @@ export class LoadStats {
     const deleted = this.deletes.find(hi, lo, now);
     if (deleted !== NO_SLOT) {
       if (timeUs <= this.deletes.timeOf(deleted)) return 'applied';
-      for (const number of this.deletes.rowsOf(deleted))
-        this.engines.touch(this.engines.byNumberOf(number), timeUs, now);
+      this.touchRowsOf(deleted, timeUs, now);
     }
     const promptDeleted = this.promptDeletes.raise(hi, lo, timeUs, now);
-    const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
     const slot = this.inFlight.find(hi, lo);
     if (slot === NO_SLOT) return 'applied';
     const first = this.inFlight.firstOf(slot)!;
     takeOut(first);
-    for (let add: Add | undefined = first; add; add = add.next) {
-      if (add.timeUs > promptDeletedUs + this.options.finishedRetentionUs) break;
-      this.promptDeletes.addRow(promptDeleted, add.row.number);
-      this.engines.touch(add.row, promptDeletedUs, now);
-    }
+    this.markCovered(this.promptDeletes, promptDeleted, first, now);
     this.putIn(first, hi, lo, now);
     return 'applied';
   }
@@ -252,8 +217,8 @@ export class LoadStats {
   /** An idle row that another replica knows: merged by the maximum of its event times. */
   mergeRow(cluster: string, ip: string, updatedUs: number, nowUs: number): Outcome {
     const now = this.advance(nowUs);
-    if (updatedUs + this.options.expireAfterUs <= now) return 'expired';
-    if (updatedUs > now + this.options.finishedRetentionUs) return 'ahead';
+    const refused = this.refuseByAge(updatedUs, this.options.expireAfterUs, now);
+    if (refused) return refused;
     let row = this.engines.find(cluster, ip);
     if (!row && this.engines.size >= this.options.engineCeiling) return 'engine-ceiling';
     row ??= this.engines.create(cluster, ip, updatedUs);
@@ -274,18 +239,13 @@ export class LoadStats {
   }
 
   protected expireAdds(slot: number, untilUs: number, now: number): void {
-    const hi = this.inFlight.hiOf(slot);
-    const lo = this.inFlight.loOf(slot);
-    const first = this.inFlight.firstOf(slot)!;
-    takeOut(first);
-    let left: Add | undefined = first;
-    while (left && left.timeUs <= untilUs) {
-      this.dropped(left, hi, lo);
-      this.expiredRequests++;
-      left = left.next;
-    }
-    this.inFlight.replace(slot, left);
-    if (left) this.putIn(left, hi, lo, now);
+    this.expiredRequests += this.dropAdds(slot, untilUs, now);
+  }
+
+  /** Refuses what is `keepForUs` old, and what is further ahead than clocks may be apart. */
+  private refuseByAge(timeUs: number, keepForUs: number, now: number): 'expired' | 'ahead' | undefined {
+    if (timeUs + keepForUs <= now) return 'expired';
+    return timeUs > now + this.options.finishedRetentionUs ? 'ahead' : undefined;
   }
 
   private refuseDeletion(
@@ -296,16 +256,67 @@ export class LoadStats {
     now: number,
   ): Outcome | undefined {
     const { expireAfterUs, finishedRetentionUs, finishedCeiling, waitingCeiling } = this.options;
-    if (timeUs + finishedRetentionUs + expireAfterUs <= now) return 'expired';
-    if (timeUs > now + finishedRetentionUs) return 'ahead';
+    const refused = this.refuseByAge(timeUs, finishedRetentionUs + expireAfterUs, now);
+    if (refused) return refused;
     const full = of.size >= finishedCeiling || of.waiting >= waitingCeiling;
     const isNew = full && of.find(hi, lo, now) === NO_SLOT && this.inFlight.find(hi, lo) === NO_SLOT;
     return isNew ? 'finished-ceiling' : undefined;
   }
 
-  private get finishedIsFull(): boolean {
-    const { finishedCeiling } = this.options;
-    return this.deletes.size >= finishedCeiling || this.promptDeletes.size >= finishedCeiling;
+  private refuseNewId(): Outcome | undefined {
+    const { inFlightCeiling, finishedCeiling } = this.options;
+    if (this.inFlight.size >= inFlightCeiling) return 'in-flight-ceiling';
+    const full = this.deletes.size >= finishedCeiling || this.promptDeletes.size >= finishedCeiling;
+    return full ? 'finished-ceiling' : undefined;
+  }
+
+  private hasTooManyAdds(first: Add): boolean {
+    if (first.next && countOf(first) >= MOST_ADDS_OF_AN_ID) return true;
+    return this.liveAdds >= MOST_ADDS_FACTOR * this.options.inFlightCeiling;
+  }
+
+  /** A prompt-delete of a new add's id remembers the add's row, and concerns it where it covers the add. */
+  private markPromptDeleted(row: EngineStats, hi: number, lo: number, timeUs: number, now: number): void {
+    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+    if (promptDeleted === NO_SLOT) return;
+    this.promptDeletes.addRow(promptDeleted, row.number);
+    const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
+    if (timeUs <= promptDeletedUs + this.options.finishedRetentionUs) {
+      this.engines.touch(row, promptDeletedUs, now);
+    }
+  }
+
+  /** The deletion `of` remembers the rows of the adds that it covers, from `first` on, and concerns them. */
+  private markCovered(times: DeletionTimes, of: number, first: Add, now: number): void {
+    const timeUs = times.timeOf(of);
+    const untilUs = timeUs + this.options.finishedRetentionUs;
+    for (let add: Add | undefined = first; add && add.timeUs <= untilUs; add = add.next) {
+      times.addRow(of, add.row.number);
+      this.engines.touch(add.row, timeUs, now);
+    }
+  }
+
+  private touchRowsOf(deleted: number, timeUs: number, now: number): void {
+    for (const number of this.deletes.rowsOf(deleted)) {
+      this.engines.touch(this.engines.byNumberOf(number), timeUs, now);
+    }
+  }
+
+  /** Drops the adds of a slot that are no later than `untilUs`; returns how many. */
+  private dropAdds(slot: number, untilUs: number, now: number): number {
+    const hi = this.inFlight.hiOf(slot);
+    const lo = this.inFlight.loOf(slot);
+    const first = this.inFlight.firstOf(slot)!;
+    takeOut(first);
+    let count = 0;
+    let left: Add | undefined = first;
+    for (; left && left.timeUs <= untilUs; left = left.next) {
+      this.dropped(left, hi, lo);
+      count++;
+    }
+    this.inFlight.replace(slot, left);
+    if (left) this.putIn(left, hi, lo, now);
+    return count;
   }
 
   private putIn(add: Add, hi: number, lo: number, now: number): void {
@@ -317,6 +328,13 @@ export class LoadStats {
     add.row.queuedRequests++;
     add.row.promptLength += add.countedPrompt;
     add.row.changed();
+  }
+
+  private taken(add: Add, hi: number, lo: number): void {
+    add.origin.adds++;
+    add.row.liveAdds++;
+    this.liveAdds++;
+    this.addDigest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), 1);
   }
 
   private dropped(add: Add, hi: number, lo: number): void {

@@ -1,10 +1,10 @@
 /**
  * One cluster: the engines that serve one model, in ascending order of address.
  */
-import type { EngineStats } from './engine-stats';
+import type { ChangeCounter, EngineStats } from './engine-stats';
 import { LARGEST_SUM } from './engine-stats';
 
-export class ModelStats {
+export class ModelStats implements ChangeCounter {
   /** Counts changes of any row, so that readers can tell whether there is something new. */
   changes = 0;
   /** All rows by address, listed or not. */
@@ -53,6 +53,7 @@ export class ModelStats {
     }
     return this.json;
   }
+
   /** Over the rows that answers show, without their cap. */
   sums(): { queuedRequests: number; promptLength: number; updatedUs: number } {
     const sums = { queuedRequests: 0, promptLength: 0, updatedUs: 0 };

@@ -58,7 +58,36 @@ export class SecondLists {
     return this.heads.get(second) ?? NO_SLOT;
   }
 
-  nextOf(slot: number): number {
-    return this.next.get(slot);
+  /** The slots of one second; the slot that was visited last may be unlinked meanwhile. */
+  *slotsOf(second: number): Generator<number> {
+    for (let slot = this.headOf(second); slot !== NO_SLOT;) {
+      const next = this.next.get(slot);
+      yield slot;
+      slot = next;
+    }
+  }
+
+  /**
+   * Visits at most `limit` slots of the seconds that have begun by `untilUs`, the oldest first; true when none is left.
+   * `visit` must unlink every slot of a second that is wholly over. In the second that is not over yet, what is beyond
+   * the limit waits for the second's end: else slots that are not due would use the limit up in each call.
+   */
+  visitUntil(
+    untilUs: number,
+    limit: number,
+    visit: (slot: number, second: number, wholly: boolean) => void,
+  ): boolean {
+    for (let budget = limit; ;) {
+      const second = this.oldestSecond();
+      if (second * 1_000_000 > untilUs) return true;
+      const wholly = (second + 1) * 1_000_000 <= untilUs;
+      for (let slot = this.headOf(second); slot !== NO_SLOT;) {
+        if (budget-- === 0) return !wholly;
+        const next = this.next.get(slot);
+        visit(slot, second, wholly);
+        slot = next;
+      }
+      if (!wholly) return true;
+    }
   }
 }

@@ -92,12 +92,6 @@ export class SeqSet {
     return count;
   }
 
-  equals(other: SeqSet): boolean {
-    return (
-      this.bounds.length === other.bounds.length && this.bounds.every((bound, i) => bound === other.bounds[i])
-    );
-  }
-
   /** Removes the lowest intervals until at most `most` are left; returns the highest seq removed, or 0. */
   dropLowest(most: number): number {
     const surplus = this.intervalCount - most;

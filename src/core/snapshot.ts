@@ -29,7 +29,7 @@ export interface SnapshotSelection {
 
 export type DeletionRaises = readonly [deletes: number, promptDeletes: number];
 
-export interface SnapshotHeader {
+interface SnapshotHeader {
   readonly snapshot: typeof SNAPSHOT_VERSION;
   /** The origin id of the replica that serves it. */
   readonly replica: string;
@@ -38,18 +38,17 @@ export interface SnapshotHeader {
   readonly context: readonly OriginJson[];
 }
 
-export type RowRecord = readonly ['row', number, string, string, number];
 /**
- * Row number, request id, time, origin, prompt length, gateway timestamp (decimal digits), prompt-delete time if any: with
- * its add, so that half a snapshot never shows a prompt that is known to be gone.
+ * After the header:
+ *
+ *   ["row", number, cluster, ip, updatedUs]
+ *   ["add", row number, request id, timeUs, origin, prompt length, gateway's timestamp as digits or null, promptDeletedUs?]
+ *   ["prompt-delete", hash hi, hash lo, timeUs]
+ *   ["delete", hash hi, hash lo, timeUs, numbers of the rows whose adds it covered …]
+ *   ["end", records before it]
+ *
+ * A prompt-delete comes with its add too, so that half a snapshot never shows a prompt that is known to be gone.
  */
-export type AddRecord = readonly ['add', number, string, number, string, number, string | null, number?];
-export type PromptDeleteRecord = readonly ['prompt-delete', number, number, number];
-/** Hash halves, time, numbers of the rows whose adds it covered. */
-export type DeleteRecord = readonly ['delete', number, number, number, ...number[]];
-export type EndRecord = readonly ['end', number];
-export type SnapshotRecord = RowRecord | AddRecord | PromptDeleteRecord | DeleteRecord | EndRecord;
-
 export function* snapshotLines(
   stats: LoadStats,
   context: CausalContext,
@@ -126,7 +125,7 @@ function* deletionSlots(
 }
 
 function rowLine(row: EngineStats): string {
-  return `["row",${row.number},${JSON.stringify(row.model.cluster)},"${row.ip}",${row.updatedUs}]`;
+  return `["row",${row.number},${JSON.stringify(row.cluster)},"${row.ip}",${row.updatedUs}]`;
 }
 
 function promptDeleteOf({ inFlight, promptDeletes }: LoadStats, slot: number): number | undefined {

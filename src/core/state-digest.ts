@@ -7,6 +7,7 @@
  * comparing a few hundred small numbers.
  */
 import { mix32 } from './request-hash';
+import { secondOf } from './second-lists';
 
 export interface SecondDigest {
   readonly second: number;
@@ -37,7 +38,7 @@ export class StateDigest {
    * `content` distinguishes adds that differ in more than id and time.
    */
   change(hi: number, lo: number, kind: ItemKind, timeUs: number, content: number, change: 1 | -1): void {
-    const second = Math.floor(timeUs / 1_000_000);
+    const second = secondOf(timeUs);
     const micros = timeUs - second * 1_000_000;
     const cell = second === this.lastSecond ? this.lastCell : this.cellOf(second);
     const salt =
@@ -69,19 +70,5 @@ export class StateDigest {
       if (second >= fromSecond) digests.push({ second, count: cell.count, hi: cell.hi, lo: cell.lo });
     }
     return digests;
-  }
-
-  /** One digest over everything from `fromSecond` on. */
-  total(fromSecond: number): { count: number; hi: number; lo: number } {
-    let count = 0;
-    let hi = 0;
-    let lo = 0;
-    for (const [second, cell] of this.seconds) {
-      if (second < fromSecond) continue;
-      count += cell.count;
-      hi ^= cell.hi;
-      lo ^= cell.lo;
-    }
-    return { count, hi, lo };
   }
 }

@@ -47,7 +47,7 @@ const PROGRESS_EVERY_MS = 2_000;
 /** An event takes about 5 µs. A replica that answers requests leaves them half of its time. */
 const PACES = { serving: { batch: 256, pauseMs: 2 }, starting: { batch: 2_048, pauseMs: 0 } } as const;
 
-export const HISTORY_PLAN_DEFAULTS = {
+const HISTORY_PLAN_DEFAULTS = {
   checkEveryUs: 5_000_000,
   retryUs: 500_000,
   retryMostUs: 10_000_000,

@@ -16,7 +16,7 @@ export interface Readiness {
 }
 
 /** Whether copies of a report that the view already shows are refused, or answered like the first one. */
-export type ReplayPolicy = 'reject' | 'accept';
+type ReplayPolicy = 'reject' | 'accept';
 
 export interface HttpDependencies {
   /** Undefined: nobody needs a token. */

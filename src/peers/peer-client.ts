@@ -33,7 +33,7 @@ const LARGEST_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
 /** The first line of a snapshot holds the whole context; all others are short. */
 const LONGEST_LINE = 16 * 1024 * 1024;
 
-export class PeerFault extends Error {}
+class PeerFault extends Error {}
 
 export class PeerClient implements PeerRequests {
   constructor(

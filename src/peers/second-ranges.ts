@@ -2,8 +2,11 @@
  * Sets of seconds in the query of a snapshot: `100-105,110`.
  */
 
-/** Seconds that one request may name. */
-const MOST_SECONDS = 400_000;
+/**
+ * Seconds that a comparison covers, or that one request names, at the most: E and R are a day each where they are longest,
+ * and clocks may differ.
+ */
+export const MAX_SECONDS = 400_000;
 
 export function writeRanges(seconds: readonly number[]): string {
   const sorted = [...seconds].sort((a, b) => a - b);
@@ -26,7 +29,7 @@ export function readRanges(text: string): number[] | undefined {
     if (!match) return undefined;
     const from = Number(match[1]);
     const to = Number(match[2] ?? from);
-    if (to < from || seconds.length + (to - from) >= MOST_SECONDS) return undefined;
+    if (to < from || seconds.length + (to - from) >= MAX_SECONDS) return undefined;
     for (let second = from; second <= to; second++) seconds.push(second);
   }
   return seconds;

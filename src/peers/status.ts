@@ -10,6 +10,7 @@ import type { DeletionRaises } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
 import type { PeerStatus } from '../replication/peer-table';
 import type { DigestWindow, StateDigests } from '../replication/state-comparison';
+import { MAX_SECONDS } from './second-ranges';
 
 /** `[second, count, hi, lo]` */
 type DigestJson = readonly [number, number, number, number];
@@ -29,10 +30,7 @@ export interface StatusJson {
   };
 }
 
-export class StatusFault extends Error {}
-
-/** Seconds that a comparison can cover at the most: the longest expiry and retention that can be configured. */
-const MOST_SECONDS = 400_000;
+class StatusFault extends Error {}
 
 export function digestsJson({ adds, deletions, raises }: StateDigests): NonNullable<StatusJson['digests']> {
   return { adds: adds.map(toJson), deletions: deletions.map(toJson), raises };
@@ -69,7 +67,7 @@ function readDigests(value: unknown): StateDigests {
 }
 
 function readSeconds(value: unknown): SecondDigest[] {
-  if (!Array.isArray(value) || value.length > MOST_SECONDS) throw new StatusFault('there are no digests');
+  if (!Array.isArray(value) || value.length > MAX_SECONDS) throw new StatusFault('there are no digests');
   return value.map((digest: unknown) => {
     if (!Array.isArray(digest) || digest.length !== 4 || !digest.every(Number.isSafeInteger)) {
       throw new StatusFault('a digest is malformed');

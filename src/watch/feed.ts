@@ -18,6 +18,9 @@ export interface Versions {
   next(): number;
 }
 
+/** Messages kept of one feed, each for the readers that are at the same version. */
+const MAX_MESSAGES = 8;
+
 /** Rows: `rows` is all of them, `changes` those that changed and the keys of those that left. */
 export class RowFeed<Row> implements Feed {
   version: number;
@@ -28,7 +31,6 @@ export class RowFeed<Row> implements Feed {
   constructor(
     source: RowSource<Row>,
     private readonly versions: Versions,
-    private readonly mostMessages = 8,
   ) {
     this.diff = new RowDiff(source);
     this.version = versions.next();
@@ -48,7 +50,7 @@ export class RowFeed<Row> implements Feed {
       const { whole, rows, removed } = this.diff.since(version);
       const data = `{"rows":[${rows.join()}],"removed":${JSON.stringify(removed)}}`;
       message = eventOf(whole ? 'rows' : 'changes', `${this.versions.prefix}:${this.version}`, data);
-      if (this.messages.size < this.mostMessages) this.messages.set(version, message);
+      if (this.messages.size < MAX_MESSAGES) this.messages.set(version, message);
     }
     return message;
   }

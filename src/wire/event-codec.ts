@@ -5,10 +5,10 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { Dot, LoadEvent } from '../core/event';
-import { CANONICAL_IPV4, isName, isOrigin, MAX_PROMPT_LENGTH } from '../core/event';
+import { CANONICAL_IPV4, isName, isOrigin, MAX_PROMPT_LENGTH, MAX_TIMESTAMP_DIGITS } from '../core/event';
 import { exactIntegerOf } from './exact-integer';
 
-export const WIRE_VERSION = 1;
+const WIRE_VERSION = 1;
 export const MAX_PAYLOAD_BYTES = 16 * 1024;
 
 /** Why a message was dropped; the values are metric labels, so the set is closed. */
@@ -119,8 +119,7 @@ function decodeAdd(wire: WireFields, json: string, dot: Dot, timeUs: number): De
   };
 }
 
-/** 19 digits. */
-const MAX_TIMESTAMP = 10n ** 19n - 1n;
+const MAX_TIMESTAMP = 10n ** BigInt(MAX_TIMESTAMP_DIGITS) - 1n;
 
 function isInteger(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;

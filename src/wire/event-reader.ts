@@ -5,7 +5,13 @@
  * the same answer.
  */
 import type { LoadEvent } from '../core/event';
-import { CANONICAL_IPV4, MAX_NAME_LENGTH, MAX_PROMPT_LENGTH, isOrigin } from '../core/event';
+import {
+  CANONICAL_IPV4,
+  MAX_NAME_LENGTH,
+  MAX_PROMPT_LENGTH,
+  MAX_TIMESTAMP_DIGITS,
+  isOrigin,
+} from '../core/event';
 import { decodeEvent, type DecodedEvent } from './event-codec';
 import { KnownTexts } from './known-texts';
 
@@ -16,7 +22,6 @@ const ZERO = 0x30;
 /** 10^9, the lower part of a number with more digits than a double holds. */
 const LOWER_DIGITS = 9;
 const LOWER = 1_000_000_000n;
-const MAX_TIMESTAMP_DIGITS = 19;
 
 const HEAD = Buffer.from('{"v":1,"type":"');
 const TYPES = (['add', 'prompt-delete', 'delete'] as const).map((type) => ({

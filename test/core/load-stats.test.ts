@@ -53,7 +53,7 @@ function busyRows(view: LoadStats): unknown[] {
 function digestsOf(view: LoadStats, nowUs: number): unknown {
   const from = Math.ceil((nowUs - E + 1) / SECOND);
   const digests = [view.addDigest, view.deletionDigest];
-  return digests.map((digest) => ({ seconds: sortedDigest(digest, from), total: digest.total(from) }));
+  return digests.map((digest) => sortedDigest(digest, from));
 }
 
 /** A view's state, put into another one as a snapshot is. */

@@ -87,15 +87,15 @@ export function stateOf(view: LoadStats): unknown {
   return {
     adds: heldAdds(view).map(({ hi, lo, add, first }) => {
       const { requestId, timeUs, promptLength, timestampNs, countedPrompt } = add;
-      const { model, ip } = add.row;
-      const place = [hi, lo, first, add.origin.name, model.cluster, ip];
+      const { cluster, ip } = add.row;
+      const place = [hi, lo, first, add.origin.name, cluster, ip];
       return [...place, requestId, timeUs, promptLength, String(timestampNs), countedPrompt];
     }),
     deletes: heldDeletions(view.deletes),
     promptDeletes: heldDeletions(view.promptDeletes),
     rows: [...view.engines.all()].map((row) => {
-      const { model, ip, queuedRequests, promptLength, updatedUs, listed, liveAdds, number } = row;
-      return [model.cluster, ip, queuedRequests, promptLength, updatedUs, listed, liveAdds, number];
+      const { cluster, ip, queuedRequests, promptLength, updatedUs, listed, liveAdds, number } = row;
+      return [cluster, ip, queuedRequests, promptLength, updatedUs, listed, liveAdds, number];
     }),
     sizes: [view.inFlight.size, view.deletes.size, view.promptDeletes.size, view.engines.size],
     expired: view.expiredRequests,
@@ -120,7 +120,7 @@ export function expectConsistent(view: LoadStats): void {
     expect(row.liveAdds).toBe(onRow.length);
     expect(row.queuedRequests).toBe(counted.length);
     expect(row.promptLength).toBe(counted.reduce((sum, { add }) => sum + add.countedPrompt, 0));
-    expect(view.engines.find(row.model.cluster, row.ip)).toBe(row);
+    expect(view.engines.find(row.cluster, row.ip)).toBe(row);
     expect(view.engines.byNumberOf(row.number)).toBe(row);
   }
   for (const { add } of adds) expect(rows).toContain(add.row);

@@ -36,7 +36,7 @@ export const promptLength: FieldRule = {
   words: `an integer from 0 to ${MAX_PROMPT_LENGTH}`,
 };
 
-const MAX_TIMESTAMP_NS = 9223372036854775807n;
+export const MAX_TIMESTAMP_NS = 9223372036854775807n;
 
 /** Expects the exact integer that `exactIntegerOf` reads from the body's text: a number cannot hold 19 digits. */
 export const timestampNs: FieldRule = {
@@ -52,8 +52,8 @@ export const logLevel: FieldRule = {
   words: `one of ${LOG_LEVEL_NAMES.join(', ')}`,
 };
 
-const MIN_WATCH_INTERVAL_MS = 20;
-const MAX_WATCH_INTERVAL_MS = 10_000;
+export const MIN_WATCH_INTERVAL_MS = 20;
+export const MAX_WATCH_INTERVAL_MS = 10_000;
 
 /** As it stands in a query: digits. */
 export const watchInterval: FieldRule = {

@@ -1,6 +1,9 @@
 /** The pieces that operations of the API document are put together from. */
+import { MAX_NAME_LENGTH } from '../../core/event';
+import { MAX_WATCH_INTERVAL_MS, MIN_WATCH_INTERVAL_MS } from '../dto/field-rules';
 import type { ErrorName } from '../errors';
 import { errorKinds } from '../errors';
+import { MAX_BODY_BYTES } from '../request-body';
 import type { Schema } from './schemas';
 import { okEnvelopeOf, ref } from './schemas';
 
@@ -48,7 +51,7 @@ export function errors(...names: readonly ErrorName[]): Record<string, object> {
 }
 
 export function body(schemaName: string): object {
-  const description = 'At most 64 KiB of JSON, whatever the Content-Type says. Unknown fields are ignored.';
+  const description = `At most ${MAX_BODY_BYTES / 1024} KiB of JSON, whatever the Content-Type says. Unknown fields are ignored.`;
   return { required: true, description, content: { 'application/json': { schema: ref(schemaName) } } };
 }
 
@@ -59,7 +62,7 @@ export function query(name: string, required: boolean, schema: Schema, descripti
 export const clusterQuery = query(
   'cluster',
   true,
-  { type: 'string', minLength: 1, maxLength: 256 },
+  { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH },
   'The cluster, given once. One that nobody has reported has no rows.',
 );
 
@@ -67,7 +70,7 @@ export function intervalQuery(defaultMs: number): object {
   return query(
     'interval_ms',
     false,
-    { type: 'integer', minimum: 20, maximum: 10_000, default: defaultMs },
+    { type: 'integer', minimum: MIN_WATCH_INTERVAL_MS, maximum: MAX_WATCH_INTERVAL_MS, default: defaultMs },
     'At most one message is sent in this time.',
   );
 }

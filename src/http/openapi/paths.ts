@@ -1,4 +1,5 @@
 /** Every route of the API document. */
+import { DEFAULT_INTERVAL_MS, DEFAULT_OVERVIEW_INTERVAL_MS } from '../routes/watch';
 import {
   clusterQuery,
   body,
@@ -75,7 +76,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       tags: ['load', 'streams'],
       summary: 'The rows of a cluster, and what changes',
       description: stream,
-      parameters: [clusterQuery, intervalQuery(100)],
+      parameters: [clusterQuery, intervalQuery(DEFAULT_INTERVAL_MS)],
       responses: {
         ...content('The stream; the data of its events is a RowsEvent', 'text/event-stream'),
         ...errors('invalidInput', 'authenticationFailed', 'unavailable'),
@@ -97,7 +98,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       tags: ['overview', 'streams'],
       summary: 'All clusters with their sums and the state of this replica, and what changes',
       description: `${stream} Rows are Clusters here and keyed by name. A third event, \`replica\`, carries the state of the replica; a fourth, \`recent\`, comes once and shows the last five minutes.`,
-      parameters: [intervalQuery(1_000)],
+      parameters: [intervalQuery(DEFAULT_OVERVIEW_INTERVAL_MS)],
       responses: {
         ...content('The stream', 'text/event-stream'),
         ...errors('invalidInput', 'authenticationFailed', 'unavailable'),

@@ -1,5 +1,7 @@
 /** The named schemas of the API document: rows, reports, the envelope and what the streams carry. */
-import { LOG_LEVEL_NAMES } from '../dto/field-rules';
+import { LARGEST_SUM } from '../../core/engine-stats';
+import { MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../../core/event';
+import { LOG_LEVEL_NAMES, MAX_TIMESTAMP_NS } from '../dto/field-rules';
 import { errorKinds } from '../errors';
 
 export interface Schema {
@@ -7,10 +9,6 @@ export interface Schema {
   readonly format?: string;
   readonly [keyword: string]: unknown;
 }
-
-const LARGEST_32_BITS = 2_147_483_647;
-/** Of 64 bits; as a double it is 2^63, one more. */
-const LARGEST_64_BITS = Number(2n ** 63n - 1n);
 
 export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
@@ -25,9 +23,13 @@ const anyCase = (words: readonly string[]): string =>
   `^(?:${words.map((word) => word.replace(/./g, (letter) => `[${letter}${letter.toLowerCase()}]`)).join('|')})$`;
 const nullable = (schema: Schema): Schema => ({ ...schema, type: [schema['type'], 'null'] });
 
-const name: Schema = { type: 'string', minLength: 1, maxLength: 256 };
+/** As a double it is 2^63, one more. */
+const MAX_TIMESTAMP = Number(MAX_TIMESTAMP_NS);
+
+const name: Schema = { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH };
 const count: Schema = { type: 'integer', minimum: 0 };
-const sum: Schema = { type: 'integer', minimum: 0, maximum: LARGEST_32_BITS };
+const sum: Schema = { type: 'integer', minimum: 0, maximum: LARGEST_SUM };
+const promptLength: Schema = { type: 'integer', minimum: 0, maximum: MAX_PROMPT_LENGTH };
 const ipv4: Schema = { type: 'string', format: 'ipv4', examples: ['10.0.0.7'] };
 const traceId = described({ type: 'string', minLength: 1, maxLength: 128 }, 'Also in the X-Trace-ID header.');
 const updatedTime = described(
@@ -35,10 +37,10 @@ const updatedTime = described(
   'Time of the last event that changed it, in nanoseconds since 1970.',
 );
 const loads = {
-  queued_req_num: described(sum, 'Requests in flight; larger sums are shown as 2147483647.'),
+  queued_req_num: described(sum, `Requests in flight; larger sums are shown as ${LARGEST_SUM}.`),
   prompt_length: described(
     sum,
-    'Prompt tokens that are not prefilled yet; larger sums are shown as 2147483647.',
+    `Prompt tokens that are not prefilled yet; larger sums are shown as ${LARGEST_SUM}.`,
   ),
   updated_time: updatedTime,
 };
@@ -54,9 +56,9 @@ export const schemas: Record<string, Schema> = {
       cluster: name,
       request_id: name,
       ip: ipv4,
-      prompt_length: nullable({ type: 'integer', minimum: 0, maximum: LARGEST_32_BITS, default: 0 }),
+      prompt_length: nullable({ ...promptLength, default: 0 }),
       timestamp: described(
-        nullable({ type: 'integer', format: 'int64', minimum: 0, maximum: LARGEST_64_BITS }),
+        nullable({ type: 'integer', format: 'int64', minimum: 0, maximum: MAX_TIMESTAMP }),
         "The gateway's own time in nanoseconds. A report with the same request_id and timestamp counts once.",
       ),
     },
@@ -65,9 +67,9 @@ export const schemas: Record<string, Schema> = {
   LoadDelete: object(
     {
       request_id: name,
-      cluster: nullable({ type: 'string', maxLength: 256 }),
+      cluster: nullable({ type: 'string', maxLength: MAX_NAME_LENGTH }),
       ip: described({ anyOf: [ipv4, { const: '' }, { type: 'null' }] }, 'An IPv4 address, or empty.'),
-      prompt_length: nullable(sum),
+      prompt_length: nullable(promptLength),
     },
     ['cluster', 'ip', 'prompt_length'],
   ),

@@ -13,8 +13,8 @@ import { OverviewQueryDto, WatchQueryDto } from '../dto/watch-query.dto';
 import { ApiError } from '../errors';
 import type { Routes } from '../routes';
 
-const DEFAULT_INTERVAL_MS = 100;
-const DEFAULT_OVERVIEW_INTERVAL_MS = 1_000;
+export const DEFAULT_INTERVAL_MS = 100;
+export const DEFAULT_OVERVIEW_INTERVAL_MS = 1_000;
 
 const STREAM_HEADERS = {
   'Cache-Control': 'no-store',
