@@ -20,7 +20,7 @@ const OPEN = { security: [] };
 const stream = [
   'Server-sent events: `retry:`, then `rows` with all rows, then `changes` with those that changed and the keys of',
   'those that left, at most one message per interval. A comment is the heartbeat. Ids rise; after a reconnect all rows',
-  'are sent anew, so `Last-Event-ID` is not needed. A slow reader is not sent what it missed but what is.',
+  'are sent again, so `Last-Event-ID` is not needed. A slow reader skips intermediate states and gets the latest one.',
 ].join(' ');
 
 const deletion = [
@@ -97,7 +97,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
     get: {
       tags: ['overview', 'streams'],
       summary: 'All clusters with their sums and the state of this replica, and what changes',
-      description: `${stream} Rows are Clusters here and keyed by name. A third event, \`replica\`, carries the state of the replica; a fourth, \`recent\`, comes once and shows the last five minutes.`,
+      description: `${stream} Rows are Clusters here and keyed by name. A third event, \`replica\`, carries the state of the replica. A fourth, \`recent\`, comes once and shows the last five minutes.`,
       parameters: [intervalQuery(DEFAULT_OVERVIEW_INTERVAL_MS)],
       responses: {
         ...content('The stream', 'text/event-stream'),
@@ -108,7 +108,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   '/log/level': {
     post: {
       tags: ['operation'],
-      summary: 'How much is logged, from now on',
+      summary: 'Set how much is logged',
       requestBody: body('LogLevel'),
       responses: {
         ...ok('Changed', { const: 'log level updated successfully' }),
@@ -135,7 +135,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   '/readyz': {
     get: {
       tags: ['operation'],
-      summary: 'Whether the replica should get traffic, and why not',
+      summary: 'Whether the replica should get traffic, and if not, why',
       ...OPEN,
       responses: {
         ...ok('Ready, perhaps degraded', ref('Readiness')),
@@ -150,7 +150,12 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       summary: 'What this replica has seen',
       parameters: [
         query('adds_since', false, { type: 'integer' }, 'Also answer digests of adds since this second.'),
-        query('deletions_since', false, { type: 'integer' }, 'And of deletions since this one.'),
+        query(
+          'deletions_since',
+          false,
+          { type: 'integer' },
+          'Also answer digests of deletions since this second.',
+        ),
         query('nudge', false, { type: 'string' }, 'The id of a replica that found a difference.'),
       ],
       responses: {
@@ -165,12 +170,12 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       summary: 'Everything that this replica holds, or the seconds asked for',
       parameters: [
         query('adds', false, { type: 'string' }, 'Ranges of seconds, such as 100-105,110.'),
-        query('deletions', false, { type: 'string' }, 'Likewise.'),
+        query('deletions', false, { type: 'string' }, 'Ranges of seconds, as for adds.'),
         query(
           'since',
           false,
           { type: 'string' },
-          'With the seconds: the counts of the comparison, such as 12,3; deletions that have changed since are added.',
+          'With the seconds: the counts that the comparison showed, such as 12,3. Deletions that have changed since then are added.',
         ),
       ],
       responses: {
@@ -190,7 +195,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   '/docs': {
     get: {
       tags: ['pages'],
-      summary: 'This document to read',
+      summary: 'This document as a page to read',
       ...OPEN,
       responses: { ...content('A page', 'text/html'), ...errors() },
     },

@@ -82,7 +82,7 @@ export const schemas: Record<string, Schema> = {
   Error: object({
     code: { type: 'integer', enum: Object.values(errorKinds).map(({ code }) => code) },
     message: { type: 'string' },
-    reason: described({ type: 'string' }, 'What exactly was wrong; names every bad field.'),
+    reason: described({ type: 'string' }, 'What exactly was wrong. It names every bad field.'),
   }),
   ErrorEnvelope: {
     ...object({
@@ -95,7 +95,10 @@ export const schemas: Record<string, Schema> = {
   },
   Readiness: object({
     ready: { type: 'boolean' },
-    degraded: described({ type: 'boolean' }, 'It serves, but without the bus or without having caught up.'),
+    degraded: described(
+      { type: 'boolean' },
+      'It serves, but something is missing, such as the bus; the reason says what.',
+    ),
     reason: { type: 'string' },
     replica: { type: 'string' },
     bus,
@@ -125,7 +128,7 @@ export const schemas: Record<string, Schema> = {
   RowsEvent: described(
     object({
       rows: { type: 'array', items: ref('Row') },
-      removed: described({ type: 'array', items: ipv4 }, 'Engines that are not listed any more.'),
+      removed: described({ type: 'array', items: ipv4 }, 'Engines that are no longer listed.'),
     }),
     'The data of the events `rows` (all rows: forget what you had) and `changes` (put these in, take those out).',
   ),
