@@ -64,10 +64,10 @@ export class Watchers {
   }
 
   /** Whether one more may watch; one that may not is counted. */
-  admit(): boolean {
-    if (!this.stopped && this.watchers.size < this.options.maxWatchers) return true;
+  admit(): 'admitted' | 'full' | 'stopped' {
+    if (!this.stopped && this.watchers.size < this.options.maxWatchers) return 'admitted';
     this.counts.refused++;
-    return false;
+    return this.stopped ? 'stopped' : 'full';
   }
 
   watchCluster(cluster: string, intervalMs: number, sink: Sink): Watch {

@@ -29,20 +29,19 @@ const STREAM_HEADERS = {
  */
 const STALLED_MS = 300_000;
 
+const REFUSALS = {
+  full: 'this replica has as many watchers as METADATA_CENTER_MAX_WATCHERS allows',
+  stopped: 'this replica is shutting down',
+};
+
 export function addWatchRoutes(routes: Routes, answers: Answers, watchers: Watchers): void {
   const watchQuery = new DtoValidator(WatchQueryDto);
   const overviewQuery = new DtoValidator(OverviewQueryDto);
 
   const stream = (req: ApiRequest, res: ServerResponse, watch: (sink: Sink) => Watch): void => {
-    if (!watchers.admit()) {
-      throw new ApiError(
-        'unavailable',
-        'this replica has as many watchers as METADATA_CENTER_MAX_WATCHERS allows',
-        {
-          'Retry-After': '1',
-        },
-      );
-    }
+    const admission = watchers.admit();
+    if (admission !== 'admitted')
+      throw new ApiError('unavailable', REFUSALS[admission], { 'Retry-After': '1' });
     answers.begin(req, res, 'text/event-stream', STREAM_HEADERS);
     if (req.method === 'HEAD') {
       res.end();
