@@ -24,10 +24,10 @@ export interface PeerClientOptions {
 const SNAPSHOT_PACE_BYTES_PER_MS = 64;
 const SNAPSHOT_HEAD_START_MS = 2_000;
 const SNAPSHOT_MS = 120_000;
-const LARGEST_STATUS_BYTES = 32 * 1024 * 1024;
-const LARGEST_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
+const MAX_STATUS_BYTES = 32 * 1024 * 1024;
+const MAX_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
 /** The first line of a snapshot holds the whole context; all others are short. */
-const LONGEST_LINE = 16 * 1024 * 1024;
+const MAX_LINE_LENGTH = 16 * 1024 * 1024;
 
 class PeerFault extends Error {}
 
@@ -47,7 +47,7 @@ export class PeerClient implements PeerRequests {
     let text = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk;
-      if (text.length > LARGEST_STATUS_BYTES) throw new PeerFault('the status is too large');
+      if (text.length > MAX_STATUS_BYTES) throw new PeerFault('the status is too large');
     }
     return readStatus((JSON.parse(text) as { data?: unknown }).data, this.options.context);
   }
@@ -74,10 +74,10 @@ export class PeerClient implements PeerRequests {
     let rest = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       bytes += chunk.length;
-      if (bytes > LARGEST_SNAPSHOT_BYTES) throw new PeerFault('the snapshot is too large');
+      if (bytes > MAX_SNAPSHOT_BYTES) throw new PeerFault('the snapshot is too large');
       const lines = (rest + chunk).split('\n');
       rest = lines.pop()!;
-      if (rest.length > LONGEST_LINE) throw new PeerFault('a line of the snapshot is too long');
+      if (rest.length > MAX_LINE_LENGTH) throw new PeerFault('a line of the snapshot is too long');
       for (const line of lines) onLine(line);
       // One piece a turn, so that requests are answered in between.
       await nextTurn();

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Routes } from '../../src/http/routes';
+import { Router } from '../../src/http/router';
 import { call, callJson, RawConnection } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
 import { until } from '../support/until';
@@ -19,9 +19,9 @@ let port: number;
 
 beforeAll(async () => {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
-  const add = Routes.prototype.add;
-  const recording = jest.spyOn(Routes.prototype, 'add').mockImplementation(function (
-    this: Routes,
+  const add = Router.prototype.add;
+  const recording = jest.spyOn(Router.prototype, 'add').mockImplementation(function (
+    this: Router,
     path,
     handlers,
   ) {

@@ -10,7 +10,7 @@ import type { StatusJson } from '../../peers/status';
 import type { DigestWindow } from '../../replication/state-comparison';
 import type { Answers } from '../answers';
 import { ApiError } from '../errors';
-import type { Routes } from '../routes';
+import type { Router } from '../router';
 
 export interface ReplicaDependencies {
   readonly status: (window: DigestWindow | undefined) => StatusJson;
@@ -23,7 +23,7 @@ export interface ReplicaDependencies {
 const MOST_SNAPSHOTS = 4;
 const PIECE_LENGTH = 64 * 1024;
 
-export function addReplicaRoutes(routes: Routes, answers: Answers, replica: ReplicaDependencies): void {
+export function addReplicaRoutes(routes: Router, answers: Answers, replica: ReplicaDependencies): void {
   let streaming = 0;
   routes.json('/v1/replica/status', {
     get: (req) => {
