@@ -13,6 +13,7 @@ import {
   createPeerTransport,
 } from './composition/access';
 import { createEventBus } from './composition/event-bus';
+import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
 import { createPeers, type Peers } from './composition/peers';
 import { SelfReport } from './composition/self-report';
@@ -34,7 +35,6 @@ import { HeartbeatExchange } from './replication/heartbeat-exchange';
 import { contextOptions, loadStatsOptions } from './replication/limits';
 import { Replicator } from './replication/replicator';
 import { Republisher } from './replication/republisher';
-import { LiveFiles } from './security/live-files';
 import { heartbeatSubject, loadWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */

@@ -9,8 +9,8 @@ import { httpLimits } from '../http/limits';
 import { HttpServer } from '../http/server';
 import { PeerTransport, checkedAuthorities } from '../peers/peer-transport';
 import { AccessTokens } from '../security/access-tokens';
-import type { LiveFiles } from '../security/live-files';
 import { parseTokenFile } from '../security/token-list';
+import type { LiveFiles } from './live-files';
 
 export function createAccessTokens(
   { tokens, tokensFile, peerToken }: AuthConfig,

@@ -17,7 +17,7 @@ import type { AccessTokens } from '../security/access-tokens';
 import { createDiscovery } from './discovery';
 
 /** However seldom the name is looked up: with the bus down, what peers have seen is known by their health alone. */
-const LONGEST_HEALTH_INTERVAL_MS = 5_000;
+const MAX_HEALTH_INTERVAL_MS = 5_000;
 
 export interface Peers {
   /** Undefined where no name is configured. */
@@ -62,7 +62,7 @@ export function createPeers({ peers, readyTimeoutMs }: Config, surroundings: Pee
     logger,
     antiEntropy: antiEntropyOptions(origin, stats.options),
     contextOptions: ofPeers,
-    healthIntervalMs: Math.min(peers.dnsLookupIntervalMs, LONGEST_HEALTH_INTERVAL_MS),
+    healthIntervalMs: Math.min(peers.dnsLookupIntervalMs, MAX_HEALTH_INTERVAL_MS),
     readyTimeoutMs,
   });
   const discovery = createDiscovery(peers, (addresses) => exchange.setPeers(addresses), logger);

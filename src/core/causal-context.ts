@@ -46,7 +46,7 @@ export class CausalContext {
 
   /** Records an event; true when its dot is new, false when it was seen or its origin cannot be tracked. */
   observe(origin: string, seq: number, timeUs: number, nowUs: number): boolean {
-    const context = this.of(origin, timeUs, nowUs);
+    const context = this.entryOf(origin, timeUs, nowUs);
     if (!context?.seen.add(seq)) return false;
     if (seq > context.highest) context.highest = seq;
     if (context.seen.intervalCount > this.options.maxIntervals) this.limitIntervals(context);
@@ -55,7 +55,7 @@ export class CausalContext {
 
   /** Records that `origin` has used the seqs up to `highest`. */
   announce(origin: string, highest: number, timeUs: number, nowUs: number): void {
-    const context = this.of(origin, timeUs, nowUs);
+    const context = this.entryOf(origin, timeUs, nowUs);
     if (context && highest > context.highest) context.highest = highest;
   }
 
@@ -66,7 +66,7 @@ export class CausalContext {
   announceAll(other: CausalContext, except: string, nowUs: number): void {
     for (const [origin, theirs] of other.origins) {
       if (origin === except) continue;
-      const ours = this.of(origin, theirs.newestUs, nowUs);
+      const ours = this.entryOf(origin, theirs.newestUs, nowUs);
       if (!ours) continue;
       ours.highest = Math.max(ours.highest, theirs.highest);
       if (ours.givenUp.intervalCount > 0) ours.givenUp = ours.givenUp.minus(theirs.seen);
@@ -143,7 +143,7 @@ export class CausalContext {
   join(other: CausalContext, except: string, nowUs: number): void {
     for (const [origin, theirs] of other.origins) {
       if (origin === except) continue;
-      const ours = this.of(origin, theirs.newestUs, nowUs);
+      const ours = this.entryOf(origin, theirs.newestUs, nowUs);
       if (!ours) continue;
       ours.seen.addAll(theirs.seen);
       ours.highest = Math.max(ours.highest, theirs.highest);
@@ -186,7 +186,7 @@ export class CausalContext {
    * The origin's entry, made when it is new; undefined when it is too old or there are too many. A time that is ahead
    * counts as now: else one event from the far future would keep its origin for ever.
    */
-  private of(origin: string, timeUs: number, nowUs: number): OriginContext | undefined {
+  private entryOf(origin: string, timeUs: number, nowUs: number): OriginContext | undefined {
     const newestUs = Math.min(timeUs, nowUs);
     let context = (origin === this.lastOrigin ? this.lastContext : undefined) ?? this.origins.get(origin);
     if (!context) {

@@ -13,7 +13,7 @@ import { SecondLists, secondOf } from './second-lists';
 const NO_ROW = -1;
 
 /** Rows remembered of one id: an id that is used for ever again would collect every engine. */
-export const MOST_ROWS_OF_A_DELETE = 64;
+export const MAX_ROWS_OF_A_DELETE = 64;
 
 /** Raises remembered one by one: those of some seconds under full load. */
 const RAISES_REMEMBERED = 16_384;
@@ -118,7 +118,7 @@ export class DeletionTimes {
     } else if (first !== row) {
       const more = this.moreRows.get(slot);
       if (!more) this.moreRows.set(slot, [row]);
-      else if (more.length < MOST_ROWS_OF_A_DELETE - 1 && !more.includes(row)) more.push(row);
+      else if (more.length < MAX_ROWS_OF_A_DELETE - 1 && !more.includes(row)) more.push(row);
     }
   }
 

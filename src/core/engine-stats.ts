@@ -2,7 +2,7 @@
  * One engine's row. Changed by contribution differences only, through LoadStats.
  */
 /** Gateways decode 32 bits: one larger number would fail their whole query. */
-export const LARGEST_SUM = 2_147_483_647;
+export const MAX_SUM = 2_147_483_647;
 
 /** Counts the changes of all rows of a cluster. */
 export interface ChangeCounter {
@@ -42,8 +42,8 @@ export class EngineStats {
   /** The row as the API answers it; built again only after a change. */
   toJson(): string {
     if (this.json === '') {
-      const queued = Math.min(this.queuedRequests, LARGEST_SUM);
-      const prompt = Math.min(this.promptLength, LARGEST_SUM);
+      const queued = Math.min(this.queuedRequests, MAX_SUM);
+      const prompt = Math.min(this.promptLength, MAX_SUM);
       // Nanoseconds are past 2^53, so they are written as text.
       this.json = `{"ip":"${this.ip}","queued_req_num":${queued},"prompt_length":${prompt},"updated_time":${this.updatedUs}000}`;
     }

@@ -50,9 +50,9 @@ export type Outcome =
   | 'conflict-ceiling';
 
 /** Conflicting adds kept for one id: as many as replicas could honestly accept at once, and far more. */
-const MOST_ADDS_OF_AN_ID = 64;
+const MAX_ADDS_OF_AN_ID = 64;
 /** Adds that are kept in all, as a multiple of the ids in flight: forged conflicts must not fill the memory. */
-const MOST_ADDS_FACTOR = 2;
+const MAX_ADDS_FACTOR = 2;
 
 export interface RowName {
   readonly cluster: string;
@@ -271,8 +271,8 @@ export class LoadStats {
   }
 
   private hasTooManyAdds(first: Add): boolean {
-    if (first.next && countOf(first) >= MOST_ADDS_OF_AN_ID) return true;
-    return this.liveAdds >= MOST_ADDS_FACTOR * this.options.inFlightCeiling;
+    if (first.next && countOf(first) >= MAX_ADDS_OF_AN_ID) return true;
+    return this.liveAdds >= MAX_ADDS_FACTOR * this.options.inFlightCeiling;
   }
 
   /** A prompt-delete of a new add's id remembers the add's row, and concerns it where it covers the add. */

@@ -2,7 +2,7 @@
  * One cluster: the engines that serve one model, in ascending order of address.
  */
 import type { ChangeCounter, EngineStats } from './engine-stats';
-import { LARGEST_SUM } from './engine-stats';
+import { MAX_SUM } from './engine-stats';
 
 export class ModelStats implements ChangeCounter {
   /** Counts changes of any row, so that readers can tell whether there is something new. */
@@ -70,7 +70,7 @@ export class ModelStats implements ChangeCounter {
     if (this.summarisedChanges === this.changes) return this.summaryJson;
     const { queuedRequests, promptLength, updatedUs } = this.sums();
     const cluster = JSON.stringify(this.cluster);
-    const sums = `"queued_req_num":${Math.min(queuedRequests, LARGEST_SUM)},"prompt_length":${Math.min(promptLength, LARGEST_SUM)}`;
+    const sums = `"queued_req_num":${Math.min(queuedRequests, MAX_SUM)},"prompt_length":${Math.min(promptLength, MAX_SUM)}`;
     this.summaryJson = `{"cluster":${cluster},"engines":${this.listed.length},${sums},"updated_time":${updatedUs}000}`;
     this.summarisedChanges = this.changes;
     return this.summaryJson;

@@ -5,7 +5,7 @@
  */
 import type { ContextOptions, OriginJson } from './causal-context';
 import { CausalContext } from './causal-context';
-import { MOST_ROWS_OF_A_DELETE } from './deletion-times';
+import { MAX_ROWS_OF_A_DELETE } from './deletion-times';
 import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName, isOrigin } from './event';
 import type { LoadStats, Outcome } from './load-stats';
 import { RequestHash } from './request-hash';
@@ -129,7 +129,7 @@ export class SnapshotMerge {
   }
 
   private delete(record: readonly unknown[], nowUs: number): void {
-    if (record.length > 4 + MOST_ROWS_OF_A_DELETE) throw new SnapshotFault('a delete names too many rows');
+    if (record.length > 4 + MAX_ROWS_OF_A_DELETE) throw new SnapshotFault('a delete names too many rows');
     const rows = [];
     for (let i = 4; i < record.length; i++) {
       const row = this.rows.get(natural(record[i]));

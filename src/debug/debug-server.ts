@@ -13,9 +13,9 @@ import { cpuProfileJson } from './cpu-profile';
 import { EventLoopDelay } from './event-loop-delay';
 
 const DEFAULT_PROFILE_SECONDS = 10;
-const MOST_PROFILE_SECONDS = 120;
+const MAX_PROFILE_SECONDS = 120;
 const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 };
-const MOST_CONNECTIONS = 16;
+const MAX_CONNECTIONS = 16;
 
 type Work = (query: URLSearchParams, res: ServerResponse) => void | Promise<void>;
 
@@ -36,7 +36,7 @@ export class DebugServer {
     private readonly logger: Logger,
   ) {
     this.server = createServer(LIMITS, (req, res) => this.handle(req, res));
-    this.server.maxConnections = MOST_CONNECTIONS;
+    this.server.maxConnections = MAX_CONNECTIONS;
   }
 
   /** Resolves with the port once it is open. */
@@ -100,8 +100,8 @@ export class DebugServer {
   private async cpuProfile(query: URLSearchParams, res: ServerResponse): Promise<void> {
     const asked = query.get('seconds');
     const seconds = asked === null ? DEFAULT_PROFILE_SECONDS : /^\d{1,3}$/.test(asked) ? Number(asked) : 0;
-    if (seconds < 1 || seconds > MOST_PROFILE_SECONDS) {
-      say(res, 400, `seconds must be an integer from 1 to ${MOST_PROFILE_SECONDS}`);
+    if (seconds < 1 || seconds > MAX_PROFILE_SECONDS) {
+      say(res, 400, `seconds must be an integer from 1 to ${MAX_PROFILE_SECONDS}`);
       return;
     }
     const gone = new AbortController();

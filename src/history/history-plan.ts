@@ -20,20 +20,20 @@ export interface HistoryPlanOptions {
   readonly retryUs: number;
   readonly retryMostUs: number;
   /** For how long failures that are likely to pass keep a starting replica waiting for its history. */
-  readonly hopeUs: number;
+  readonly patienceUs: number;
   /** How long before a lost bus was noticed it may have been silent already. */
   readonly silenceUs: number;
 }
 
 export class HistoryPlan {
   private busUp = false;
-  private out = false;
-  private stands = false;
+  private jobUnderWay = false;
+  private streamIsThere = false;
   private hadStream = false;
   private caughtUp: 'partial' | 'done' | undefined;
   private hopeless = false;
   private failingSinceUs: number | undefined;
-  private since: ReplaySince | undefined = 'start';
+  private wanted: ReplaySince | undefined = 'start';
   private dueUs = 0;
   private pauseUs: number;
   private busLostUs: number | undefined;
@@ -52,7 +52,7 @@ export class HistoryPlan {
 
   /** Whether the stream is known to be there now. */
   get available(): boolean {
-    return this.stands;
+    return this.streamIsThere;
   }
 
   /** Whether the stream has been there since this replica started. */
@@ -69,22 +69,22 @@ export class HistoryPlan {
       if (this.busLostUs !== undefined) this.want({ timeUs: this.busLostUs - this.options.silenceUs });
     } else {
       this.busLostUs = nowUs;
-      this.stands = false;
+      this.streamIsThere = false;
     }
   }
 
   /** Asks for a replay: false when there is no stream to replay now, or one is under way or waiting already. */
   request(since: ReplaySince): boolean {
-    if (!this.stands || this.replaying || this.since !== undefined) return false;
+    if (!this.streamIsThere || this.replaying || this.wanted !== undefined) return false;
     this.want(since);
     return true;
   }
 
   /** The job to do now, which is then under way. */
   next(nowUs: number): HistoryJob | undefined {
-    if (this.out || !this.busUp) return undefined;
+    if (this.jobUnderWay || !this.busUp) return undefined;
     const job = this.choose(nowUs);
-    this.out = job !== undefined;
+    this.jobUnderWay = job !== undefined;
     this.replaying = job?.kind === 'replay';
     return job;
   }
@@ -92,7 +92,7 @@ export class HistoryPlan {
   prepared(nowUs: number): void {
     this.succeeded(nowUs);
     this.hadStream = true;
-    this.stands = this.busUp;
+    this.streamIsThere = this.busUp;
   }
 
   checked(nowUs: number): void {
@@ -107,28 +107,28 @@ export class HistoryPlan {
 
   /** `passing`: likely to be over within seconds. */
   failed(job: HistoryJob, passing: boolean, nowUs: number): void {
-    this.out = false;
+    this.jobUnderWay = false;
     this.replaying = false;
-    this.stands = false;
+    this.streamIsThere = false;
     if (job.kind === 'replay') this.want(job.since);
     this.failingSinceUs ??= nowUs;
-    if (!passing || nowUs - this.failingSinceUs >= this.options.hopeUs) this.hopeless = true;
+    if (!passing || nowUs - this.failingSinceUs >= this.options.patienceUs) this.hopeless = true;
     this.dueUs = nowUs + this.pauseUs;
     this.pauseUs = Math.min(this.pauseUs * 2, this.options.retryMostUs);
   }
 
   private choose(nowUs: number): HistoryJob | undefined {
-    if (!this.stands) return this.dueUs <= nowUs ? { kind: 'prepare' } : undefined;
-    if (this.since !== undefined) {
-      const { since } = this;
-      this.since = undefined;
+    if (!this.streamIsThere) return this.dueUs <= nowUs ? { kind: 'prepare' } : undefined;
+    if (this.wanted !== undefined) {
+      const since = this.wanted;
+      this.wanted = undefined;
       return { kind: 'replay', since };
     }
     return this.dueUs <= nowUs ? { kind: 'check' } : undefined;
   }
 
   private succeeded(nowUs: number): void {
-    this.out = false;
+    this.jobUnderWay = false;
     this.replaying = false;
     this.hopeless = false;
     this.failingSinceUs = undefined;
@@ -138,9 +138,9 @@ export class HistoryPlan {
 
   /** The earlier of two wishes covers both. */
   private want(since: ReplaySince): void {
-    const before = this.since;
+    const before = this.wanted;
     if (before === 'start') return;
     const earlier = since === 'start' || before === undefined || since.timeUs < before.timeUs;
-    if (earlier) this.since = since;
+    if (earlier) this.wanted = since;
   }
 }

@@ -8,9 +8,9 @@ import type { NatsConnectionOptions } from '../bus/nats-connection';
 import type { NatsServer } from '../bus/nats-servers';
 import type { HistoryState } from '../replication/joining';
 import { loadWildcard } from '../wire/subjects';
+import { ensureStream, streamInfo } from './ensure-stream';
 import type { HistoryJob, ReplaySince } from './history-plan';
 import { HistoryPlan } from './history-plan';
-import { ensureStream, streamInfo } from './history-stream';
 import { JetStreamFault, JetStreamLink } from './jetstream-link';
 import type { StreamInfo, StreamSettings } from './stream-config';
 import { reachesBack, shortfall, streamName } from './stream-config';
@@ -51,7 +51,7 @@ const HISTORY_PLAN_DEFAULTS = {
   checkEveryUs: 5_000_000,
   retryUs: 500_000,
   retryMostUs: 10_000_000,
-  hopeUs: 6_000_000,
+  patienceUs: 6_000_000,
   silenceUs: 30_000_000,
 } as const;
 

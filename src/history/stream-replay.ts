@@ -32,7 +32,7 @@ export interface ReplayHandlers {
 }
 
 const STALLED_MS = 2_000;
-const MOST_STALLS = 4;
+const MAX_STALLS = 4;
 const RETRY_MS = 500;
 const INACTIVE_NS = 10_000_000_000;
 
@@ -99,7 +99,7 @@ export class StreamReplay {
       else this.pull();
     } catch (error) {
       const passing = error instanceof JetStreamFault && error.kind === 'passing';
-      if (passing && this.link.isOpen && ++this.stalls <= MOST_STALLS) {
+      if (passing && this.link.isOpen && ++this.stalls <= MAX_STALLS) {
         this.timer = setTimeout(() => void this.makeConsumer(), RETRY_MS);
       } else this.end(error);
     }
@@ -188,7 +188,7 @@ export class StreamReplay {
   }
 
   private stalled(): void {
-    if (++this.stalls > MOST_STALLS || !this.link.isOpen) this.end(this.link.silence());
+    if (++this.stalls > MAX_STALLS || !this.link.isOpen) this.end(this.link.silence());
     else void this.makeConsumer();
   }
 }

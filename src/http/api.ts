@@ -3,7 +3,7 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import type { HttpDependencies } from './dependencies';
-import { Routes } from './routes';
+import { Router } from './router';
 import { addHealthRoutes } from './routes/health';
 import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
@@ -20,16 +20,16 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   app.enable('case sensitive routing');
 
   const { accessTokens, replicator } = dependencies;
-  const routes = new Routes(app, answers, accessTokens, (answer) => replicator.whenPublished(answer));
+  const router = new Router(app, answers, accessTokens, (answer) => replicator.whenPublished(answer));
   // Routes are tried in this order; the ones that gateways call are first.
-  addLoadRoutes(routes, dependencies);
-  addWatchRoutes(routes, answers, dependencies.watchers);
-  addHealthRoutes(routes, answers, dependencies);
-  addMetricsRoute(routes, answers, dependencies);
-  addLogLevelRoute(routes, dependencies);
-  addReplicaRoutes(routes, answers, dependencies.replica);
-  addPageRoutes(routes, answers, dependencies.version, dependencies.pages);
-  routes.addRest();
+  addLoadRoutes(router, dependencies);
+  addWatchRoutes(router, answers, dependencies.watchers);
+  addHealthRoutes(router, answers, dependencies);
+  addMetricsRoute(router, answers, dependencies);
+  addLogLevelRoute(router, dependencies);
+  addReplicaRoutes(router, answers, dependencies.replica);
+  addPageRoutes(router, answers, dependencies.version, dependencies.pages);
+  router.addRest();
 
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- express knows error handlers by their four parameters
   const onError: ErrorRequestHandler = (error: unknown, req, res, _next) => {

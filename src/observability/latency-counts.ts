@@ -1,11 +1,11 @@
 /** Latencies since the start in finer buckets than the metric's, so that a reader of two looks has the quantiles between. */
 
-const LARGEST_MS = 8_192;
+const MAX_MS = 8_192;
 
 /** Each a quarter more than the one before, about as exact as a reader needs. */
 const BOUNDS_MS: readonly number[] = (() => {
   const bounds: number[] = [];
-  for (let ms = 0.25; ms < LARGEST_MS; ms *= 1.25) bounds.push(Number(ms.toPrecision(3)));
+  for (let ms = 0.25; ms < MAX_MS; ms *= 1.25) bounds.push(Number(ms.toPrecision(3)));
   return bounds;
 })();
 

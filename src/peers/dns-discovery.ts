@@ -25,7 +25,7 @@ const KEEP_FOR_MS = 60_000;
 /** While nothing is known yet, the next lookup comes sooner. */
 const FIRST_RETRY_MS = 500;
 /** Replicas beyond this many are not asked: a name that answers more is not the right name. */
-const MOST_ADDRESSES = 128;
+const MAX_ADDRESSES = 128;
 
 export class DnsDiscovery {
   /** All addresses of the last answer, this replica's own included. */
@@ -76,7 +76,7 @@ export class DnsDiscovery {
     this.answeredAtMs = this.monotonicMs();
     const first = !this.answered;
     this.answered = true;
-    this.change([...new Set(addresses)].sort().slice(0, MOST_ADDRESSES), first);
+    this.change([...new Set(addresses)].sort().slice(0, MAX_ADDRESSES), first);
   }
 
   private fail(reason: string): void {

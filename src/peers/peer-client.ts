@@ -25,13 +25,13 @@ const SNAPSHOT_PACE_BYTES_PER_MS = 64;
 const SNAPSHOT_HEAD_START_MS = 2_000;
 const SNAPSHOT_MS = 120_000;
 /** A context, and with the digests of every second of a day. */
-const LARGEST_STATUS_BYTES = 2 * 1024 * 1024;
-const LARGEST_COMPARISON_BYTES = 16 * 1024 * 1024;
+const MAX_STATUS_BYTES = 2 * 1024 * 1024;
+const MAX_COMPARISON_BYTES = 16 * 1024 * 1024;
 /** Well within the 16 KiB that a server takes as headers: so many scattered seconds are asked for as everything. */
-const LONGEST_SELECTION = 12_000;
-const LARGEST_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
+const MAX_SELECTION_LENGTH = 12_000;
+const MAX_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
 /** The first line of a snapshot holds the whole context; all others are short. */
-const LONGEST_LINE = 16 * 1024 * 1024;
+const MAX_LINE_LENGTH = 16 * 1024 * 1024;
 
 class PeerFault extends Error {}
 
@@ -45,14 +45,14 @@ export class PeerClient implements PeerRequests {
   ) {}
 
   async status(address: string, window?: DigestWindow, nudge?: string): Promise<PeerStatus> {
-    const largestBytes = window ? LARGEST_COMPARISON_BYTES : LARGEST_STATUS_BYTES;
+    const maxBytes = window ? MAX_COMPARISON_BYTES : MAX_STATUS_BYTES;
     const query = [window && windowQuery(window), nudge && `nudge=${nudge}`].filter(Boolean).join('&');
     const signal = AbortSignal.timeout(this.options.timeoutMs);
     const response = await this.get(address, `/v1/replica/status?${query}`, signal);
     let text = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk;
-      if (text.length > largestBytes) throw new PeerFault('the status is too large');
+      if (text.length > maxBytes) throw new PeerFault('the status is too large');
     }
     return readStatus((JSON.parse(text) as { data?: unknown }).data, this.options.context);
   }
@@ -63,7 +63,7 @@ export class PeerClient implements PeerRequests {
     onLine: (line: string) => void,
   ): Promise<void> {
     const query = selection ? selectionQuery(selection) : '';
-    const asked = query.length > LONGEST_SELECTION ? '' : query;
+    const asked = query.length > MAX_SELECTION_LENGTH ? '' : query;
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
     const response = await this.get(address, `/v1/replica/snapshot${asked}`, whole, this.options.timeoutMs);
     let bytes = 0;
@@ -78,10 +78,10 @@ export class PeerClient implements PeerRequests {
     let rest = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       bytes += chunk.length;
-      if (bytes > LARGEST_SNAPSHOT_BYTES) throw new PeerFault('the snapshot is too large');
+      if (bytes > MAX_SNAPSHOT_BYTES) throw new PeerFault('the snapshot is too large');
       const lines = (rest + chunk).split('\n');
       rest = lines.pop()!;
-      if (rest.length > LONGEST_LINE) throw new PeerFault('a line of the snapshot is too long');
+      if (rest.length > MAX_LINE_LENGTH) throw new PeerFault('a line of the snapshot is too long');
       for (const line of lines) onLine(line);
       // One piece a turn, so that requests are answered in between.
       await nextTurn();

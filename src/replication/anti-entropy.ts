@@ -42,8 +42,8 @@ interface Exchange {
 }
 
 /** Ticks are a tenth of a second apart: what is longer was no time to work in. */
-const LARGEST_STEP_US = 1_000_000;
-const MOST_EXCHANGES = 2;
+const MAX_STEP_US = 1_000_000;
+const MAX_EXCHANGES = 2;
 
 export class AntiEntropy {
   readonly counts = new AntiEntropyCounts();
@@ -62,7 +62,7 @@ export class AntiEntropy {
     private readonly options: AntiEntropyOptions,
     nowUs: number,
   ) {
-    this.pace = new PaceClock(nowUs, LARGEST_STEP_US);
+    this.pace = new PaceClock(nowUs, MAX_STEP_US);
     this.peers = new PeerTable(options.origin);
     this.schedule = new CompareSchedule(this.peers, random, options);
     this.chase = new HoleChase(context, options);
@@ -187,7 +187,7 @@ export class AntiEntropy {
   private mayBeginWith({ address, silent }: Peer): boolean {
     const { size } = this.exchanges;
     if (size === 0) return true;
-    if (size >= MOST_EXCHANGES || silent || this.exchanges.has(address)) return false;
+    if (size >= MAX_EXCHANGES || silent || this.exchanges.has(address)) return false;
     const slowSinceUs = this.pace.now - this.options.slowAfterUs;
     return [...this.exchanges].every(
       ([other, { startedUs }]) => startedUs <= slowSinceUs || this.peers.get(other)?.silent !== false,

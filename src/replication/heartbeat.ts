@@ -14,8 +14,8 @@ export interface Heartbeat {
 
 const VERSION = 1;
 /** Origins named in one heartbeat; the most recently active ones. */
-const MOST_ORIGINS = 64;
-const LARGEST_BYTES = 16 * 1024;
+const MAX_ORIGINS = 64;
+const MAX_BYTES = 16 * 1024;
 
 /** `ownHighest` is 0 for a replica that has published nothing. */
 export function composeHeartbeat(
@@ -30,7 +30,7 @@ export function composeHeartbeat(
   );
   others.sort(([, a], [, b]) => b - a);
   const own = [origin, nowUs, ownHighest] as const;
-  return { origin, timeUs: nowUs, highest: [own, ...others.slice(0, MOST_ORIGINS - 1)] };
+  return { origin, timeUs: nowUs, highest: [own, ...others.slice(0, MAX_ORIGINS - 1)] };
 }
 
 export function encodeHeartbeat({ origin, timeUs, highest }: Heartbeat): Buffer {
@@ -39,7 +39,7 @@ export function encodeHeartbeat({ origin, timeUs, highest }: Heartbeat): Buffer 
 
 /** `later` is a heartbeat of a later version, `invalid` is none. */
 export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'invalid' {
-  if (payload.length > LARGEST_BYTES) return 'invalid';
+  if (payload.length > MAX_BYTES) return 'invalid';
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
@@ -50,7 +50,7 @@ export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'inv
   const { v, origin, time_us: timeUs, highest } = value as Record<string, unknown>;
   if (isNatural(v) && v > VERSION) return 'later';
   if (v !== VERSION || !isOrigin(origin) || !isNatural(timeUs) || !Array.isArray(highest)) return 'invalid';
-  if (highest.length > MOST_ORIGINS || !highest.every(isAnnouncement)) return 'invalid';
+  if (highest.length > MAX_ORIGINS || !highest.every(isAnnouncement)) return 'invalid';
   return { origin, timeUs, highest };
 }
 

@@ -17,7 +17,7 @@ const CEILING_FACTOR = 2;
 /** Finished ids are remembered for R + E, so there are many more of them than requests in flight. */
 const FINISHED_FACTOR = 8;
 /** 4 MB: however few requests may be in flight, they may be short. */
-const LEAST_FINISHED = 100_000;
+const MIN_FINISHED = 100_000;
 
 export function loadStatsOptions(load: {
   readonly expireAfterMs: number;
@@ -31,7 +31,7 @@ export function loadStatsOptions(load: {
     inFlightCeiling: CEILING_FACTOR * load.maxInFlight,
     engineCeiling: CEILING_FACTOR * load.maxEngines,
     waitingCeiling: CEILING_FACTOR * load.maxInFlight,
-    finishedCeiling: Math.max(FINISHED_FACTOR * load.maxInFlight, LEAST_FINISHED),
+    finishedCeiling: Math.max(FINISHED_FACTOR * load.maxInFlight, MIN_FINISHED),
   };
 }
 

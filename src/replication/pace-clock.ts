@@ -9,7 +9,7 @@ export class PaceClock {
 
   constructor(
     nowUs: number,
-    private readonly largestStepUs: number,
+    private readonly maxStepUs: number,
   ) {
     this.lookedUs = nowUs;
   }
@@ -20,7 +20,7 @@ export class PaceClock {
   }
 
   look(nowUs: number): number {
-    this.us += Math.min(Math.max(nowUs - this.lookedUs, 0), this.largestStepUs);
+    this.us += Math.min(Math.max(nowUs - this.lookedUs, 0), this.maxStepUs);
     this.lookedUs = nowUs;
     return this.us;
   }

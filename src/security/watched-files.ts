@@ -14,7 +14,7 @@ export interface WatchedFilesPort {
 }
 
 const INTERVAL_MS = 1_000;
-const LARGEST_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
 export class WatchedFiles {
   private tried: readonly Buffer[] = [];
@@ -76,5 +76,5 @@ function areEqual(contents: readonly Buffer[], others: readonly Buffer[]): boole
 }
 
 function checkSizes(contents: readonly Buffer[]): void {
-  if (contents.some(({ length }) => length > LARGEST_BYTES)) throw new Error('larger than 1 MiB');
+  if (contents.some(({ length }) => length > MAX_BYTES)) throw new Error('larger than 1 MiB');
 }

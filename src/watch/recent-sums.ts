@@ -6,7 +6,7 @@ import type { EngineTable } from '../core/engine-table';
 
 const SAMPLE_MS = 5_000;
 const SAMPLES = 60;
-const MOST_CLUSTERS = 200;
+const MAX_CLUSTERS = 200;
 
 interface Track {
   /** The newest sample last; null where the cluster had no row. */
@@ -50,7 +50,7 @@ export class RecentSums {
       if (model.rows.length === 0) continue;
       let track = this.tracks.get(model.cluster);
       if (!track) {
-        if (this.tracks.size >= MOST_CLUSTERS) continue;
+        if (this.tracks.size >= MAX_CLUSTERS) continue;
         track = { queued: [null], prompt: [null] };
         this.tracks.set(model.cluster, track);
       }

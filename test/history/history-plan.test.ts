@@ -6,7 +6,7 @@ const OPTIONS = {
   checkEveryUs: 5 * SECOND,
   retryUs: SECOND,
   retryMostUs: 4 * SECOND,
-  hopeUs: 6 * SECOND,
+  patienceUs: 6 * SECOND,
   silenceUs: 30 * SECOND,
 };
 

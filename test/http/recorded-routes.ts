@@ -1,5 +1,5 @@
 /** The paths of a replica's routes, as they are put on its router: for tests that must leave none out. */
-import { Routes } from '../../src/http/routes';
+import { Router } from '../../src/http/router';
 import { type Replica, startReplica } from './replica';
 
 export async function startRecorded(
@@ -7,9 +7,9 @@ export async function startRecorded(
 ): Promise<{ replica: Replica; paths: readonly string[] }> {
   const paths: string[] = [];
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
-  const add = Routes.prototype.add;
-  const recording = jest.spyOn(Routes.prototype, 'add').mockImplementation(function (
-    this: Routes,
+  const add = Router.prototype.add;
+  const recording = jest.spyOn(Router.prototype, 'add').mockImplementation(function (
+    this: Router,
     path,
     handlers,
   ) {

@@ -1,8 +1,8 @@
 /** The last five minutes of what the page has seen, a sample a second: of every cluster, and of the selected one's engines. */
 export const SECONDS = 300;
 /** Beyond these, memory would matter more than a line that nobody looks at. */
-const MOST_CLUSTERS = 500;
-const MOST_ENGINES = 5_000;
+const MAX_CLUSTERS = 500;
+const MAX_ENGINES = 5_000;
 
 class Track {
   constructor() {
@@ -42,8 +42,8 @@ export class History {
   }
 
   sample(second, clusters, engines) {
-    put(this.clusters, clusters, second, MOST_CLUSTERS);
-    put(this.engines, engines, second, MOST_ENGINES);
+    put(this.clusters, clusters, second, MAX_CLUSTERS);
+    put(this.engines, engines, second, MAX_ENGINES);
   }
 
   /** What the replica remembers from before this page was opened. */

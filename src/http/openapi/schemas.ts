@@ -1,5 +1,5 @@
 /** The named schemas of the API document: rows, reports, the envelope and what the streams carry. */
-import { LARGEST_SUM } from '../../core/engine-stats';
+import { MAX_SUM } from '../../core/engine-stats';
 import { MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../../core/event';
 import { LOG_LEVEL_NAMES, MAX_TIMESTAMP_NS } from '../dto/field-rules';
 import { errorKinds } from '../errors';
@@ -28,7 +28,7 @@ const MAX_TIMESTAMP = Number(MAX_TIMESTAMP_NS);
 
 const name: Schema = { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH };
 const count: Schema = { type: 'integer', minimum: 0 };
-const sum: Schema = { type: 'integer', minimum: 0, maximum: LARGEST_SUM };
+const sum: Schema = { type: 'integer', minimum: 0, maximum: MAX_SUM };
 const promptLength: Schema = { type: 'integer', minimum: 0, maximum: MAX_PROMPT_LENGTH };
 const ipv4: Schema = { type: 'string', format: 'ipv4', examples: ['10.0.0.7'] };
 const traceId = described({ type: 'string', minLength: 1, maxLength: 128 }, 'Also in the X-Trace-ID header.');
@@ -37,10 +37,10 @@ const updatedTime = described(
   'Time of the last event that changed it, in nanoseconds since 1970.',
 );
 const loads = {
-  queued_req_num: described(sum, `Requests in flight; larger sums are shown as ${LARGEST_SUM}.`),
+  queued_req_num: described(sum, `Requests in flight; larger sums are shown as ${MAX_SUM}.`),
   prompt_length: described(
     sum,
-    `Prompt tokens that are not prefilled yet; larger sums are shown as ${LARGEST_SUM}.`,
+    `Prompt tokens that are not prefilled yet; larger sums are shown as ${MAX_SUM}.`,
   ),
   updated_time: updatedTime,
 };

@@ -2,13 +2,13 @@
 import type { Answers } from '../answers';
 import type { HttpDependencies } from '../dependencies';
 import { ApiError } from '../errors';
-import type { Routes } from '../routes';
+import type { Router } from '../router';
 
 type Dependencies = Pick<HttpDependencies, 'readiness'>;
 
-export function addHealthRoutes(routes: Routes, answers: Answers, { readiness }: Dependencies): void {
-  routes.json('/healthz', { get: () => 'null' });
-  routes.add('/readyz', {
+export function addHealthRoutes(router: Router, answers: Answers, { readiness }: Dependencies): void {
+  router.json('/healthz', { get: () => 'null' });
+  router.add('/readyz', {
     get: (req, res) => {
       const { ready, reason, body } = readiness();
       const dataJson = JSON.stringify(body);

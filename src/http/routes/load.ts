@@ -1,22 +1,24 @@
 /** What gateways report and ask: `/v1/load/stats`, `/v1/load/prompt` and `/v1/clusters`. */
 import type { AddReport, AddResult, DeleteResult } from '../../replication/replicator';
 import { exactIntegerOf } from '../../wire/exact-integer';
-import { clusterOf } from '../cluster-query';
 import type { HttpDependencies } from '../dependencies';
 import { DtoValidator } from '../dto/dto-validator';
 import { isSurelyLoadAdd, LoadAddDto } from '../dto/load-add.dto';
 import { isSurelyLoadDelete, LoadDeleteDto } from '../dto/load-delete.dto';
+import { isSurelyLoadQuery, LoadQueryDto } from '../dto/load-query.dto';
 import { ApiError } from '../errors';
 import { parseJsonBody } from '../json-body';
-import type { Routes } from '../routes';
+import { queryValue } from '../query-string';
+import type { Router } from '../router';
 
 const NO_DATA = 'null';
 
 type Dependencies = Pick<HttpDependencies, 'replicator' | 'replayPolicy'>;
 
-export function addLoadRoutes(routes: Routes, { replicator, replayPolicy }: Dependencies): void {
+export function addLoadRoutes(router: Router, { replicator, replayPolicy }: Dependencies): void {
   const addBody = new DtoValidator(LoadAddDto, isSurelyLoadAdd);
   const deleteBody = new DtoValidator(LoadDeleteDto, isSurelyLoadDelete);
+  const query = new DtoValidator(LoadQueryDto, isSurelyLoadQuery);
 
   const readAdd = (bytes: Buffer): AddReport => {
     const body = parseJsonBody(bytes);
@@ -33,6 +35,7 @@ export function addLoadRoutes(routes: Routes, { replicator, replayPolicy }: Depe
       timestampNs: timestamp ?? undefined,
     };
   };
+  const clusterOf = (url: string): string => query.check({ cluster: queryValue(url, 'cluster') }).cluster;
   const readRequestId = (bytes: Buffer): string => deleteBody.checkBody(parseJsonBody(bytes)).request_id;
 
   const answerAdd = (result: AddResult): string => {
@@ -63,13 +66,13 @@ export function addLoadRoutes(routes: Routes, { replicator, replayPolicy }: Depe
     }
   };
 
-  routes.json('/v1/load/stats', {
+  router.json('/v1/load/stats', {
     get: (req) => replicator.rowsJson(clusterOf(req.url)),
     post: (body) => answerAdd(replicator.add(readAdd(body))),
     delete: (body) => answerDelete(replicator.delete(readRequestId(body))),
   });
-  routes.json('/v1/clusters', { get: () => replicator.clustersJson() });
-  routes.json('/v1/load/prompt', {
+  router.json('/v1/clusters', { get: () => replicator.clustersJson() });
+  router.json('/v1/load/prompt', {
     delete: (body) => answerDelete(replicator.promptDelete(readRequestId(body))),
   });
 }

@@ -4,12 +4,12 @@ import type { HttpDependencies } from '../dependencies';
 import { DtoValidator } from '../dto/dto-validator';
 import { LogLevelDto } from '../dto/log-level.dto';
 import { parseJsonBody } from '../json-body';
-import type { Routes } from '../routes';
+import type { Router } from '../router';
 
-export function addLogLevelRoute(routes: Routes, { logger }: Pick<HttpDependencies, 'logger'>): void {
+export function addLogLevelRoute(router: Router, { logger }: Pick<HttpDependencies, 'logger'>): void {
   const levelBody = new DtoValidator(LogLevelDto);
 
-  routes.json('/log/level', {
+  router.json('/log/level', {
     post: (body) => {
       const to = levelBody.checkBody(parseJsonBody(body)).LevelParam.toLowerCase() as Level;
       const from = logger.level;

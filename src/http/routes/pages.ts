@@ -6,7 +6,7 @@ import type { Answers, Headers } from '../answers';
 import type { Page } from '../../dashboard/pages';
 import { openApiDocument } from '../openapi/document';
 import { docsPage } from '../openapi/docs-page';
-import type { Routes } from '../routes';
+import type { Router } from '../router';
 
 const PAGE_HEADERS: Headers = {
   'Content-Security-Policy': [
@@ -25,13 +25,13 @@ const PAGE_HEADERS: Headers = {
 };
 
 export function addPageRoutes(
-  routes: Routes,
+  router: Router,
   answers: Answers,
   version: string,
   pages: readonly Page[],
 ): void {
   const serve = (path: string, contentType: string, text: string, headers = PAGE_HEADERS): void =>
-    routes.add(path, { get: (req, res) => answers.text(req, res, contentType, text, headers) });
+    router.add(path, { get: (req, res) => answers.text(req, res, contentType, text, headers) });
   for (const { path, contentType, text } of pages) serve(path, contentType, text);
   serve('/docs', 'text/html; charset=utf-8', docsPage(version));
   // Tools of other origins read it.

@@ -10,7 +10,7 @@ import type { StatusJson } from '../../peers/status';
 import type { DigestWindow } from '../../replication/state-comparison';
 import type { Answers } from '../answers';
 import { ApiError } from '../errors';
-import type { Routes } from '../routes';
+import type { Router } from '../router';
 
 export interface ReplicaDependencies {
   readonly status: (window: DigestWindow | undefined) => StatusJson;
@@ -20,10 +20,10 @@ export interface ReplicaDependencies {
 }
 
 /** Snapshots streamed at the same time. */
-const MOST_SNAPSHOTS = 4;
+const MAX_SNAPSHOTS = 4;
 const PIECE_LENGTH = 64 * 1024;
 
-export function addReplicaRoutes(routes: Routes, answers: Answers, replica: ReplicaDependencies): void {
+export function addReplicaRoutes(routes: Router, answers: Answers, replica: ReplicaDependencies): void {
   let streaming = 0;
   routes.json('/v1/replica/status', {
     get: (req) => {
@@ -36,8 +36,8 @@ export function addReplicaRoutes(routes: Routes, answers: Answers, replica: Repl
   routes.add('/v1/replica/snapshot', {
     get: (req, res) => {
       const selection = selectionOf(queryOf(req.url));
-      if (streaming >= MOST_SNAPSHOTS) {
-        throw new ApiError('unavailable', `already streaming ${MOST_SNAPSHOTS} snapshots`, {
+      if (streaming >= MAX_SNAPSHOTS) {
+        throw new ApiError('unavailable', `already streaming ${MAX_SNAPSHOTS} snapshots`, {
           'Retry-After': '1',
         });
       }

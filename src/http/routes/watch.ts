@@ -7,11 +7,11 @@ import type { Watch, Watchers } from '../../watch/watchers';
 import type { Sink } from '../../watch/watcher';
 import type { Answers } from '../answers';
 import type { ApiRequest } from '../api-request';
-import { queryValue } from '../cluster-query';
+import { queryValue } from '../query-string';
 import { DtoValidator } from '../dto/dto-validator';
 import { OverviewQueryDto, WatchQueryDto } from '../dto/watch-query.dto';
 import { ApiError } from '../errors';
-import type { Routes } from '../routes';
+import type { Router } from '../router';
 
 export const DEFAULT_INTERVAL_MS = 100;
 export const DEFAULT_OVERVIEW_INTERVAL_MS = 1_000;
@@ -34,7 +34,7 @@ const REFUSALS = {
   stopped: 'this replica is shutting down',
 };
 
-export function addWatchRoutes(routes: Routes, answers: Answers, watchers: Watchers): void {
+export function addWatchRoutes(router: Router, answers: Answers, watchers: Watchers): void {
   const watchQuery = new DtoValidator(WatchQueryDto);
   const overviewQuery = new DtoValidator(OverviewQueryDto);
 
@@ -58,7 +58,7 @@ export function addWatchRoutes(routes: Routes, answers: Answers, watchers: Watch
     res.on('error', closed);
   };
 
-  routes.add('/v1/load/watch', {
+  router.add('/v1/load/watch', {
     get: (req, res) => {
       const { cluster, interval_ms } = watchQuery.check({
         cluster: queryValue(req.url, 'cluster'),
@@ -68,7 +68,7 @@ export function addWatchRoutes(routes: Routes, answers: Answers, watchers: Watch
       stream(req, res, (sink) => watchers.watchCluster(cluster, intervalMs, sink));
     },
   });
-  routes.add('/v1/overview/watch', {
+  router.add('/v1/overview/watch', {
     get: (req, res) => {
       const { interval_ms } = overviewQuery.check({ interval_ms: queryValue(req.url, 'interval_ms') });
       const intervalMs = Number(interval_ms ?? DEFAULT_OVERVIEW_INTERVAL_MS);

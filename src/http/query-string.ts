@@ -1,13 +1,5 @@
-/** Reads `cluster` out of a request's query string: exactly once, percent-decoded, checked like the body's. */
-import { DtoValidator } from './dto/dto-validator';
-import { isSurelyLoadQuery, LoadQueryDto } from './dto/load-query.dto';
+/** Reads parameters out of a request's query string: each at most once, percent-decoded. */
 import { ApiError } from './errors';
-
-const query = new DtoValidator(LoadQueryDto, isSurelyLoadQuery);
-
-export function clusterOf(url: string): string {
-  return query.check({ cluster: queryValue(url, 'cluster') }).cluster;
-}
 
 /** The value of a parameter that may be given once, decoded; undefined where it is not given. */
 export function queryValue(url: string, wanted: string): string | undefined {

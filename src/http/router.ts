@@ -32,7 +32,7 @@ type Answering = (answer: () => void) => void;
 /** By the path of the route, not of the request, so that no spelling of a URL leads around the check. */
 const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
 
-export class Routes {
+export class Router {
   constructor(
     private readonly app: Express,
     private readonly answers: Answers,

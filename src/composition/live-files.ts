@@ -1,7 +1,7 @@
 /** The files that the replica follows: read at the start, where a bad one is a bad variable, and again when they change. */
 import type { Logger } from 'pino';
 import { ConfigError } from '../config/config';
-import { WatchedFiles } from './watched-files';
+import { WatchedFiles } from '../security/watched-files';
 
 export class LiveFiles {
   private readonly watched: WatchedFiles[] = [];
