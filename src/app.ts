@@ -150,9 +150,9 @@ export class App {
       },
       this.files,
     );
-    const { peers, http } = this;
-    const measured = { version, context, bus, history, replicator, peers, watchers, http, report };
-    registerMetrics(registry, config, measured);
+    const { republisher, peers, http } = this;
+    const traffic = { bus, history, replicator, republisher, peers, watchers, http };
+    registerMetrics(registry, config, { version, context, report, ...traffic });
   }
 
   /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */

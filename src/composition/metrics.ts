@@ -13,6 +13,7 @@ import { registerProcessMetrics } from '../observability/process-metrics';
 import { registerViewMetrics } from '../observability/view-metrics';
 import { registerWatchMetrics } from '../observability/watch-metrics';
 import type { Replicator } from '../replication/replicator';
+import type { Republisher } from '../replication/republisher';
 import type { Watchers } from '../watch/watchers';
 import type { Peers } from './peers';
 import type { SelfReport } from './self-report';
@@ -23,6 +24,7 @@ export interface MeasuredParts {
   readonly bus: Bus;
   readonly history: History | undefined;
   readonly replicator: Replicator;
+  readonly republisher: Republisher;
   readonly peers: Peers;
   readonly watchers: Watchers;
   readonly http: HttpServer;
@@ -30,7 +32,7 @@ export interface MeasuredParts {
 }
 
 export function registerMetrics(registry: Registry, config: Config, parts: MeasuredParts): void {
-  const { version, context, bus, history, replicator, peers, watchers, http, report } = parts;
+  const { version, context, bus, history, replicator, republisher, peers, watchers, http, report } = parts;
   const limits = report.limits(
     config,
     () => watchers.count,
@@ -40,7 +42,7 @@ export function registerMetrics(registry: Registry, config: Config, parts: Measu
   registerViewMetrics(registry, replicator);
   registerWatchMetrics(registry, watchers);
   registerLimitMetrics(registry, limits);
-  registerBusMetrics(registry, bus, replicator);
+  registerBusMetrics(registry, bus, replicator, republisher);
   registerHistoryMetrics(registry, history);
   registerPeerMetrics(registry, peers.exchange, context, peers.discovery, config.peers.dnsName);
 }

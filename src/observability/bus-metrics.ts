@@ -3,10 +3,16 @@ import type { Logger } from 'pino';
 import { Counter, type Registry } from 'prom-client';
 import type { Bus, OnBusTrouble } from '../bus/bus';
 import type { Replicator } from '../replication/replicator';
+import type { Republisher } from '../replication/republisher';
 import { PlainHistogram, registerHistogram } from './plain-histogram';
-import { gauge, labelledCounter, labelledGauge } from './scraped';
+import { counter, gauge, labelledCounter, labelledGauge } from './scraped';
 
-export function registerBusMetrics(registry: Registry, bus: Bus, replicator: Replicator): void {
+export function registerBusMetrics(
+  registry: Registry,
+  bus: Bus,
+  replicator: Replicator,
+  republisher: Republisher,
+): void {
   const { counts } = replicator;
   gauge(registry, 'metacenter_bus_connected', '1 while the bus is connected', () => (bus.connected ? 1 : 0));
   labelledCounter(registry, 'metacenter_events_published_total', 'Events handed to the bus', 'type', () =>
@@ -18,6 +24,13 @@ export function registerBusMetrics(registry: Registry, bus: Bus, replicator: Rep
     'Events that the bus did not take',
     'type',
     () => Object.entries(counts.unpublished),
+  );
+  gauge(registry, 'metacenter_events_kept', 'Events that wait to be published again', () => republisher.size);
+  counter(
+    registry,
+    'metacenter_events_kept_dropped_total',
+    'Events that were too many to keep until the bus is back: peers fetch them',
+    () => republisher.dropped,
   );
   labelledCounter(registry, 'metacenter_events_received_total', 'Events applied from the bus', 'type', () => [
     ...Object.entries(counts.received),

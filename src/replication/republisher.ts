@@ -20,6 +20,8 @@ interface Kept {
 }
 
 export class Republisher {
+  /** Events that were too many to keep. */
+  dropped = 0;
   private kept: Kept[] = [];
   private bytes = 0;
   /** The number of the oldest that is kept; numbers rise by one. */
@@ -42,7 +44,11 @@ export class Republisher {
     this.kept.push({ subject, payload });
     this.bytes += payload.length;
     // A quarter at once, so that it is seldom done.
-    if (this.bytes > this.maxKeptBytes) this.drop(Math.ceil(this.kept.length / 4));
+    if (this.bytes > this.maxKeptBytes) {
+      const oldest = Math.ceil(this.kept.length / 4);
+      this.dropped += oldest;
+      this.drop(oldest);
+    }
     // A full buffer and no lost connection: nobody will say that the bus is back.
     if (this.bus.connected && this.rounds.length === 0) this.busConnected();
   }

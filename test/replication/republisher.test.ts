@@ -84,6 +84,7 @@ describe('What the bus could not take', () => {
     keepAll(republisher, texts);
     expect(republisher.size).toBeGreaterThan(5);
     expect(republisher.size).toBeLessThanOrEqual(10);
+    expect(republisher.size + republisher.dropped).toBe(100);
     const heard: string[] = [];
     await connect(newBus(), heard);
     await connect(own);
