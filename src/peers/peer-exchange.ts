@@ -48,6 +48,8 @@ export interface PeerRequests {
 export const TICK_MS = 100;
 /** Between two attempts at the same peer while joining. */
 const JOIN_RETRY_US = 250_000;
+/** More than a million requests take to be shown, and half of the time within which a replica should be ready. */
+const JOIN_SLOW_AFTER_US = 5_000_000;
 
 export type PeerState = 'ready' | 'joining' | 'unreachable';
 
@@ -65,6 +67,7 @@ export class PeerExchange implements AntiEntropyPort {
     this.joining = new Joining(this.antiEntropy, context, now, {
       readyTimeoutUs: readyTimeoutMs * 1000,
       retryUs: JOIN_RETRY_US,
+      slowAfterUs: JOIN_SLOW_AFTER_US,
     });
   }
 

@@ -36,6 +36,8 @@ export interface JoiningOptions {
   readonly readyTimeoutUs: number;
   /** Between two attempts at the same peer. */
   readonly retryUs: number;
+  /** A peer that takes longer to show its state does not keep the others from being asked. */
+  readonly slowAfterUs: number;
 }
 
 export class Joining {
@@ -45,7 +47,8 @@ export class Joining {
   private readonly merged = new Set<string>();
   private readonly tried = new Set<string>();
   private readonly silent = new Set<string>();
-  private asking: string | undefined;
+  /** Peers that are being asked, since when. */
+  private readonly asking = new Map<string, number>();
   private retryAtUs = 0;
 
   constructor(
@@ -63,13 +66,12 @@ export class Joining {
 
   /** Whether the exchange under way with `address` was asked for by joining, so that it pulls everything. */
   isAsking(address: string): boolean {
-    return this.asking === address;
+    return this.asking.has(address);
   }
 
   /** The exchange with `address` is over; `shown` tells whether everything the peer had is now here. */
   answered(address: string, shown: boolean): void {
-    if (this.asking !== address) return;
-    this.asking = undefined;
+    if (!this.asking.delete(address)) return;
     this.tried.add(address);
     if (shown) this.merged.add(address);
   }
@@ -119,7 +121,11 @@ export class Joining {
 
     // One that failed to show its state, though it says that it is ready, must not hold this replica up.
     const allAsked = statuses.every(
-      ({ address }) => this.merged.has(address) || this.tried.has(address) || this.silent.has(address),
+      ({ address }) =>
+        this.merged.has(address) ||
+        this.tried.has(address) ||
+        this.silent.has(address) ||
+        this.isSlow(address),
     );
     if (allAsked && ready.some(({ address }) => this.merged.has(address))) {
       return { ready: true, caughtUp: true, reason: 'caught up with its peers' };
@@ -144,14 +150,21 @@ export class Joining {
     statuses: readonly { address: string; status: { ready: boolean } | undefined }[],
     nowUs: number,
   ): void {
-    if (this.asking !== undefined || this.retryAtUs > this.pace.now) return;
-    const missing = statuses.filter(({ address }) => !this.merged.has(address));
+    if (this.retryAtUs > this.pace.now) return;
+    if ([...this.asking.keys()].some((address) => !this.isSlow(address))) return;
+    const missing = statuses.filter(({ address }) => !this.merged.has(address) && !this.asking.has(address));
     const chosen =
       missing.find(({ status }) => status?.ready) ??
       missing.find(({ address }) => !this.tried.has(address)) ??
       missing[Math.floor(this.pace.now / this.options.retryUs) % missing.length];
     if (!chosen || !this.antiEntropy.compareWith(chosen.address, nowUs)) return;
-    this.asking = chosen.address;
+    this.asking.set(chosen.address, this.pace.now);
     if (this.tried.has(chosen.address)) this.retryAtUs = this.pace.now + this.options.retryUs;
+  }
+
+  /** Whether it has been showing its state for so long that others need not wait for it. */
+  private isSlow(address: string): boolean {
+    const sinceUs = this.asking.get(address);
+    return sinceUs !== undefined && sinceUs + this.options.slowAfterUs <= this.pace.now;
   }
 }

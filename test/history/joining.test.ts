@@ -33,6 +33,7 @@ class Starting implements AntiEntropyPort {
   readonly joining = new Joining(this.antiEntropy, this.context, START, {
     readyTimeoutUs: READY_TIMEOUT,
     retryUs: SECOND / 4,
+    slowAfterUs: 2 * SECOND,
   });
   readonly asked: string[] = [];
   private nowUs = START;
@@ -126,4 +127,21 @@ it('history that is required and missing outlasts the time-out and a ready peer'
     reason: 'history is required: no JetStream',
   });
   expect(starting.poll('replaying', READY_TIMEOUT * 2)).toMatchObject({ ready: true, caughtUp: false });
+});
+
+it('a ready peer that shows its state slowly keeps the others neither from being asked nor from being enough', () => {
+  const starting = new Starting();
+  const peers = [PEER, '10.0.0.2'];
+  starting.antiEntropy.setPeers(peers);
+  for (const address of peers) {
+    const status = { replica: address, ready: true, context: new CausalContext(CONTEXT), digests: undefined };
+    starting.antiEntropy.observe(address, status, START);
+  }
+  for (let us = 0; us <= 3 * SECOND; us += SECOND / 10) {
+    starting.antiEntropy.tick(START + us);
+    expect(starting.poll('none', us)).toMatchObject({ ready: false });
+  }
+  expect(starting.asked).toEqual(peers);
+  starting.joining.answered(peers[1]!, true);
+  expect(starting.poll('none')).toMatchObject({ ready: true, reason: 'caught up with its peers' });
 });
