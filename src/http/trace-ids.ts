@@ -3,7 +3,8 @@
  * send back in a header, else a new one.
  */
 
-const ACCEPTABLE = /^[\x21-\x7e]{1,128}$/;
+export const MAX_TRACE_ID_LENGTH = 256;
+const ACCEPTABLE = new RegExp(`^[\\x20-\\x7e]{1,${MAX_TRACE_ID_LENGTH}}$`);
 const ID_BYTES = 16;
 const POOL_BYTES = 256 * ID_BYTES;
 

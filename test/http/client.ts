@@ -95,7 +95,7 @@ export function asJson(answer: Answer): JsonAnswer {
   const envelope = JSON.parse(answer.text) as Envelope;
   assert.deepEqual(Object.keys(envelope), ['status', 'error', 'data', 'trace_id']);
   assert.equal(answer.headers['x-trace-id'], envelope.trace_id);
-  assert.match(envelope.trace_id, /^[\x21-\x7e]{1,128}$/);
+  assert.match(envelope.trace_id, /^[\x20-\x7e]{1,256}$/);
   if (envelope.status === 'OK') {
     assert.equal(answer.status, 200);
     assert.equal(envelope.error, null);

@@ -17,7 +17,8 @@ describe('the trace id', () => {
   it.each([
     '7f3a',
     'a',
-    'x'.repeat(128),
+    'x'.repeat(256),
+    'two words',
     '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
     `a"\\{}'<>`,
   ])('is the one that came in: %s', async (traceId) => {
@@ -27,13 +28,10 @@ describe('the trace id', () => {
     expect((await call(port, 'GET', '/metrics', { headers })).headers['x-trace-id']).toBe(traceId);
   });
 
-  it.each(['', ' ', 'x'.repeat(129), 'two words', 'é', 'tab\there'])(
-    'is made up in place of %j',
-    async (traceId) => {
-      const { envelope } = await callJson(port, 'GET', '/healthz', { headers: { TraceId: traceId } });
-      expect(envelope.trace_id).toMatch(/^[0-9a-f]{32}$/);
-    },
-  );
+  it.each(['', ' ', 'x'.repeat(257), 'é', 'tab\there'])('is made up in place of %j', async (traceId) => {
+    const { envelope } = await callJson(port, 'GET', '/healthz', { headers: { TraceId: traceId } });
+    expect(envelope.trace_id).toMatch(/^[0-9a-f]{32}$/);
+  });
 
   it('is made up anew for each request that brings none', async () => {
     const answers = await Promise.all(Array.from({ length: 600 }, () => callJson(port, 'GET', '/healthz')));

@@ -3,6 +3,7 @@ import { MAX_SUM } from '../../core/engine-stats';
 import { MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../../core/event';
 import { LOG_LEVEL_NAMES, MAX_TIMESTAMP_NS } from '../dto/field-rules';
 import { errorKinds } from '../errors';
+import { MAX_TRACE_ID_LENGTH } from '../trace-ids';
 
 export interface Schema {
   readonly description?: string;
@@ -31,7 +32,10 @@ const count: Schema = { type: 'integer', minimum: 0 };
 const sum: Schema = { type: 'integer', minimum: 0, maximum: MAX_SUM };
 const promptLength: Schema = { type: 'integer', minimum: 0, maximum: MAX_PROMPT_LENGTH };
 const ipv4: Schema = { type: 'string', format: 'ipv4', examples: ['10.0.0.7'] };
-const traceId = described({ type: 'string', minLength: 1, maxLength: 128 }, 'Also in the X-Trace-ID header.');
+const traceId = described(
+  { type: 'string', minLength: 1, maxLength: MAX_TRACE_ID_LENGTH },
+  'Also in the X-Trace-ID header.',
+);
 const updatedTime = described(
   { type: 'integer', format: 'int64', minimum: 0, examples: [1758350000000123000] },
   'Time of the last event that changed it, in nanoseconds since 1970.',
