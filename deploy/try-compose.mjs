@@ -10,6 +10,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 const up = process.argv.length > 2 ? process.argv.slice(2) : ['--build'];
 const compose = (...args) =>
   execFileSync('docker', ['compose', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+/** Building and pulling take their time: what they do is shown, and they are given up at last. */
+const start = () =>
+  execFileSync('docker', ['compose', 'up', '--detach', ...up], { stdio: 'inherit', timeout: 15 * 60_000 });
 const docker = (...args) => execFileSync('docker', args, { encoding: 'utf8' });
 
 /** The ports of the host, in the order of the containers; a container that is down has none. */
@@ -94,7 +97,7 @@ const rulesWork = async () => {
 };
 
 try {
-  compose('up', '--detach', ...up);
+  start();
   await shown('three replicas find each other and nats', 60, () => joined(3));
   await shown('Docker calls them healthy', 60, () => healthy(3));
   await add(ports()[0]);
