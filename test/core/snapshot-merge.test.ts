@@ -109,4 +109,13 @@ describe('What a peer sends as its snapshot', () => {
     expect(merge(view(), [head, ...rows(5)], 'own').records).toBe(5);
     expect(() => merge(view(), [head, ...rows(6)], 'own')).toThrow('too many rows');
   });
+
+  it('is not complete where its end counts other records than came (I4)', () => {
+    const lines = [
+      { snapshot: 1, replica: 'peer', ready: true, context: [] },
+      ['row', 0, 'm', '10.0.0.1', NOW],
+    ].map((line) => JSON.stringify(line));
+    expect(merge(newView(), [...lines, '["end",1]'], 'own').complete).toBe(true);
+    expect(() => merge(newView(), [...lines, '["end",2]'], 'own')).toThrow('records are missing');
+  });
 });

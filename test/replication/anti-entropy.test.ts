@@ -1,5 +1,6 @@
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
+import type { LoadStatsOptions } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
@@ -42,13 +43,14 @@ class Peer {
 }
 
 class Repairing {
-  readonly stats = new LoadStats(OPTIONS);
+  readonly stats: LoadStats;
   readonly context = new CausalContext(CONTEXT);
   readonly compared: string[] = [];
   readonly pulls: Parameters<AntiEntropyPort['pull']>[] = [];
   readonly machine: AntiEntropy;
 
-  constructor() {
+  constructor(limits: Partial<LoadStatsOptions> = {}) {
+    this.stats = new LoadStats({ ...OPTIONS, ...limits });
     const port: AntiEntropyPort = {
       compare: (address) => this.compared.push(address),
       pull: (...pull) => this.pulls.push(pull),
@@ -120,6 +122,15 @@ describe('AntiEntropy', () => {
     here.machine.pulled(ADDRESS, here.receive(successor), NOW);
     expect(here.context.has('a', 1)).toBe(false);
     expect(here.machine.chased).toBe(1);
+  });
+
+  it('claims nothing of a snapshot that it had no room for (I4, I7)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing({ inFlightCeiling: 20 })];
+    established(peer, here);
+    peer.sees(add('a', 1));
+    here.compare(peer);
+    here.machine.pulled(ADDRESS, here.receive(peer), NOW);
+    expect([here.context.has('a', 1), here.machine.chased]).toEqual([false, 1]);
   });
 
   it('knows what is missing by a snapshot that breaks off (I4)', () => {

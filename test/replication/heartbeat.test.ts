@@ -1,6 +1,7 @@
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
+import { composeHeartbeat, decodeHeartbeat, encodeHeartbeat } from '../../src/replication/heartbeat';
 import { HeartbeatExchange } from '../../src/replication/heartbeat-exchange';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
@@ -10,6 +11,21 @@ const NOW = 1_700_000_000_000_000;
 const load = { expireAfterMs: 600_000, finishedRetentionMs: 60_000, maxInFlight: 10, maxEngines: 10 };
 
 describe('A heartbeat', () => {
+  it('names the highest seq of every origin that was active lately, so that the last event of a dead one is missed (I4)', () => {
+    const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1e12 });
+    context.observe('dead', 5, NOW - 100_000_000, NOW);
+    context.observe('long-dead', 5, NOW - 200_000_000, NOW);
+    const heartbeat = composeHeartbeat('self', 7, context, NOW - 120_000_000, NOW);
+    expect(decodeHeartbeat(encodeHeartbeat(heartbeat))).toEqual({
+      origin: 'self',
+      timeUs: NOW,
+      highest: [
+        ['self', NOW, 7],
+        ['dead', NOW - 100_000_000, 5],
+      ],
+    });
+  });
+
   it('announces seqs; what is none is counted, and one of a later version passed over (I7, I8)', () => {
     const bus = new InProcessBus(new InProcessHub(), () => undefined);
     const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1e12 });
