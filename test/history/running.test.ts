@@ -66,10 +66,12 @@ test('I6: JetStream that is lost while running is said and missed by nobody; it 
   await fleet.nats.kill();
   fleet.nats.configure('');
   await fleet.nats.run();
-  await says(
-    url,
-    ({ ready, degraded, reason }) => ready && degraded && /history: .*no JetStream/.test(reason),
-  );
+  // Each is connected again: what is reported before that is published more than once.
+  for (const each of fleet.urls)
+    await says(
+      each,
+      ({ ready, degraded, reason }) => ready && degraded && /history: .*no JetStream/.test(reason),
+    );
   expect(await metric(url, 'metacenter_history_available')).toBe(0);
   await fill(load, 100);
   await load.converged(fleet.urls, 5_000);
@@ -82,8 +84,8 @@ test('I6: JetStream that is lost while running is said and missed by nobody; it 
   const before = load.reports;
   await fill(load, 100);
   await load.converged(fleet.urls, 5_000);
-  // The new stream has taken what came since, and what came before is with the replicas.
-  await until(async () => (await metric(url, 'metacenter_history_messages')) === load.reports - before, {
+  // The new stream has taken what came since (once at least), and what came before is with the replicas.
+  await until(async () => (await metric(url, 'metacenter_history_messages')) >= load.reports - before, {
     describe: 'the metrics follow the stream',
   });
   // So a replica that starts now is not made ready by the stream alone.
