@@ -209,8 +209,7 @@ export class AntiEntropy {
 
   private watchHoles(paceUs: number, nowUs: number): void {
     this.chase.look(paceUs, nowUs);
-    const ofPeers = this.peers.statuses.map(({ context }) => context);
-    for (const { origin, seqs } of this.chase.giveUpOld(paceUs, ofPeers)) {
+    for (const { origin, seqs } of this.chase.giveUpOld(paceUs, this.peers.contexts)) {
       this.counts.eventsGivenUp += seqs.count;
       this.port.report({ kind: 'hole-given-up', origin, seqs });
     }
@@ -227,8 +226,8 @@ export class AntiEntropy {
   }
 
   private searchHistory(paceUs: number): void {
-    const ofPeers = this.peers.statuses.map(({ context }) => context);
-    const began = this.chase.searchHistory(paceUs, ofPeers, (sinceUs) => this.port.replay(sinceUs));
+    const replay = (sinceUs: number): boolean => this.port.replay(sinceUs);
+    const began = this.chase.searchHistory(paceUs, this.peers.contexts, replay);
     if (began) this.counts.historyReplays++;
   }
 

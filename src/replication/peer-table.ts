@@ -39,9 +39,9 @@ export class PeerTable {
     return [...this.peers.keys()];
   }
 
-  /** What is known of those that answer. */
-  get statuses(): PeerStatus[] {
-    return [...this.peers.values()].flatMap(({ status }) => status ?? []);
+  /** What those that answer have seen. */
+  get contexts(): CausalContext[] {
+    return [...this.peers.values()].flatMap(({ status }) => status?.context ?? []);
   }
 
   get(address: string): Peer | undefined {
