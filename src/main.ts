@@ -3,7 +3,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import 'reflect-metadata';
 import { App } from './app';
 import { ConfigError, parseConfig } from './config/config';
 import { createLogger } from './observability/logger';

@@ -8,7 +8,8 @@ import type { ServerResponse } from 'node:http';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import { ApiError } from './errors';
-import { MAX_BODY_BYTES, readBody } from './request-body';
+import { contentOf } from './content-encoding';
+import { bodyTooLarge, MAX_BODY_BYTES, readBody } from './request-body';
 import type { AccessTokens } from '../security/access-tokens';
 
 export type Handler = (req: ApiRequest, res: ServerResponse) => void | Promise<void>;
@@ -17,12 +18,14 @@ export type Handler = (req: ApiRequest, res: ServerResponse) => void | Promise<v
 export interface JsonHandlers {
   readonly get?: (req: ApiRequest) => string;
   readonly post?: (body: Buffer) => string;
+  readonly put?: (body: Buffer) => string;
   readonly delete?: (body: Buffer) => string;
 }
 
 export interface Handlers {
   readonly get?: Handler;
   readonly post?: Handler;
+  readonly put?: Handler;
   readonly delete?: Handler;
 }
 
@@ -42,18 +45,19 @@ export class Router {
     private readonly answerReport: Answering,
   ) {}
 
-  json(path: string, { get, post, delete: del }: JsonHandlers): void {
+  json(path: string, { get, post, put, delete: del }: JsonHandlers, maxBodyBytes = MAX_BODY_BYTES): void {
     this.add(path, {
       ...(get && { get: (req, res) => this.attempt(req, res, () => get(req)) }),
-      ...(post && { post: this.withBody(post) }),
-      ...(del && { delete: this.withBody(del) }),
+      ...(post && { post: this.withBody(post, maxBodyBytes) }),
+      ...(put && { put: this.withBody(put, maxBodyBytes) }),
+      ...(del && { delete: this.withBody(del, maxBodyBytes) }),
     });
   }
 
   /** For answers outside the envelope, and for those that take their time. */
   add(path: string, handlers: Handlers): void {
     const route = this.app.route(path);
-    for (const method of ['get', 'post', 'delete'] as const) {
+    for (const method of ['get', 'post', 'put', 'delete'] as const) {
       const handler = handlers[method];
       // Requests are built from the class that has `startedMs`, which express's types cannot know.
       if (handler !== undefined) route[method](this.guarded(path, handler) as unknown as RequestHandler);
@@ -86,12 +90,14 @@ export class Router {
     };
   }
 
-  private withBody(work: (body: Buffer) => string): Handler {
+  private withBody(work: (body: Buffer) => string, maxBytes: number): Handler {
     return (req, res) => {
       readBody(
         req,
-        (body) => this.attempt(req, res, () => work(body), this.answerReport),
-        () => this.answers.error(req, res, bodyTooLarge(req)),
+        res,
+        maxBytes,
+        (body) => this.attempt(req, res, () => work(contentOf(req, body, maxBytes)), this.answerReport),
+        () => this.answers.error(req, res, bodyTooLarge(maxBytes)),
       );
     };
   }
@@ -121,9 +127,3 @@ export class Router {
 }
 
 const atOnce: Answering = (answer) => answer();
-
-/** A client that waits for `100 Continue` has not sent its body, so the connection cannot be used for another request. */
-function bodyTooLarge(req: ApiRequest): ApiError {
-  const headers: Record<string, string> = req.headers.expect === undefined ? {} : { Connection: 'close' };
-  return new ApiError('bodyTooLarge', `body must be at most ${MAX_BODY_BYTES} bytes`, headers);
-}

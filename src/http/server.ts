@@ -14,7 +14,6 @@ import type { HttpDependencies } from './dependencies';
 import { ApiError } from './errors';
 import { checkedKeyPair } from './key-pair';
 import { type HttpLimits, httpLimits } from './limits';
-import { MAX_BODY_BYTES } from './request-body';
 import { TraceIds } from './trace-ids';
 
 export class HttpServer {
@@ -54,8 +53,8 @@ export class HttpServer {
     this.server.maxHeadersCount = maxHeadersCount;
     this.server.timeout = answerTimeoutMs;
     this.server.on('checkContinue', (req, res) => {
-      // A body that will be refused need not be sent at all.
-      if (!(Number(req.headers['content-length'] ?? 0) > MAX_BODY_BYTES)) res.writeContinue();
+      // Whether its body comes is known only where the body is read, so the connection can't be used for another request.
+      res.shouldKeepAlive = false;
       onRequest(req, res);
     });
     this.server.on('checkExpectation', onRequest);

@@ -3,10 +3,9 @@
  * The wire form is a type of its own; nothing else knows its field names. Whatever a message holds, decoding
  * answers with one of three outcomes and never throws.
  */
-import { isUtf8 } from 'node:buffer';
 import type { Dot, LoadEvent } from '../core/event';
 import { CANONICAL_IPV4, isName, isOrigin, MAX_PROMPT_LENGTH, MAX_TIMESTAMP_DIGITS } from '../core/event';
-import { exactIntegerOf } from './exact-integer';
+import { exactIntegerOf, JsonObject } from './json-object';
 
 const WIRE_VERSION = 1;
 export const MAX_PAYLOAD_BYTES = 16 * 1024;
@@ -53,16 +52,8 @@ function quote(text: string): string {
 
 export function decodeEvent(payload: Uint8Array): DecodedEvent {
   if (payload.length > MAX_PAYLOAD_BYTES) return invalid('too-large');
-  if (!isUtf8(payload)) return invalid('not-utf8');
-  const json = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString();
-  let wire: unknown;
-  try {
-    wire = JSON.parse(json);
-  } catch {
-    return invalid('not-json');
-  }
-  if (typeof wire !== 'object' || wire === null || Array.isArray(wire)) return invalid('not-an-object');
-  return decodeFields(wire, json);
+  const object = JsonObject.read(payload);
+  return object instanceof JsonObject ? decodeFields(object.members, object.text) : invalid(object);
 }
 
 interface WireFields {

@@ -183,19 +183,7 @@ describe('40001400 Invalid input parameters', () => {
   const badDeletes: [string, unknown, string][] = [
     ['no request_id', {}, `request_id is required and must be ${text256}`],
     ['an empty request_id', { request_id: '' }, `request_id must be ${text256}`],
-    [
-      'too long a cluster',
-      { request_id, cluster: text(257) },
-      'cluster must be a string of at most 256 characters',
-    ],
-    [
-      'a number for a cluster',
-      { request_id, cluster: 1 },
-      'cluster must be a string of at most 256 characters',
-    ],
-    ['a bad ip', { request_id, ip: '10.0.0' }, 'ip must be an IPv4 address or empty'],
-    ['a bad prompt_length', { request_id, prompt_length: -1 }, promptRule],
-    ['a repeated field', '{"request_id":"a","cluster":"","cluster":""}', 'cluster must be given only once'],
+    ['a repeated request_id', '{"request_id":"a","request_id":"b"}', 'request_id must be given only once'],
   ];
 
   it.each(badDeletes)('names the bad fields of a delete with %s (I8)', async (_what, body, reason) => {
@@ -210,7 +198,6 @@ describe('40001400 Invalid input parameters', () => {
     ['a space', ' ', 'body must be a JSON object and is not valid JSON'],
     ['half an object', '{"cluster":"c"', 'body must be a JSON object and is not valid JSON'],
     ['two objects', '{}{}', 'body must be a JSON object and is not valid JSON'],
-    ['a byte order mark', '\ufeff{}', 'body must be a JSON object and is not valid JSON'],
     ['form data', 'cluster=c&request_id=r', 'body must be a JSON object and is not valid JSON'],
     ['a list', '[{"cluster":"c"}]', 'body must be a JSON object'],
     ['null', 'null', 'body must be a JSON object'],

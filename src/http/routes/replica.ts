@@ -10,6 +10,7 @@ import type { StatusJson } from '../../peers/status';
 import type { DigestWindow } from '../../replication/state-comparison';
 import type { Answers } from '../answers';
 import { ApiError } from '../errors';
+import { queryValue } from '../query-string';
 import type { Router } from '../router';
 
 export interface ReplicaDependencies {
@@ -27,15 +28,14 @@ export function addReplicaRoutes(routes: Router, answers: Answers, replica: Repl
   let streaming = 0;
   routes.json('/v1/replica/status', {
     get: (req) => {
-      const query = queryOf(req.url);
-      const nudge = query.get('nudge');
-      if (nudge !== null) replica.nudged(nudge);
-      return JSON.stringify(replica.status(windowOf(query)));
+      const nudge = queryValue(req.url, 'nudge');
+      if (nudge !== undefined) replica.nudged(nudge);
+      return JSON.stringify(replica.status(windowOf(req.url)));
     },
   });
   routes.add('/v1/replica/snapshot', {
     get: (req, res) => {
-      const selection = selectionOf(queryOf(req.url));
+      const selection = selectionOf(req.url);
       if (streaming >= MAX_SNAPSHOTS) {
         throw new ApiError('unavailable', `already streaming ${MAX_SNAPSHOTS} snapshots`, {
           'Retry-After': '1',
@@ -71,31 +71,26 @@ async function* piecesOf(lines: Iterable<string>): AsyncGenerator<string> {
   yield piece;
 }
 
-function queryOf(url: string): URLSearchParams {
-  const start = url.indexOf('?');
-  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
-}
-
-function windowOf(query: URLSearchParams): DigestWindow | undefined {
-  const adds = query.get('adds_since');
-  const deletions = query.get('deletions_since');
-  if (adds === null && deletions === null) return undefined;
-  const window = { addsSince: Number(adds), deletionsSince: Number(deletions) };
+function windowOf(url: string): DigestWindow | undefined {
+  const adds = queryValue(url, 'adds_since');
+  const deletions = queryValue(url, 'deletions_since');
+  if (adds === undefined && deletions === undefined) return undefined;
+  const window = { addsSince: Number(adds ?? 0), deletionsSince: Number(deletions ?? 0) };
   if (!Number.isSafeInteger(window.addsSince) || !Number.isSafeInteger(window.deletionsSince)) {
     throw new ApiError('invalidInput', 'adds_since and deletions_since must be seconds since 1970');
   }
   return window;
 }
 
-function selectionOf(query: URLSearchParams): SnapshotSelection | undefined {
-  const adds = query.get('adds');
-  const deletions = query.get('deletions');
-  if (adds === null && deletions === null) return undefined;
+function selectionOf(url: string): SnapshotSelection | undefined {
+  const adds = queryValue(url, 'adds');
+  const deletions = queryValue(url, 'deletions');
+  if (adds === undefined && deletions === undefined) return undefined;
   const selection = { adds: readRanges(adds ?? ''), deletions: readRanges(deletions ?? '') };
   if (!selection.adds || !selection.deletions) {
     throw new ApiError('invalidInput', 'adds and deletions must be ranges of seconds, such as 100-105,110');
   }
-  const since = /^(\d{1,15}),(\d{1,15})$/.exec(query.get('since') ?? '0,0');
+  const since = /^(\d{1,15}),(\d{1,15})$/.exec(queryValue(url, 'since') ?? '0,0');
   if (!since) throw new ApiError('invalidInput', 'since must be two counts, such as 12,3');
   return {
     adds: selection.adds,
