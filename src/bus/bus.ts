@@ -38,6 +38,8 @@ export interface Bus {
   readonly connected: boolean;
   /** The latest reason: while not connected it can be newer than the one of the last `onStatus`. */
   readonly reason: string;
+  /** Nobody else is on this bus, nor can be missed there: what is published need not even be written down. */
+  readonly alone: boolean;
   /**
    * Subscribes and starts connecting. Returns at once, whether or not the bus can be reached, and keeps trying for
    * ever. `onStatus` reports `connected` only when the subscriptions are known to the server: what others publish from

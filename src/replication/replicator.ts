@@ -269,6 +269,10 @@ export class Replicator {
   }
 
   private publish(type: LoadEventType, event: LoadEvent): void {
+    if (this.bus.alone) {
+      this.counts.published[type]++;
+      return;
+    }
     const subject = this.subjects[type];
     const payload = encodeEvent(event);
     const sent = this.bus.publish(subject, payload);
