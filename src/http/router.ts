@@ -8,6 +8,7 @@ import type { ServerResponse } from 'node:http';
 import type { AnswerTurn } from './answer-turn';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
+import { isCrossSite } from './cross-site';
 import { ApiError } from './errors';
 import { contentOf } from './content-encoding';
 import { bodyTooLarge, MAX_BODY_BYTES, readBody } from './request-body';
@@ -57,7 +58,9 @@ export class Router {
     for (const method of ['get', 'post', 'put', 'delete'] as const) {
       const handler = handlers[method];
       // Requests are built from the class that has `startedMs`, which express's types cannot know.
-      if (handler !== undefined) route[method](this.guarded(path, handler) as unknown as RequestHandler);
+      if (handler === undefined) continue;
+      const safe = method === 'get' ? handler : ofOwnSite(handler);
+      route[method](this.guarded(path, safe) as unknown as RequestHandler);
     }
     const others = this.otherMethods(Object.keys(handlers));
     route.all(this.guarded(path, others) as unknown as RequestHandler);
@@ -122,3 +125,11 @@ export class Router {
   }
 }
 
+/** What changes state is for gateways and operators, not for the pages that people happen to have open. */
+function ofOwnSite(handler: Handler): Handler {
+  return (req, res) => {
+    if (isCrossSite(req))
+      throw new ApiError('crossSite', 'web pages of other origins may change nothing here');
+    return handler(req, res);
+  };
+}

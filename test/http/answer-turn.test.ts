@@ -41,7 +41,11 @@ describe('requests in one packet on one connection', () => {
       `${method} ${path} HTTP/1.1\r\nHost: replica\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     const query = request('GET', '/v1/load/stats?cluster=turn');
     raw.send(
-      request('POST', '/v1/load/stats', '{"cluster":"turn","request_id":"t","ip":"10.0.0.1","prompt_length":7}') +
+      request(
+        'POST',
+        '/v1/load/stats',
+        '{"cluster":"turn","request_id":"t","ip":"10.0.0.1","prompt_length":7}',
+      ) +
         query +
         request('DELETE', '/v1/load/prompt', '{"request_id":"t"}') +
         query +
@@ -50,7 +54,7 @@ describe('requests in one packet on one connection', () => {
     );
     const seen: unknown[] = [];
     for (let answer = 0; answer < 6; answer++) {
-      const { data } = await raw.answer();
+      const { data } = (await raw.answer()).envelope;
       const rows = data as Row[] | null;
       seen.push(rows && rows.map((row) => [row.queued_req_num, row.prompt_length]));
     }
