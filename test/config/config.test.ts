@@ -60,6 +60,7 @@ describe('the configuration', () => {
           METADATA_CENTER_MAX_WATCHERS: '7',
           HTTP_TLS_CERT_FILE: '/c',
           HTTP_TLS_KEY_FILE: '/k',
+          NATS_IGNORE_DISCOVERED_SERVERS: 'TRUE',
           NATS_URL: 'nats://user:p%40ss@nats-0:4223,tls://nats-1,10.0.0.1:4224, nats://tok@[::1]:4225',
           NATS_SUBJECT_PREFIX: 'team-a.metadata_center',
           NATS_USER: 'u',
@@ -97,6 +98,7 @@ describe('the configuration', () => {
       http: { host: '127.0.0.2', port: 9090, maxWatchers: 7, tls: { certFile: '/c', keyFile: '/k' } },
       subjectPrefix: 'team-a.metadata_center',
       nats: {
+        ignoreDiscovered: true,
         servers: [
           server({ host: 'nats-0', port: 4223, user: 'user', pass: 'p@ss' }),
           server({ host: 'nats-1', tls: true }),
