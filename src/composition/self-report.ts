@@ -14,6 +14,7 @@ import type { PeerExchange } from '../peers/peer-exchange';
 import type { StatusJson } from '../peers/status';
 import { digestsJson } from '../peers/status';
 import { CONTEXT_LIMITS } from '../replication/limits';
+import { payloadProblem } from './event-bus';
 import type { DigestWindow } from '../replication/state-comparison';
 import { digestsOf } from '../replication/state-comparison';
 
@@ -50,7 +51,12 @@ export class SelfReport {
     const caughtUp = joining.ready && joining.caughtUp;
     const body = {
       ready: this.ready,
-      degraded: !bus.connected || !caughtUp || history?.degraded === true || clockWentBack,
+      degraded:
+        !bus.connected ||
+        payloadProblem(bus) !== undefined ||
+        !caughtUp ||
+        history?.degraded === true ||
+        clockWentBack,
       reason: this.reason(),
       replica: origin,
       bus: { connected: bus.connected, reason: bus.reason },
@@ -112,6 +118,8 @@ export class SelfReport {
     if (this.ready && behindUs > CLOCK_TOLERANCE_US) {
       return `the clock went back by ${Math.round(behindUs / 1e6)} s: what others report may be refused until it has caught up, or the replica is restarted`;
     }
+    const smallPayload = payloadProblem(bus);
+    if (this.ready && smallPayload !== undefined) return smallPayload;
     if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
     return exchange.joining.current.reason;
   }

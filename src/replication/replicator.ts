@@ -62,6 +62,8 @@ export interface ReplicatorParts {
 export class ReplicatorCounts {
   readonly published = { add: 0, 'prompt-delete': 0, delete: 0 };
   readonly unpublished = { add: 0, 'prompt-delete': 0, delete: 0 };
+  /** Of the unpublished, and heartbeats: no bus with this limit will ever take them. */
+  readonly tooLarge = { add: 0, 'prompt-delete': 0, delete: 0, heartbeat: 0 };
   readonly received = { add: 0, 'prompt-delete': 0, delete: 0 };
   /** Own events that came back, events of a later version or an unknown type. */
   own = 0;
@@ -287,7 +289,9 @@ export class Replicator {
     const payload = encodeEvent(event);
     const sent = this.bus.publish(subject, payload);
     (sent ? this.counts.published : this.counts.unpublished)[type]++;
-    if (!sent) this.republisher.keep(subject, payload);
+    if (sent) return;
+    if (payload.length > (this.bus.maxPayload ?? Infinity)) this.counts.tooLarge[type]++;
+    else this.republisher.keep(subject, payload);
   }
 
   private now(): number {
