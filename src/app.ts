@@ -18,6 +18,7 @@ import { registerMetrics } from './composition/metrics';
 import { createPeers, type Peers } from './composition/peers';
 import { SelfReport } from './composition/self-report';
 import { createStreams, type Streams } from './composition/streams';
+import { warmUp } from './composition/warm-up';
 import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
@@ -25,6 +26,8 @@ import { snapshotLines } from './core/snapshot';
 import { readPages } from './dashboard/pages';
 import { DebugServer } from './debug/debug-server';
 import type { History } from './history/history';
+import { createMessageClasses } from './http/api-request';
+import type { HttpDependencies } from './http/dependencies';
 import type { HttpServer } from './http/server';
 import { BusTroubles, replicationLatency } from './observability/bus-metrics';
 import { LatencyCounts } from './observability/latency-counts';
@@ -67,6 +70,7 @@ export class App {
   private readonly files: LiveFiles;
   private readonly debug: DebugServer | undefined;
   private readonly report: SelfReport;
+  private readonly warm: () => Promise<void>;
 
   constructor(
     private readonly config: Config,
@@ -138,29 +142,29 @@ export class App {
     const { watchers } = this.streams;
 
     // What answers.
+    const monotonicMs = (): number => performance.now();
     this.debug = config.debug && new DebugServer(guard, logger);
-    this.http = createHttpServer(
-      config.http,
-      {
-        accessTokens: guard,
-        replicator,
-        replica: {
-          status: (window) => report.status(window),
-          snapshot: (selection) => snapshotLines(stats, context, origin, report.ready, selection),
-          nudged: (replica) => exchange.antiEntropy.nudged(replica),
-        },
-        watchers,
-        replayPolicy: config.replayPolicy,
-        readiness,
-        logger,
-        registry,
-        version,
-        pages: readPages(),
-        monotonicMs: () => performance.now(),
-        randomBytes,
+    const httpDependencies: HttpDependencies = {
+      accessTokens: guard,
+      replicator,
+      replica: {
+        status: (window) => report.status(window),
+        snapshot: (selection) => snapshotLines(stats, context, origin, report.ready, selection),
+        nudged: (replica) => exchange.antiEntropy.nudged(replica),
       },
-      this.files,
-    );
+      watchers,
+      replayPolicy: config.replayPolicy,
+      readiness,
+      logger,
+      registry,
+      version,
+      pages: readPages(),
+      messageClasses: createMessageClasses(monotonicMs),
+      monotonicMs,
+      randomBytes,
+    };
+    this.warm = () => warmUp(httpDependencies, load);
+    this.http = createHttpServer(config.http, httpDependencies, this.files);
     const { republisher, peers, http } = this;
     const traffic = { bus, history, replicator, republisher, peers, watchers, http };
     registerMetrics(registry, config, { version, logDropped, context, report, ...traffic });
@@ -170,6 +174,7 @@ export class App {
   async start(): Promise<number> {
     const { http, debug, subjectPrefix } = this.config;
     const port = await this.http.listen(http.host, http.port);
+    void this.warm().then(() => (this.report.warm = true));
     if (debug) await this.debug?.listen(debug.host, debug.port);
     this.files.start();
     this.bus.start(

@@ -37,11 +37,13 @@ const CLOCK_TOLERANCE_US = 5_000_000;
 export class SelfReport {
   /** Set when the replica begins to stop. */
   stopping = false;
+  /** Set when what the first caller will need has been compiled. */
+  warm = false;
 
   constructor(private readonly parts: ReplicaParts) {}
 
   get ready(): boolean {
-    return this.parts.exchange.joining.current.ready && !this.stopping;
+    return this.warm && this.parts.exchange.joining.current.ready && !this.stopping;
   }
 
   readiness(): Readiness {
@@ -113,6 +115,7 @@ export class SelfReport {
   private reason(): string {
     const { bus, history, exchange } = this.parts;
     if (this.stopping) return 'shutting down';
+    if (!this.warm) return 'warming up';
     if (this.ready && !bus.connected) return 'the bus is not connected';
     const behindUs = this.clockBehindUs();
     if (this.ready && behindUs > CLOCK_TOLERANCE_US) {
