@@ -67,6 +67,8 @@ export class ReplicatorCounts {
   own = 0;
   unknown = 0;
   readonly dropped = new Map<DropReason, number>();
+  /** Reports over HTTP that found a limit reached. */
+  readonly refused = { 'too-many-in-flight': 0, 'too-many-engines': 0, 'too-many-finished': 0 };
 
   drop(reason: DropReason): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
@@ -130,12 +132,12 @@ export class Replicator {
       return moved ? 'moved' : 'duplicate';
     }
     if (!status.deleteWaits && this.isLateCopy(status.deletedUs, now)) return 'duplicate';
-    if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
+    if (loadStats.inFlight.size >= options.maxInFlight) return this.refuse('too-many-in-flight');
     if (
       loadStats.engines.listedCount >= options.maxEngines &&
       loadStats.engines.find(report.cluster, report.ip)?.listed !== true
     ) {
-      return 'too-many-engines';
+      return this.refuse('too-many-engines');
     }
     // Add times of one origin ascend strictly, so that `(t, origin)` is unique.
     const timeUs = Math.max(now, this.lastAddUs + 1);
@@ -153,9 +155,9 @@ export class Replicator {
       timestampNs,
     };
     const outcome = this.commit(event, now);
-    if (outcome === 'engine-ceiling') return 'too-many-engines';
-    if (outcome === 'finished-ceiling') return 'too-many-finished';
-    if (outcome !== 'applied') return 'too-many-in-flight';
+    if (outcome === 'engine-ceiling') return this.refuse('too-many-engines');
+    if (outcome === 'finished-ceiling') return this.refuse('too-many-finished');
+    if (outcome !== 'applied') return this.refuse('too-many-in-flight');
     this.lastAddUs = timeUs;
     return 'accepted';
   }
@@ -256,7 +258,12 @@ export class Replicator {
     const timeUs = this.deletionTimeUs(first, now);
     const event: LoadEvent = { type, origin: this.origin, seq: this.lastSeq + 1, timeUs, requestId };
     const outcome = this.commit(event, now);
-    return outcome === 'applied' ? 'accepted' : 'too-many-finished';
+    return outcome === 'applied' ? 'accepted' : this.refuse('too-many-finished');
+  }
+
+  private refuse<R extends keyof ReplicatorCounts['refused']>(result: R): R {
+    this.counts.refused[result]++;
+    return result;
   }
 
   /** No earlier than the adds it ends: a clock that is behind must not leave a request in flight. */

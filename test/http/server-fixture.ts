@@ -34,6 +34,7 @@ export const readyBody = {
   peers: {},
   history: { state: 'none' },
   missing_events: 0,
+  limits: {},
 };
 
 const MINUTE_US = 60_000_000;
