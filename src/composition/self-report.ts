@@ -143,6 +143,12 @@ export class SelfReport {
       return `limit reached: ${Object.keys(this.limitWatch.reached()).join(', ')}`;
     }
     if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
-    return exchange.joining.current.reason;
+    const { ready, reason } = exchange.joining.current;
+    const peers = Object.values(exchange.peerStates());
+    if (!ready || peers.length === 0) return reason;
+    // How it caught up stays true; how the peers are is as of now.
+    const readyPeers = peers.filter((state) => state === 'ready').length;
+    const began = reason === 'there is no peer' ? 'began alone' : reason;
+    return `${began}; ${readyPeers} of ${peers.length} peers ready`;
   }
 }

@@ -131,7 +131,7 @@ export class Joining {
       return { ready: true, caughtUp: true, reason: 'caught up with its peers' };
     }
     if (ready.length === 0 && allAsked && history === 'partial') {
-      return { ready: true, caughtUp: true, reason: 'history replayed, and no peer is ready' };
+      return { ready: true, caughtUp: true, reason: 'history replayed' };
     }
     if (ready.length === 0 && history === 'none') {
       if (statuses.length === 0) return { ready: true, caughtUp: true, reason: 'there is no peer' };
