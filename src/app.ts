@@ -12,7 +12,7 @@ import {
   createHttpServer,
   createPeerTransport,
 } from './composition/access';
-import { createEventBus } from './composition/event-bus';
+import { createEventBus, payloadProblem } from './composition/event-bus';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
 import { createPeers, type Peers } from './composition/peers';
@@ -56,6 +56,7 @@ export class App {
   private readonly bus: Bus;
   /** Undefined where nothing is kept: without NATS, or switched off. */
   private readonly history: History | undefined;
+  private readonly troubles: BusTroubles;
   private readonly republisher: Republisher;
   private readonly replicator: Replicator;
   private readonly expiry: ExpiryRun;
@@ -88,10 +89,11 @@ export class App {
     this.expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
 
     // How events come and go.
+    this.troubles = new BusTroubles(registry, logger);
     const { bus, history } = createEventBus(
       config,
       `metadata-center ${origin}`,
-      new BusTroubles(registry, logger).count,
+      this.troubles.count,
       {
         isServing: () => this.peers.exchange.joining.current.ready,
         onMessage: (payload) => this.replicator.receive(payload, 'replay'),
@@ -222,6 +224,8 @@ export class App {
   private busChanged({ connected, reason }: BusStatus): void {
     this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
     if (!connected) return;
+    const problem = payloadProblem(this.bus);
+    if (problem !== undefined) this.troubles.count('max-payload', problem);
     this.republisher.busConnected();
     this.peers.exchange.antiEntropy.busConnected();
   }

@@ -18,7 +18,14 @@ const STOP_WITHIN_MS = 9_500;
  */
 const SAME_SIGNAL_MS = process.env['npm_lifecycle_event'] === undefined ? 0 : 250;
 
+/**
+ * Lookups of names that hang hold a thread each: 8 for NATS, and one that its client makes itself, one for the peers.
+ * What is left is as many as Node has by default.
+ */
+const THREADS = '14';
+
 function main(): void {
+  process.env['UV_THREADPOOL_SIZE'] ??= THREADS;
   const config = configured(() => parseConfig(process.env));
   if (!config) return;
   // Whoever reads stderr may be gone too.

@@ -16,6 +16,7 @@ import type { StatusJson } from '../peers/status';
 import { digestsJson } from '../peers/status';
 import { CONTEXT_LIMITS } from '../replication/limits';
 import type { ReplicatorCounts } from '../replication/replicator';
+import { payloadProblem } from './event-bus';
 import type { DigestWindow } from '../replication/state-comparison';
 import { digestsOf } from '../replication/state-comparison';
 
@@ -34,6 +35,12 @@ export interface ReplicaParts {
 
 /** A clock that went back by more than this leaves the view with a wrong idea of what has expired, until it catches up. */
 const CLOCK_TOLERANCE_US = 5_000_000;
+
+/** Reasons that say how things are, in the words for how they were at the start. */
+const BEGINNINGS: Readonly<Record<string, string>> = {
+  'there is no peer': 'began alone',
+  'no event yet anywhere': 'began before any event',
+};
 
 export class SelfReport {
   /** Set when the replica begins to stop. */
@@ -56,7 +63,13 @@ export class SelfReport {
     const limited = this.limitWatch?.degrades === true;
     const body = {
       ready: this.ready,
-      degraded: !bus.connected || !caughtUp || history?.degraded === true || clockWentBack || limited,
+      degraded:
+        !bus.connected ||
+        payloadProblem(bus) !== undefined ||
+        !caughtUp ||
+        history?.degraded === true ||
+        clockWentBack ||
+        limited,
       reason: this.reason(),
       replica: origin,
       bus: { connected: bus.connected, reason: bus.reason },
@@ -142,13 +155,14 @@ export class SelfReport {
     if (this.ready && this.limitWatch?.degrades === true) {
       return `limit reached: ${Object.keys(this.limitWatch.reached()).join(', ')}`;
     }
+    const smallPayload = payloadProblem(bus);
+    if (this.ready && smallPayload !== undefined) return smallPayload;
     if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
     const { ready, reason } = exchange.joining.current;
     const peers = Object.values(exchange.peerStates());
     if (!ready || peers.length === 0) return reason;
     // How it caught up stays true; how the peers are is as of now.
     const readyPeers = peers.filter((state) => state === 'ready').length;
-    const began = reason === 'there is no peer' ? 'began alone' : reason;
-    return `${began}; ${readyPeers} of ${peers.length} peers ready`;
+    return `${BEGINNINGS[reason] ?? reason}; ${readyPeers} of ${peers.length} peers ready`;
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { Express, RequestHandler } from 'express';
 import type { ServerResponse } from 'node:http';
+import type { AnswerTurn } from './answer-turn';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import { isCrossSite } from './cross-site';
@@ -30,9 +31,6 @@ export interface Handlers {
   readonly delete?: Handler;
 }
 
-/** Says when an answer is given. */
-type Answering = (answer: () => void) => void;
-
 /** By the path of the route, not of the request, so that no spelling of a URL leads around the check. */
 const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
 
@@ -42,13 +40,12 @@ export class Router {
     private readonly answers: Answers,
     /** Undefined: nobody needs a token. */
     private readonly accessTokens: AccessTokens | undefined,
-    /** A report is answered when its event has left: not even kill -9 takes back what a gateway was told. */
-    private readonly answerReport: Answering,
+    private readonly turn: AnswerTurn,
   ) {}
 
   json(path: string, { get, post, put, delete: del }: JsonHandlers, maxBodyBytes = MAX_BODY_BYTES): void {
     this.add(path, {
-      ...(get && { get: (req, res) => this.attempt(req, res, () => get(req)) }),
+      ...(get && { get: (req, res) => this.turn.query(() => this.attempt(req, res, () => get(req))()) }),
       ...(post && { post: this.withBody(post, maxBodyBytes) }),
       ...(put && { put: this.withBody(put, maxBodyBytes) }),
       ...(del && { delete: this.withBody(del, maxBodyBytes) }),
@@ -99,21 +96,20 @@ export class Router {
         req,
         res,
         maxBytes,
-        (body) => this.attempt(req, res, () => work(contentOf(req, body, maxBytes)), this.answerReport),
+        (body) => this.turn.report(this.attempt(req, res, () => work(contentOf(req, body, maxBytes)))),
         () => this.answers.error(req, res, bodyTooLarge(maxBytes)),
       );
     };
   }
 
-  private attempt(req: ApiRequest, res: ServerResponse, work: () => string, answering = atOnce): void {
-    let dataJson: string;
+  /** Does the work at once; what it returns gives the answer. */
+  private attempt(req: ApiRequest, res: ServerResponse, work: () => string): () => void {
     try {
-      dataJson = work();
+      const dataJson = work();
+      return () => this.answers.ok(req, res, dataJson);
     } catch (error) {
-      this.answers.error(req, res, error);
-      return;
+      return () => this.answers.error(req, res, error);
     }
-    answering(() => this.answers.ok(req, res, dataJson));
   }
 
   private otherMethods(methods: readonly string[]): Handler {
@@ -137,5 +133,3 @@ function ofOwnSite(handler: Handler): Handler {
     return handler(req, res);
   };
 }
-
-const atOnce: Answering = (answer) => answer();

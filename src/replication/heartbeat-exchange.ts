@@ -56,6 +56,8 @@ export class HeartbeatExchange {
     const { origin, highestSeq } = this.replicator;
     this.context.announce(origin, highestSeq, now, now);
     const heartbeat = composeHeartbeat(origin, highestSeq, this.context, now - NAMED_FOR_US, now);
-    this.bus.publish(this.subject, encodeHeartbeat(heartbeat));
+    const payload = encodeHeartbeat(heartbeat);
+    if (payload.length > (this.bus.maxPayload ?? Infinity)) this.replicator.counts.tooLarge.heartbeat++;
+    this.bus.publish(this.subject, payload);
   }
 }

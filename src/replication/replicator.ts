@@ -3,8 +3,9 @@
  * `SnapshotMerge`.)
  *
  * A report is checked against the view, stamped with a dot and a time, applied to the replica's own view and published,
- * all in one synchronous step, so that the answer that follows is read-your-writes (I5) and does not wait for the bus
- * (I6). Everyone else's events come from the subscription and pass through `receive`.
+ * all in one synchronous step, so that the answer that follows is read-your-writes (I5). It waits until the event is written
+ * to a connected bus, and for nothing where there is none (I6). Everyone else's events come from the subscription and
+ * pass through `receive`.
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
@@ -62,6 +63,8 @@ export interface ReplicatorParts {
 export class ReplicatorCounts {
   readonly published = { add: 0, 'prompt-delete': 0, delete: 0 };
   readonly unpublished = { add: 0, 'prompt-delete': 0, delete: 0 };
+  /** Of the unpublished, and heartbeats: no bus with this limit will ever take them. */
+  readonly tooLarge = { add: 0, 'prompt-delete': 0, delete: 0, heartbeat: 0 };
   readonly received = { add: 0, 'prompt-delete': 0, delete: 0 };
   /** Own events that came back, events of a later version or an unknown type. */
   own = 0;
@@ -286,11 +289,17 @@ export class Replicator {
   }
 
   private publish(type: LoadEventType, event: LoadEvent): void {
+    if (this.bus.alone) {
+      this.counts.published[type]++;
+      return;
+    }
     const subject = this.subjects[type];
     const payload = encodeEvent(event);
     const sent = this.bus.publish(subject, payload);
     (sent ? this.counts.published : this.counts.unpublished)[type]++;
-    if (!sent) this.republisher.keep(subject, payload);
+    if (sent) return;
+    if (payload.length > (this.bus.maxPayload ?? Infinity)) this.counts.tooLarge[type]++;
+    else this.republisher.keep(subject, payload);
   }
 
   private now(): number {

@@ -20,7 +20,7 @@ interface Kept {
 }
 
 export class Republisher {
-  /** Events that were too many to keep. */
+  /** Events that were too many to keep, or are larger than the server that came back takes. */
   dropped = 0;
   private kept: Kept[] = [];
   private bytes = 0;
@@ -64,6 +64,7 @@ export class Republisher {
   /** Publishes what is left, as far as the bus takes it, and ends. */
   finish(): void {
     this.stop();
+    this.dropTooLarge();
     for (const { subject, payload } of this.kept) if (!this.bus.publish(subject, payload)) return;
   }
 
@@ -73,6 +74,7 @@ export class Republisher {
   }
 
   private publish(from: number, isLast: boolean): void {
+    this.dropTooLarge();
     let next = Math.max(from, this.first);
     while (next < this.first + this.kept.length) {
       const { subject, payload } = this.kept[next - this.first]!;
@@ -85,6 +87,17 @@ export class Republisher {
       this.stop();
       this.drop(this.kept.length);
     }
+  }
+
+  private dropTooLarge(): void {
+    const most = this.bus.maxPayload ?? Infinity;
+    const fitting = this.kept.filter(({ payload }) => payload.length <= most);
+    const tooLarge = this.kept.length - fitting.length;
+    if (tooLarge === 0) return;
+    this.dropped += tooLarge;
+    this.first += tooLarge;
+    this.kept = fitting;
+    this.bytes = fitting.reduce((sum, { payload }) => sum + payload.length, 0);
   }
 
   private drop(count: number): void {

@@ -4,7 +4,14 @@
  * answers with one of three outcomes and never throws.
  */
 import type { Dot, LoadEvent } from '../core/event';
-import { CANONICAL_IPV4, isName, isOrigin, MAX_PROMPT_LENGTH, MAX_TIMESTAMP_DIGITS } from '../core/event';
+import {
+  CANONICAL_IPV4,
+  isName,
+  isOrigin,
+  MAX_NAME_LENGTH,
+  MAX_PROMPT_LENGTH,
+  MAX_TIMESTAMP_DIGITS,
+} from '../core/event';
 import { exactIntegerOf, JsonObject } from './json-object';
 
 const WIRE_VERSION = 1;
@@ -49,6 +56,19 @@ const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/;
 function quote(text: string): string {
   return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text);
 }
+
+/** Of the largest add that can be reported: each character of a name may take six bytes. */
+export const LARGEST_EVENT_BYTES = encodeEvent({
+  type: 'add',
+  origin: 'x'.repeat(16),
+  seq: Number.MAX_SAFE_INTEGER,
+  timeUs: Number.MAX_SAFE_INTEGER,
+  requestId: '\u0001'.repeat(MAX_NAME_LENGTH),
+  cluster: '\u0001'.repeat(MAX_NAME_LENGTH),
+  ip: '255.255.255.255',
+  promptLength: MAX_PROMPT_LENGTH,
+  timestampNs: -(2n ** 63n),
+}).length;
 
 export function decodeEvent(payload: Uint8Array): DecodedEvent {
   if (payload.length > MAX_PAYLOAD_BYTES) return invalid('too-large');

@@ -67,6 +67,7 @@ describe('the configuration', () => {
           HTTP_KEEP_ALIVE_TIMEOUT: '11m',
           HTTP_TLS_CERT_FILE: '/c',
           HTTP_TLS_KEY_FILE: '/k',
+          NATS_IGNORE_DISCOVERED_SERVERS: 'TRUE',
           NATS_URL: 'nats://user:p%40ss@nats-0:4223,tls://nats-1,10.0.0.1:4224, nats://tok@[::1]:4225',
           NATS_SUBJECT_PREFIX: 'team-a.metadata_center',
           NATS_USER: 'u',
@@ -110,6 +111,7 @@ describe('the configuration', () => {
       },
       subjectPrefix: 'team-a.metadata_center',
       nats: {
+        ignoreDiscovered: true,
         servers: [
           server({ host: 'nats-0', port: 4223, user: 'user', pass: 'p@ss' }),
           server({ host: 'nats-1', tls: true }),

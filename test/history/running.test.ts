@@ -135,7 +135,7 @@ test('status and metrics show the stream, and replayed events are no sign of lat
     data: { history: Record<string, unknown> };
   };
   expect(data.history).toMatchObject({
-    state: 'partial',
+    state: 'young',
     available: true,
     stream: STREAM,
     messages: load.reports,

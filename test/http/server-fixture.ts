@@ -121,6 +121,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
 const busThatIsDown: Bus = {
   connected: false,
   reason: 'down',
+  alone: false,
   start: () => undefined,
   publish: () => false,
   whenWritten: (callback) => callback(),
