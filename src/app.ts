@@ -31,6 +31,7 @@ import type { HttpDependencies } from './http/dependencies';
 import type { HttpServer } from './http/server';
 import { BusTroubles, replicationLatency } from './observability/bus-metrics';
 import { LatencyCounts } from './observability/latency-counts';
+import { LimitWatch } from './observability/limit-watch';
 import type { PeerTransport } from './peers/peer-transport';
 import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
@@ -71,6 +72,7 @@ export class App {
   private readonly debug: DebugServer | undefined;
   private readonly report: SelfReport;
   private readonly warm: () => Promise<void>;
+  private readonly limitWatch: LimitWatch;
 
   constructor(
     private readonly config: Config,
@@ -166,8 +168,19 @@ export class App {
     this.warm = () => warmUp(httpDependencies, load);
     this.http = createHttpServer(config.http, httpDependencies, this.files);
     const { republisher, peers, http } = this;
-    const traffic = { bus, history, replicator, republisher, peers, watchers, http };
-    registerMetrics(registry, config, { version, logDropped, context, report, ...traffic });
+    const limits = report.limits(
+      config,
+      replicator.counts.refused,
+      () => watchers.count,
+      () => http.connections,
+    );
+    this.limitWatch = report.limitWatch = new LimitWatch(
+      limits,
+      (fields, message) => logger.warn(fields, message),
+      () => performance.now(),
+    );
+    const traffic = { bus, history, replicator, republisher, peers, watchers };
+    registerMetrics(registry, config, { version, logDropped, context, limits, ...traffic });
   }
 
   /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
@@ -188,6 +201,7 @@ export class App {
     this.peers.discovery?.start();
     this.peers.exchange.start();
     this.expiry.start();
+    this.limitWatch.start();
     this.streams.recentSums.start();
     this.heartbeats.start();
     return port;
@@ -201,6 +215,7 @@ export class App {
     this.peers.discovery?.stop();
     this.peers.exchange.stop();
     this.expiry.stop();
+    this.limitWatch.stop();
     this.streams.recentSums.stop();
     this.heartbeats.stop();
     this.republisher.finish();

@@ -35,6 +35,7 @@ export const readyBody = {
   peers: {},
   history: { state: 'none' },
   missing_events: 0,
+  limits: {},
 };
 
 const MINUTE_US = 60_000_000;
