@@ -40,8 +40,17 @@ import { heartbeatSubject, loadWildcard } from './wire/subjects';
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
 
+export interface AppIdentity {
+  /** A new random id at each start. */
+  readonly origin: string;
+  readonly version: string;
+  readonly logger: Logger;
+  /** How many lines of the log could not be written. */
+  readonly logDropped: () => number;
+}
+
 export class App {
-  readonly origin = randomBytes(12).toString('base64url');
+  private readonly logger: Logger;
   private readonly nowUs = wallClock();
   private readonly bus: Bus;
   /** Undefined where nothing is kept: without NATS, or switched off. */
@@ -61,10 +70,10 @@ export class App {
 
   constructor(
     private readonly config: Config,
-    private readonly logger: Logger,
-    version: string,
+    { origin, version, logger, logDropped }: AppIdentity,
   ) {
-    const { origin, nowUs } = this;
+    this.logger = logger;
+    const { nowUs } = this;
     const { load, subjectPrefix } = config;
     const registry = new Registry();
     this.files = new LiveFiles(logger);
@@ -154,7 +163,7 @@ export class App {
     );
     const { republisher, peers, http } = this;
     const traffic = { bus, history, replicator, republisher, peers, watchers, http };
-    registerMetrics(registry, config, { version, context, report, ...traffic });
+    registerMetrics(registry, config, { version, logDropped, context, report, ...traffic });
   }
 
   /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */

@@ -1,10 +1,12 @@
 /**
  * The entry: environment in, signals in, exit code out. Everything else is in the composition root.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App } from './app';
 import { ConfigError, parseConfig } from './config/config';
+import { LogOutput } from './observability/log-output';
 import { createLogger } from './observability/logger';
 
 /** A stop that takes longer than this has failed. */
@@ -26,7 +28,15 @@ function main(): void {
   process.env['UV_THREADPOOL_SIZE'] ??= THREADS;
   const config = configured(() => parseConfig(process.env));
   if (!config) return;
-  const logger = createLogger(config.logLevel, process.stdout);
+  // Whoever reads stderr may be gone too.
+  process.stderr.on('error', () => undefined);
+  const output = new LogOutput(
+    process.stdout,
+    (line) => process.stderr.write(line),
+    () => performance.now(),
+  );
+  const origin = randomBytes(12).toString('base64url');
+  const logger = createLogger(config.logLevel, origin, output);
   for (const warning of config.warnings) logger.warn(warning);
   const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as {
     version: string;
@@ -39,7 +49,9 @@ function main(): void {
   process.on('uncaughtException', (error) => fatal(error, 'unexpected exception'));
   process.on('unhandledRejection', (error) => fatal(error, 'unhandled rejection'));
 
-  const app = configured(() => new App(config, logger, version));
+  const app = configured(
+    () => new App(config, { origin, version, logger, logDropped: () => output.dropped }),
+  );
   if (!app) return;
   let stopping: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
@@ -61,7 +73,7 @@ function main(): void {
   process.on('SIGINT', stop);
 
   app.start().then(
-    (port) => logger.info({ version, replica: app.origin, host: config.http.host, port }, 'started'),
+    (port) => logger.info({ version, host: config.http.host, port }, 'started'),
     (error: unknown) => fatal(error, 'could not start'),
   );
 }

@@ -48,6 +48,8 @@ export interface Bus {
   readonly connected: boolean;
   /** The latest reason: while not connected it can be newer than the one of the last `onStatus`. */
   readonly reason: string;
+  /** Nobody else is on this bus, nor can be missed there: what is published need not even be written down. */
+  readonly alone: boolean;
   /** The largest message that can be published, bytes; undefined while that is not known, or where all can. */
   readonly maxPayload?: number | undefined;
   /**

@@ -73,6 +73,10 @@ export class NatsBus implements Bus {
     return this.why;
   }
 
+  get alone(): boolean {
+    return false;
+  }
+
   /** The one that it is connected to now. */
   get server(): NatsServer | undefined {
     return this.connected ? this.at : undefined;

@@ -20,6 +20,7 @@ import type { SelfReport } from './self-report';
 
 export interface MeasuredParts {
   readonly version: string;
+  readonly logDropped: () => number;
   readonly context: CausalContext;
   readonly bus: Bus;
   readonly history: History | undefined;
@@ -32,13 +33,25 @@ export interface MeasuredParts {
 }
 
 export function registerMetrics(registry: Registry, config: Config, parts: MeasuredParts): void {
-  const { version, context, bus, history, replicator, republisher, peers, watchers, http, report } = parts;
+  const {
+    version,
+    logDropped,
+    context,
+    bus,
+    history,
+    replicator,
+    republisher,
+    peers,
+    watchers,
+    http,
+    report,
+  } = parts;
   const limits = report.limits(
     config,
     () => watchers.count,
     () => http.connections,
   );
-  registerProcessMetrics(registry, version);
+  registerProcessMetrics(registry, version, logDropped);
   registerViewMetrics(registry, replicator);
   registerWatchMetrics(registry, watchers);
   registerLimitMetrics(registry, limits);

@@ -15,6 +15,7 @@ export const errorKinds = {
   invalidInput: { code: 40001400, status: 400, message: 'Invalid input parameters' },
   alreadyDeleted: { code: 40001404, status: 404, message: 'Resource already deleted' },
   authenticationFailed: { code: 40101001, status: 401, message: 'Authentication failed' },
+  crossSite: { code: 40301000, status: 403, message: 'Cross-site request refused' },
   routeNotFound: { code: 40401000, status: 404, message: 'Route not found' },
   methodNotAllowed: { code: 40501000, status: 405, message: 'Method not allowed' },
   requestTimeout: { code: 40801000, status: 408, message: 'Request timeout' },

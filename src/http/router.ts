@@ -5,8 +5,10 @@
  */
 import type { Express, RequestHandler } from 'express';
 import type { ServerResponse } from 'node:http';
+import type { AnswerTurn } from './answer-turn';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
+import { isCrossSite } from './cross-site';
 import { ApiError } from './errors';
 import { contentOf } from './content-encoding';
 import { bodyTooLarge, MAX_BODY_BYTES, readBody } from './request-body';
@@ -29,9 +31,6 @@ export interface Handlers {
   readonly delete?: Handler;
 }
 
-/** Says when an answer is given. */
-type Answering = (answer: () => void) => void;
-
 /** By the path of the route, not of the request, so that no spelling of a URL leads around the check. */
 const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
 
@@ -41,13 +40,12 @@ export class Router {
     private readonly answers: Answers,
     /** Undefined: nobody needs a token. */
     private readonly accessTokens: AccessTokens | undefined,
-    /** A report is answered when its event has left: not even kill -9 takes back what a gateway was told. */
-    private readonly answerReport: Answering,
+    private readonly turn: AnswerTurn,
   ) {}
 
   json(path: string, { get, post, put, delete: del }: JsonHandlers, maxBodyBytes = MAX_BODY_BYTES): void {
     this.add(path, {
-      ...(get && { get: (req, res) => this.attempt(req, res, () => get(req)) }),
+      ...(get && { get: (req, res) => this.turn.query(() => this.attempt(req, res, () => get(req))()) }),
       ...(post && { post: this.withBody(post, maxBodyBytes) }),
       ...(put && { put: this.withBody(put, maxBodyBytes) }),
       ...(del && { delete: this.withBody(del, maxBodyBytes) }),
@@ -60,7 +58,9 @@ export class Router {
     for (const method of ['get', 'post', 'put', 'delete'] as const) {
       const handler = handlers[method];
       // Requests are built from the class that has `startedMs`, which express's types cannot know.
-      if (handler !== undefined) route[method](this.guarded(path, handler) as unknown as RequestHandler);
+      if (handler === undefined) continue;
+      const safe = method === 'get' ? handler : ofOwnSite(handler);
+      route[method](this.guarded(path, safe) as unknown as RequestHandler);
     }
     const others = this.otherMethods(Object.keys(handlers));
     route.all(this.guarded(path, others) as unknown as RequestHandler);
@@ -96,21 +96,20 @@ export class Router {
         req,
         res,
         maxBytes,
-        (body) => this.attempt(req, res, () => work(contentOf(req, body, maxBytes)), this.answerReport),
+        (body) => this.turn.report(this.attempt(req, res, () => work(contentOf(req, body, maxBytes)))),
         () => this.answers.error(req, res, bodyTooLarge(maxBytes)),
       );
     };
   }
 
-  private attempt(req: ApiRequest, res: ServerResponse, work: () => string, answering = atOnce): void {
-    let dataJson: string;
+  /** Does the work at once; what it returns gives the answer. */
+  private attempt(req: ApiRequest, res: ServerResponse, work: () => string): () => void {
     try {
-      dataJson = work();
+      const dataJson = work();
+      return () => this.answers.ok(req, res, dataJson);
     } catch (error) {
-      this.answers.error(req, res, error);
-      return;
+      return () => this.answers.error(req, res, error);
     }
-    answering(() => this.answers.ok(req, res, dataJson));
   }
 
   private otherMethods(methods: readonly string[]): Handler {
@@ -126,4 +125,11 @@ export class Router {
   }
 }
 
-const atOnce: Answering = (answer) => answer();
+/** What changes state is for gateways and operators, not for the pages that people happen to have open. */
+function ofOwnSite(handler: Handler): Handler {
+  return (req, res) => {
+    if (isCrossSite(req))
+      throw new ApiError('crossSite', 'web pages of other origins may change nothing here');
+    return handler(req, res);
+  };
+}

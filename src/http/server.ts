@@ -35,14 +35,15 @@ export class HttpServer {
     const app = createApi(dependencies, this.answers);
 
     const onRequest: RequestListener = (req, res) => {
-      if (req.headers.host === undefined && req.httpVersionMinor > 0) {
+      const hosts = hostHeaders(req.rawHeaders);
+      if (hosts === 1 || (hosts === 0 && req.httpVersionMinor === 0)) app(req, res);
+      else {
+        const reason = `the Host header ${hosts === 0 ? 'is required' : 'must be given only once'}`;
         this.answers.error(
           req as ApiRequest,
           res,
-          new ApiError('invalidInput', 'the Host header is required'),
+          new ApiError('invalidInput', reason, hosts > 1 ? { Connection: 'close' } : {}),
         );
-      } else {
-        app(req, res);
       }
     };
     const { maxConnections, maxHeadersCount, answerTimeoutMs, ...bounds } = limits;
@@ -111,4 +112,14 @@ export class HttpServer {
       for (const socket of this.sockets) if (socket.bytesRead === 0) socket.destroy();
     });
   }
+}
+
+/** Node keeps the first of several in silence, and others on the way may keep another. */
+function hostHeaders(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') count++;
+  }
+  return count;
 }

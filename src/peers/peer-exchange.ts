@@ -146,7 +146,7 @@ export class PeerExchange implements AntiEntropyPort {
         return;
       case 'divergence':
         this.parts.logger.error(
-          { peer: event.peer, replica: event.replica, seconds: event.seconds },
+          { peer: event.peer, peer_replica: event.replica, seconds: event.seconds },
           'replicas that have seen the same events differ; merging both ways',
         );
         return;

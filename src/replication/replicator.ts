@@ -26,7 +26,14 @@ export interface AddReport {
 }
 
 export type AddResult =
-  'accepted' | 'resend' | 'duplicate' | 'too-many-in-flight' | 'too-many-engines' | 'too-many-finished';
+  | 'accepted'
+  | 'resend'
+  | 'duplicate'
+  /** The same id and timestamp, but another cluster or engine: a retry elsewhere under the old id. */
+  | 'moved'
+  | 'too-many-in-flight'
+  | 'too-many-engines'
+  | 'too-many-finished';
 export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
 
 export type DropReason = InvalidReason | Exclude<Outcome, 'applied'> | 'heartbeat';
@@ -116,10 +123,13 @@ export class Replicator {
     const now = this.now();
     const status = loadStats.statusOf(report.requestId, now);
     if (status.add) {
+      let moved = false;
       for (let add: typeof status.add | undefined = status.add; add; add = add.next) {
-        if (add.timestampNs !== undefined && add.timestampNs === report.timestampNs) return 'resend';
+        if (add.timestampNs === undefined || add.timestampNs !== report.timestampNs) continue;
+        if (add.row.ip === report.ip && add.row.cluster === report.cluster) return 'resend';
+        moved = true;
       }
-      return 'duplicate';
+      return moved ? 'moved' : 'duplicate';
     }
     if (!status.deleteWaits && this.isLateCopy(status.deletedUs, now)) return 'duplicate';
     if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
@@ -271,6 +281,10 @@ export class Replicator {
   }
 
   private publish(type: LoadEventType, event: LoadEvent): void {
+    if (this.bus.alone) {
+      this.counts.published[type]++;
+      return;
+    }
     const subject = this.subjects[type];
     const payload = encodeEvent(event);
     const sent = this.bus.publish(subject, payload);

@@ -196,7 +196,7 @@ describe('With a real stream', () => {
         onReplayed: () => undefined,
       },
       nowUs,
-      createLogger('fatal', { write: () => undefined }),
+      createLogger('fatal', 'under-test', { write: () => undefined }),
     );
     const chaser = new Chaser();
     const port: AntiEntropyPort = Object.assign(Object.create(chaser) as Chaser, {

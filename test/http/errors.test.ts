@@ -26,6 +26,22 @@ describe('40001000 Data duplicate', () => {
     expect((await post(port, { ...add, request_id, ip: '10.0.0.2' })).code).toBe(40001000);
   });
 
+  it('says that each attempt needs an id of its own where a resend names another engine or cluster, and changes nothing (I2)', async () => {
+    const first = { ...add, cluster: 'moved', request_id: newId(), timestamp: 5 };
+    expect((await post(port, first)).code).toBe(0);
+    const before = replica.replicator.highestSeq;
+    for (const other of [{ ip: '10.0.0.2' }, { cluster: 'moved-too' }]) {
+      const refused = await post(port, { ...first, ...other });
+      expect(refused).toMatchObject({ code: 40001000, status: 400 });
+      expect(refused.reason).toContain('each attempt needs an id of its own');
+    }
+    // The same report again is a resend, whatever the prompt: that is no part of what was agreed on.
+    expect((await post(port, first)).code).toBe(0);
+    expect((await post(port, { ...first, prompt_length: 9 })).code).toBe(0);
+    expect(replica.replicator.highestSeq).toBe(before);
+    expect(await rows(port, 'moved')).toMatchObject([{ ip: '10.0.0.1', queued_req_num: 1 }]);
+  });
+
   it('is answered to a report of an id that was just finished', async () => {
     const request_id = newId();
     await post(port, { ...add, request_id });
@@ -61,6 +77,9 @@ describe('with METADATA_CENTER_REPLAY_POLICY=accept', () => {
       expect((await delPrompt(accepting.port, { request_id })).code).toBe(0);
     for (let copy = 0; copy < 3; copy++) expect((await del(accepting.port, { request_id })).code).toBe(0);
     expect(await rows(accepting.port, 'c')).toMatchObject([{ queued_req_num: 0 }]);
+    const timed = { ...add, request_id: newId(), timestamp: 5 };
+    for (const ip of ['10.0.0.1', '10.0.0.2'])
+      expect((await post(accepting.port, { ...timed, ip })).code).toBe(0);
     expect((await post(accepting.port, { ...add, request_id: 5 })).code).toBe(40001400);
   });
 });
@@ -178,6 +197,21 @@ describe('40001400 Invalid input parameters', () => {
     const before = replica.replicator.highestSeq;
     expect(await post(port, body)).toMatchObject({ code: 40001400, status: 400, reason });
     expect(replica.replicator.highestSeq).toBe(before);
+  });
+
+  it.each([
+    ['ip', '10.0.0'],
+    ['ip', 7],
+    ['cluster', text(257)],
+    ['cluster', null],
+    ['prompt_length', -1],
+    ['timestamp', 'now'],
+  ])('a delete is done although its %s is %j, which it does not use (I2)', async (field, bad) => {
+    const ended = { cluster: `ended-${field}`, request_id: newId(), ip: '10.0.0.1' };
+    await post(port, ended);
+    expect((await delPrompt(port, { request_id: ended.request_id, [field]: bad })).code).toBe(0);
+    expect((await del(port, { request_id: ended.request_id, [field]: bad })).code).toBe(0);
+    expect(await rows(port, ended.cluster)).toMatchObject([{ queued_req_num: 0 }]);
   });
 
   const badDeletes: [string, unknown, string][] = [

@@ -90,7 +90,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       watchers,
       replayPolicy: 'reject',
       readiness: options.readiness ?? (() => ({ ready: true, reason: readyBody.reason, body: readyBody })),
-      logger: createLogger('info', { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
+      logger: createLogger('info', 'origin-under-test', {
+        write: (line) => void log.push(JSON.parse(line) as LogLine),
+      }),
       registry,
       version: 'under-test',
       pages: [],
@@ -118,6 +120,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
 const busThatIsDown: Bus = {
   connected: false,
   reason: 'down',
+  alone: false,
   start: () => undefined,
   publish: () => false,
   whenWritten: (callback) => callback(),

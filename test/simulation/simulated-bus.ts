@@ -150,6 +150,10 @@ export class SimulatedBus implements Bus {
     private readonly process: SimulatedProcess,
   ) {}
 
+  get alone(): boolean {
+    return false;
+  }
+
   get reason(): string {
     return this.connected ? 'connected' : 'not connected';
   }

@@ -133,7 +133,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LogLevel'),
       responses: {
         ...ok('Changed', { const: 'log level updated successfully' }),
-        ...errors('invalidInput', 'authenticationFailed', 'bodyTooLarge', 'unknownEncoding'),
+        ...errors('invalidInput', 'authenticationFailed', 'bodyTooLarge', 'unknownEncoding', 'crossSite'),
       },
     },
   },

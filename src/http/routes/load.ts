@@ -39,6 +39,12 @@ export function addLoadRoutes(router: Router, { replicator, replayPolicy }: Depe
       case 'duplicate':
         if (replayPolicy === 'accept') return NO_DATA;
         throw new ApiError('duplicate', 'request_id is in flight or was finished a short time ago');
+      case 'moved':
+        if (replayPolicy === 'accept') return NO_DATA;
+        throw new ApiError(
+          'duplicate',
+          'request_id is in flight at another engine or cluster: each attempt needs an id of its own',
+        );
       case 'too-many-in-flight':
         throw limitReached('in-flight requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
       case 'too-many-engines':

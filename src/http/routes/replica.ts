@@ -10,6 +10,7 @@ import type { StatusJson } from '../../peers/status';
 import type { DigestWindow } from '../../replication/state-comparison';
 import type { Answers } from '../answers';
 import { ApiError } from '../errors';
+import { onceOver } from '../once-over';
 import { queryValue } from '../query-string';
 import type { Router } from '../router';
 
@@ -49,11 +50,13 @@ export function addReplicaRoutes(routes: Router, answers: Answers, replica: Repl
       }
       streaming++;
       const pieces = Readable.from(piecesOf(replica.snapshot(selection)), { objectMode: false });
-      const done = (): void => {
+      onceOver(res, () => {
         streaming--;
-      };
-      if (gzip) pipeline(pieces, createGzip({ level: constants.Z_BEST_SPEED }), res, done);
-      else pipeline(pieces, res, done);
+        pieces.destroy();
+      });
+      const ended = (): void => undefined;
+      if (gzip) pipeline(pieces, createGzip({ level: constants.Z_BEST_SPEED }), res, ended);
+      else pipeline(pieces, res, ended);
     },
   });
 }

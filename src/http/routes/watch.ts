@@ -10,6 +10,7 @@ import type { ApiRequest } from '../api-request';
 import { DtoCheck } from '../dto/dto-check';
 import { OverviewQueryDto, WatchQueryDto } from '../dto/watch-query.dto';
 import { ApiError } from '../errors';
+import { onceOver } from '../once-over';
 import type { Router } from '../router';
 
 export const DEFAULT_INTERVAL_MS = 100;
@@ -52,7 +53,7 @@ export function addWatchRoutes(router: Router, answers: Answers, watchers: Watch
       end: (cut) => (cut ? res.destroy() : res.end()),
     });
     res.on('drain', drained);
-    res.on('close', closed);
+    onceOver(res, closed);
     // A write that crosses the end of the connection.
     res.on('error', closed);
   };
