@@ -13,8 +13,9 @@ import { PaceClock } from './pace-clock';
 /**
  * What the bus's memory has shown. `none`: there is none, or it can't be had now. `young`: replayed, but it may have
  * begun after events that still matter, so a ready peer knows better. `done`: replayed, and it reaches back far enough.
+ * `failing`: there is one, or may be, and it can't be replayed now, so nobody knows what it holds.
  */
-export type HistoryState = 'none' | 'starting' | 'replaying' | 'young' | 'done';
+export type HistoryState = 'none' | 'starting' | 'replaying' | 'failing' | 'young' | 'done';
 
 /** What joining depends on outside of itself. */
 export interface JoiningSurroundings {
@@ -99,7 +100,7 @@ export class Joining {
     if (!this.state.ready && this.pace.now >= this.options.readyTimeoutUs) {
       const reason = !busConnected
         ? 'no bus'
-        : history === 'replaying'
+        : history === 'replaying' || history === 'failing'
           ? 'history not replayed'
           : 'no ready peer';
       return { ready: true, caughtUp: false, reason: `${reason} within the ready time-out` };
@@ -141,6 +142,7 @@ export class Joining {
     }
     this.ask(statuses, nowUs);
     if (ready.length > 0) return { ready: false, reason: 'pulling a snapshot from a peer' };
+    if (history === 'failing') return { ready: false, reason: 'the history cannot be replayed' };
     const replaying = history === 'starting' || history === 'replaying';
     return { ready: false, reason: replaying ? 'replaying history' : 'waiting for a ready peer' };
   }
