@@ -13,5 +13,6 @@ module.exports = {
   testTimeout: 180_000,
   // More than there are cores: most files wait for processes, and for time to pass.
   maxWorkers: 4,
+  testSequencer: '<rootDir>/test/support/waiting-first.cjs',
   reporters: ['default', '<rootDir>/test/support/progress-reporter.cjs'],
 };
