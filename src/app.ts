@@ -15,48 +15,48 @@ import {
 import { createEventBus } from './composition/event-bus';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
-import { createPeers, type Peers } from './composition/peers';
+import { createRepair, type RepairRoom } from './composition/repair';
 import { SelfReport } from './composition/self-report';
 import { createStreams, type Streams } from './composition/streams';
 import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
-import { snapshotLines } from './core/snapshot';
 import { readPages } from './dashboard/pages';
 import { DebugServer } from './debug/debug-server';
-import type { History } from './history/history';
 import type { HttpServer } from './http/server';
 import { BusTroubles, replicationLatency } from './observability/bus-metrics';
 import { LatencyCounts } from './observability/latency-counts';
-import type { PeerTransport } from './peers/peer-transport';
+import { Answering } from './repair/answering';
+import { SPEAKS, type Identity } from './repair/protocol';
 import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
-import { HeartbeatExchange } from './replication/heartbeat-exchange';
 import { contextOptions, loadStatsOptions } from './replication/limits';
 import { Replicator } from './replication/replicator';
-import { Republisher } from './replication/republisher';
+import { REPUBLISH_TICK_MS, Republisher } from './replication/republisher';
 import { heartbeatSubject, loadWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
 
+/** What runs from the start of the replica to its end. */
+interface Part {
+  start(): unknown;
+  stop(): unknown;
+}
+
 export class App {
   readonly origin = randomBytes(12).toString('base64url');
   private readonly nowUs = wallClock();
-  private readonly bus: Bus;
-  /** Undefined where nothing is kept: without NATS, or switched off. */
-  private readonly history: History | undefined;
-  private readonly republisher: Republisher;
   private readonly replicator: Replicator;
-  private readonly expiry: ExpiryRun;
-  private readonly heartbeats: HeartbeatExchange;
-  private readonly peers: Peers;
+  private readonly republisher: Republisher;
+  private readonly room: RepairRoom;
   private readonly streams: Streams;
   private readonly http: HttpServer;
-  private readonly peerTransport: PeerTransport;
-  private readonly files: LiveFiles;
-  private readonly debug: DebugServer | undefined;
-  private readonly report: SelfReport;
+  readonly report: SelfReport;
+  /** Started in this order, stopped in reverse. */
+  private readonly parts: readonly Part[];
+  private started: Part[] = [];
+  private port = 0;
 
   constructor(
     private readonly config: Config,
@@ -65,16 +65,17 @@ export class App {
   ) {
     const { origin, nowUs } = this;
     const { load, subjectPrefix } = config;
+    const self: Identity = { replica: origin, deployment: subjectPrefix, speaks: SPEAKS };
     const registry = new Registry();
-    this.files = new LiveFiles(logger);
-    const accessTokens = createAccessTokens(config.auth, this.files);
+    const files = new LiveFiles(logger);
+    const accessTokens = createAccessTokens(config.auth, files);
     const guard = asksForTokens(config.auth) ? accessTokens : undefined;
-    this.peerTransport = createPeerTransport(config.peers, this.files);
+    const transport = createPeerTransport(config.peers, files);
 
     // The view, and which events it shows.
     const stats = new LoadStats(loadStatsOptions(load));
     const context = new CausalContext(contextOptions(stats.options));
-    this.expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
+    const expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
 
     // How events come and go.
     const { bus, history } = createEventBus(
@@ -82,7 +83,7 @@ export class App {
       `metadata-center ${origin}`,
       new BusTroubles(registry, logger).count,
       {
-        isServing: () => this.peers.exchange.joining.current.ready,
+        isServing: () => this.room.repair.joining.ready,
         onMessage: (payload) => this.replicator.receive(payload, 'replay'),
         onReplayed: (complete) => {
           if (complete) context.giveUpBeginnings();
@@ -91,8 +92,6 @@ export class App {
       nowUs,
       logger,
     );
-    this.bus = bus;
-    this.history = history;
     const latency = new LatencyCounts();
     const observeLatency = replicationLatency(registry);
     this.republisher = new Republisher(bus);
@@ -109,34 +108,44 @@ export class App {
       options: { origin, subjectPrefix, maxInFlight: load.maxInFlight, maxEngines: load.maxEngines },
     });
     const { replicator } = this;
-    this.heartbeats = new HeartbeatExchange(replicator, context, bus, nowUs, subjectPrefix);
 
     // The other replicas, and what they and everyone else are told of this one.
-    const surroundings = { origin, stats, context, bus, history, nowUs };
-    const { peerTransport: transport } = this;
-    this.peers = createPeers(config, { ...surroundings, transport, accessTokens, logger });
-    const { exchange } = this.peers;
-    const report = new SelfReport({ ...surroundings, version, exchange });
+    const surroundings = { self, stats, context, bus, history, nowUs };
+    const room = createRepair(config, { ...surroundings, transport, accessTokens, logger });
+    this.room = room;
+    const { repair } = room;
+    const report = new SelfReport({ stats, context, bus, history, nowUs, repair });
     this.report = report;
+    const answering = new Answering({
+      self,
+      version,
+      stats,
+      context,
+      bus,
+      history: () => report.history(),
+      ready: () => report.ready,
+      missing: () => repair.missing,
+      nowUs,
+    });
     const readiness = () => report.readiness();
     this.streams = createStreams(
       stats.engines,
-      { version, readiness, replicator, antiEntropy: exchange.antiEntropy, latency, nowUs },
+      { version, readiness, replicator, repair, latency, nowUs },
       { origin, maxWatchers: config.http.maxWatchers },
     );
     const { watchers } = this.streams;
 
     // What answers.
-    this.debug = config.debug && new DebugServer(guard, logger);
+    const debug = config.debug && new DebugServer(guard, logger);
     this.http = createHttpServer(
       config.http,
       {
         accessTokens: guard,
         replicator,
+        engines: stats.engines,
         replica: {
-          status: (window) => report.status(window),
-          snapshot: (selection) => snapshotLines(stats, context, origin, report.ready, selection),
-          nudged: (replica) => exchange.antiEntropy.nudged(replica),
+          status: (query) => answering.status(query),
+          snapshot: (query) => answering.snapshot(query),
         },
         watchers,
         replayPolicy: config.replayPolicy,
@@ -148,57 +157,80 @@ export class App {
         monotonicMs: () => performance.now(),
         randomBytes,
       },
-      this.files,
+      files,
     );
-    const { republisher, peers, http } = this;
-    const traffic = { bus, history, replicator, republisher, peers, watchers, http };
+    const { republisher, http } = this;
+    const traffic = { bus, history, replicator, republisher, room, watchers, http };
     registerMetrics(registry, config, { version, context, report, ...traffic });
+
+    this.parts = [
+      files,
+      { start: () => this.startBus(bus), stop: () => bus.stop() },
+      ...(history ? [history] : []),
+      { start: () => undefined, stop: () => transport.close() },
+      { start: () => undefined, stop: () => republisher.finish() },
+      every(REPUBLISH_TICK_MS, () => republisher.tick(performance.now())),
+      ...(room.discovery ? [room.discovery] : []),
+      room.runner,
+      expiry,
+      this.streams.recentSums,
+      ...(debug && config.debug ? [listening(debug, config.debug)] : []),
+      {
+        start: async () => {
+          this.port = await http.listen(config.http.host, config.http.port);
+        },
+        stop: async () => {
+          report.stopping = true;
+          watchers.stop();
+          await http.stop(HTTP_STOP_MS);
+        },
+      },
+    ];
   }
 
-  /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
+  /** Opens the port at the end, when nothing has yet been waited for; resolves with it. */
   async start(): Promise<number> {
-    const { http, debug, subjectPrefix } = this.config;
-    const port = await this.http.listen(http.host, http.port);
-    if (debug) await this.debug?.listen(debug.host, debug.port);
-    this.files.start();
-    this.bus.start(
-      {
-        [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
-        [heartbeatSubject(subjectPrefix)]: (payload) => this.heartbeats.receive(payload),
-      },
-      (status) => this.busChanged(status),
-    );
-    this.history?.start();
-    this.peers.discovery?.start();
-    this.peers.exchange.start();
-    this.expiry.start();
-    this.streams.recentSums.start();
-    this.heartbeats.start();
-    return port;
+    for (const part of this.parts) {
+      this.started.unshift(part);
+      await part.start();
+    }
+    return this.port;
   }
 
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
-    this.report.stopping = true;
-    this.streams.watchers.stop();
-    await this.http.stop(HTTP_STOP_MS);
-    this.peers.discovery?.stop();
-    this.peers.exchange.stop();
-    this.expiry.stop();
-    this.streams.recentSums.stop();
-    this.heartbeats.stop();
-    this.republisher.finish();
-    this.peerTransport.close();
-    this.files.stop();
-    await this.debug?.stop();
-    await this.history?.stop();
-    await this.bus.stop();
+    while (this.started.length > 0) await this.started.shift()!.stop();
+  }
+
+  private startBus(bus: Bus): void {
+    const { subjectPrefix } = this.config;
+    bus.start(
+      {
+        [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
+        [heartbeatSubject(subjectPrefix)]: (payload) => {
+          if (!this.room.runner.hear(payload)) this.replicator.counts.drop('heartbeat');
+        },
+      },
+      (status) => this.busChanged(status),
+    );
   }
 
   private busChanged({ connected, reason }: BusStatus): void {
     this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
-    if (!connected) return;
-    this.republisher.busConnected();
-    this.peers.exchange.antiEntropy.busConnected();
+    if (connected) this.republisher.busConnected();
   }
+}
+
+function every(intervalMs: number, action: () => void): Part {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    start: () => {
+      timer = setInterval(action, intervalMs);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+function listening(server: DebugServer, { host, port }: NonNullable<Config['debug']>): Part {
+  return { start: () => server.listen(host, port), stop: () => server.stop() };
 }

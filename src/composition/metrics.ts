@@ -15,7 +15,7 @@ import { registerWatchMetrics } from '../observability/watch-metrics';
 import type { Replicator } from '../replication/replicator';
 import type { Republisher } from '../replication/republisher';
 import type { Watchers } from '../watch/watchers';
-import type { Peers } from './peers';
+import type { RepairRoom } from './repair';
 import type { SelfReport } from './self-report';
 
 export interface MeasuredParts {
@@ -25,24 +25,24 @@ export interface MeasuredParts {
   readonly history: History | undefined;
   readonly replicator: Replicator;
   readonly republisher: Republisher;
-  readonly peers: Peers;
+  readonly room: RepairRoom;
   readonly watchers: Watchers;
   readonly http: HttpServer;
   readonly report: SelfReport;
 }
 
 export function registerMetrics(registry: Registry, config: Config, parts: MeasuredParts): void {
-  const { version, context, bus, history, replicator, republisher, peers, watchers, http, report } = parts;
+  const { version, context, bus, history, replicator, republisher, room, watchers, http, report } = parts;
   const limits = report.limits(
     config,
     () => watchers.count,
     () => http.connections,
   );
   registerProcessMetrics(registry, version);
-  registerViewMetrics(registry, replicator);
+  registerViewMetrics(registry, replicator.loadStats);
   registerWatchMetrics(registry, watchers);
   registerLimitMetrics(registry, limits);
   registerBusMetrics(registry, bus, replicator, republisher);
   registerHistoryMetrics(registry, history);
-  registerPeerMetrics(registry, peers.exchange, context, peers.discovery, config.peers.dnsName);
+  registerPeerMetrics(registry, room.repair, context, room.discovery, config.peers.dnsName);
 }

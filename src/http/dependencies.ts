@@ -1,6 +1,7 @@
 /** What the HTTP layer needs from the rest of the replica. The composition root hands it over; nothing is looked up. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { EngineTable } from '../core/engine-table';
 import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
@@ -21,10 +22,8 @@ type ReplayPolicy = 'reject' | 'accept';
 export interface HttpDependencies {
   /** Undefined: nobody needs a token. */
   readonly accessTokens: AccessTokens | undefined;
-  readonly replicator: Pick<
-    Replicator,
-    'add' | 'promptDelete' | 'delete' | 'whenPublished' | 'rowsJson' | 'clustersJson'
-  >;
+  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'whenPublished'>;
+  readonly engines: Pick<EngineTable, 'rowsJson' | 'clustersJson'>;
   readonly replica: ReplicaDependencies;
   readonly watchers: Watchers;
   readonly replayPolicy: ReplayPolicy;

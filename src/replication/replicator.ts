@@ -11,6 +11,7 @@ import type { CausalContext } from '../core/causal-context';
 import type { LoadEvent, LoadEventType } from '../core/event';
 import type { Add } from '../core/in-flight';
 import type { LoadStats, Outcome } from '../core/load-stats';
+import { SPEAKS } from '../repair/protocol';
 import type { InvalidReason } from '../wire/event-codec';
 import { encodeEvent } from '../wire/event-codec';
 import { EventReader } from '../wire/event-reader';
@@ -173,23 +174,6 @@ export class Replicator {
     this.bus.whenWritten(callback);
   }
 
-  /** The JSON array of a cluster's rows, ready to be put into an answer. */
-  rowsJson(cluster: string): string {
-    return this.loadStats.engines.model(cluster)?.toJson() ?? '[]';
-  }
-
-  /** The JSON array of all clusters with their sums. */
-  clustersJson(): string {
-    return `[${this.loadStats.engines.listedClusters.map((model) => model.toSummaryJson()).join()}]`;
-  }
-
-  /** Drops what is kept of origins that the context has forgotten. */
-  forgetGone(): void {
-    for (const origin of this.clockDifferencesUs.keys()) {
-      if (!this.context.knows(origin)) this.clockDifferencesUs.delete(origin);
-    }
-  }
-
   /**
    * Takes a message of the load subjects; whatever it holds, it never throws. A replayed one changes the view just as a
    * live one does, but its age tells nothing about latency or clocks, and that it has expired is nothing to count.
@@ -204,7 +188,8 @@ export class Replicator {
     if (decoded.kind === 'unknown') {
       this.counts.unknown++;
       const { origin, seq } = decoded.dot;
-      if (origin !== this.origin) this.context.observe(origin, seq, decoded.timeUs, now);
+      // It can't be shown by this view, so it is neither claimed nor chased (I9).
+      if (origin !== this.origin) this.context.observeLevel(origin, seq, SPEAKS + 1, decoded.timeUs, now);
       return;
     }
     this.receiveEvent(decoded.event, now, way);
@@ -225,6 +210,7 @@ export class Replicator {
     this.counts.received[event.type]++;
     if (!isNew) return;
     const differenceUs = now - event.timeUs;
+    if (!this.clockDifferencesUs.has(event.origin)) this.forgetGone();
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
   }
@@ -274,6 +260,13 @@ export class Replicator {
     const sent = this.bus.publish(subject, payload);
     (sent ? this.counts.published : this.counts.unpublished)[type]++;
     if (!sent) this.republisher.keep(subject, payload);
+  }
+
+  /** Drops what is kept of origins that the context has forgotten. */
+  private forgetGone(): void {
+    for (const origin of this.clockDifferencesUs.keys()) {
+      if (!this.context.knows(origin)) this.clockDifferencesUs.delete(origin);
+    }
   }
 
   private now(): number {

@@ -65,7 +65,7 @@ class Replica {
   }
 
   rows(): unknown[] {
-    const rows = JSON.parse(this.replicator.rowsJson('m')) as {
+    const rows = JSON.parse(this.replicator.loadStats.engines.rowsJson('m')) as {
       ip: string;
       queued_req_num: number;
       prompt_length: number;

@@ -13,9 +13,9 @@ import type { Router } from '../router';
 
 const NO_DATA = 'null';
 
-type Dependencies = Pick<HttpDependencies, 'replicator' | 'replayPolicy'>;
+type Dependencies = Pick<HttpDependencies, 'replicator' | 'engines' | 'replayPolicy'>;
 
-export function addLoadRoutes(router: Router, { replicator, replayPolicy }: Dependencies): void {
+export function addLoadRoutes(router: Router, { replicator, engines, replayPolicy }: Dependencies): void {
   const addBody = new DtoValidator(LoadAddDto, isSurelyLoadAdd);
   const deleteBody = new DtoValidator(LoadDeleteDto, isSurelyLoadDelete);
   const query = new DtoValidator(LoadQueryDto, isSurelyLoadQuery);
@@ -67,11 +67,11 @@ export function addLoadRoutes(router: Router, { replicator, replayPolicy }: Depe
   };
 
   router.json('/v1/load/stats', {
-    get: (req) => replicator.rowsJson(clusterOf(req.url)),
+    get: (req) => engines.rowsJson(clusterOf(req.url)),
     post: (body) => answerAdd(replicator.add(readAdd(body))),
     delete: (body) => answerDelete(replicator.delete(readRequestId(body))),
   });
-  router.json('/v1/clusters', { get: () => replicator.clustersJson() });
+  router.json('/v1/clusters', { get: () => engines.clustersJson() });
   router.json('/v1/load/prompt', {
     delete: (body) => answerDelete(replicator.promptDelete(readRequestId(body))),
   });

@@ -1,6 +1,6 @@
 /**
- * Builds what reaches the other replicas: who they are (discovery), how they are asked (client, transport), and what is
- * asked of whom (exchange).
+ * Builds the room of repair: who the other replicas are (discovery), how they are asked (client), what is asked of whom
+ * (repair), and what they are shown (answering).
  */
 import type { Logger } from 'pino';
 import type { Bus } from '../bus/bus';
@@ -9,24 +9,28 @@ import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { History } from '../history/history';
 import type { DnsDiscovery } from '../peers/dns-discovery';
-import { PeerClient } from '../peers/peer-client';
-import { PeerExchange } from '../peers/peer-exchange';
-import type { PeerTransport } from '../peers/peer-transport';
-import { antiEntropyOptions, contextOptions } from '../replication/limits';
+import { repairOptions } from '../repair/limits';
+import { PeerClient } from '../repair/peer-client';
+import type { PeerTransport } from '../repair/peer-transport';
+import type { Identity } from '../repair/protocol';
+import { Repair } from '../repair/repair';
+import { RepairRunner } from '../repair/runner';
+import { contextOptions } from '../replication/limits';
 import type { AccessTokens } from '../security/access-tokens';
 import { createDiscovery } from './discovery';
 
 /** However seldom the name is looked up: with the bus down, what peers have seen is known by their health alone. */
 const MAX_HEALTH_INTERVAL_MS = 5_000;
 
-export interface Peers {
+export interface RepairRoom {
   /** Undefined where no name is configured. */
   readonly discovery: DnsDiscovery | undefined;
-  readonly exchange: PeerExchange;
+  readonly repair: Repair;
+  readonly runner: RepairRunner;
 }
 
-export interface PeersSurroundings {
-  readonly origin: string;
+export interface RepairSurroundings {
+  readonly self: Identity;
   readonly stats: LoadStats;
   readonly context: CausalContext;
   readonly bus: Bus;
@@ -37,18 +41,24 @@ export interface PeersSurroundings {
   readonly logger: Logger;
 }
 
-export function createPeers({ peers, readyTimeoutMs }: Config, surroundings: PeersSurroundings): Peers {
-  const { origin, stats, context, bus, history, transport, accessTokens, nowUs, logger } = surroundings;
+export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSurroundings): RepairRoom {
+  const { self, stats, context, bus, history, transport, accessTokens, nowUs, logger } = around;
   const ofPeers = contextOptions(stats.options);
   const client = new PeerClient(
-    { port: peers.port, timeoutMs: peers.requestTimeoutMs, context: ofPeers },
+    { self, port: peers.port, timeoutMs: peers.requestTimeoutMs, context: ofPeers },
     transport,
     () => accessTokens.forPeers,
     () => performance.now(),
   );
-  const exchange = new PeerExchange({
+  const repair = new Repair(self, stats, context, Math.random, {
+    ...repairOptions(stats.options),
+    healthEveryUs: 1000 * Math.min(peers.dnsLookupIntervalMs, MAX_HEALTH_INTERVAL_MS),
+    readyTimeoutUs: 1000 * readyTimeoutMs,
+  });
+  const runner = new RepairRunner({
+    repair,
     stats,
-    context,
+    bus,
     client,
     surroundings: () => ({
       busConnected: bus.connected,
@@ -58,13 +68,10 @@ export function createPeers({ peers, readyTimeoutMs }: Config, surroundings: Pee
     }),
     replayHistory: (sinceUs) => history?.replay(sinceUs) ?? false,
     nowUs,
-    random: Math.random,
+    monotonicUs: () => performance.now() * 1000,
     logger,
-    antiEntropy: antiEntropyOptions(origin, stats.options),
     contextOptions: ofPeers,
-    healthIntervalMs: Math.min(peers.dnsLookupIntervalMs, MAX_HEALTH_INTERVAL_MS),
-    readyTimeoutMs,
   });
-  const discovery = createDiscovery(peers, (addresses) => exchange.setPeers(addresses), logger);
-  return { discovery, exchange };
+  const discovery = createDiscovery(peers, (addresses) => runner.setPeers(addresses), logger);
+  return { discovery, repair, runner };
 }
