@@ -174,7 +174,7 @@ export class App {
       room.runner,
       expiry,
       this.streams.recentSums,
-      ...(debug && config.debug ? [listening(debug, config.debug)] : []),
+      ...(debug ? [listening(debug, config.debug)] : []),
       {
         start: async () => {
           this.port = await http.listen(config.http.host, config.http.port);

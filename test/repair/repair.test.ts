@@ -60,9 +60,17 @@ class Repairing {
   private nowUs = NOW;
   private monotonicUs = 0;
 
-  constructor(limits: Partial<LoadStatsOptions> = {}, addresses: readonly string[] = [ADDRESS]) {
+  /** Unless told otherwise it does not ask again who is there: nobody would answer. */
+  constructor(
+    limits: Partial<LoadStatsOptions> = {},
+    addresses: readonly string[] = [ADDRESS],
+    healthEveryUs = Infinity,
+  ) {
     this.stats = new LoadStats({ ...OPTIONS, ...limits });
-    this.machine = new Repair(SELF, this.stats, this.context, () => 0.5, repairOptions(OPTIONS));
+    this.machine = new Repair(SELF, this.stats, this.context, () => 0.5, {
+      ...repairOptions(OPTIONS),
+      healthEveryUs,
+    });
     this.step({ kind: 'addresses', addresses });
   }
 
@@ -353,7 +361,7 @@ describe('What is missing', () => {
 
 describe('Who is who', () => {
   it('an address of another deployment is asked for nothing but who it is, and told once (I9)', () => {
-    const here = new Repairing();
+    const here = new Repairing({}, [ADDRESS], 5 * SECOND);
     here.fails(ADDRESS, true);
     here.context.announce('a', 1, NOW, NOW);
     for (let i = 0; i < 4; i++) {
@@ -369,7 +377,7 @@ describe('Who is who', () => {
   });
 
   it('an address that leads back to this replica is no peer, and told once (I6)', () => {
-    const here = new Repairing();
+    const here = new Repairing({}, [ADDRESS], 5 * SECOND);
     for (let i = 0; i < 3; i++) {
       here.answer(new Peer('own'));
       here.passes(6 * SECOND);
@@ -380,14 +388,13 @@ describe('Who is who', () => {
   });
 
   it('an address that does not answer is asked one thing at a time (I7)', () => {
-    const here = new Repairing();
+    const here = new Repairing({}, [ADDRESS], 5 * SECOND);
     here.passes(60 * SECOND);
     expect(here.commands.filter(({ kind }) => kind === 'ask')).toHaveLength(1);
   });
 
   it('the fleet speaks what the least of its replicas speaks, until that is gone (I9)', () => {
     const here = new Repairing({}, []);
-    here.machine.self satisfies object;
     here.hears('old');
     expect(here.machine.fleetSpeaks).toBe(1);
   });

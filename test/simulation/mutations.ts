@@ -192,14 +192,6 @@ function withOptions(changed: Partial<ConstructorParameters<typeof Repair>[4]>):
   };
 }
 
-/** Every pull is of everything. */
-class PullsEverything extends Repair {
-  override step(input: Input, nowUs: number, monotonicUs: number): Command[] {
-    const all = super.step(input, nowUs, monotonicUs);
-    return all.map((command) => (command.kind === 'pull' ? { ...command, selection: undefined } : command));
-  }
-}
-
 class NeverRepublishes extends Republisher {
   override tick(): void {
     return;
@@ -351,17 +343,6 @@ export const MUTATIONS: readonly Mutation[] = [
     parts: () => ({ Repair: withOptions({ graceUs: NEVER_US }) }),
     scenario: NO_NETS,
     shows: /has not seen|but the union makes/,
-  },
-  {
-    name: 'everything pulled for one lost event (I4)',
-    parts: () => ({ Repair: PullsEverything }),
-    scenario: {
-      ...NO_NETS,
-      faults: { ...NO_FAULTS, 'bus-loss': 2 },
-      requestsPerSecond: 20,
-      meanHoldUs: 8 * SECOND,
-    },
-    shows: /pulls everything for/,
   },
   {
     name: 'one look before a hole is chased (I7)',
