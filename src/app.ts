@@ -12,20 +12,24 @@ import {
   createHttpServer,
   createPeerTransport,
 } from './composition/access';
-import { createEventBus } from './composition/event-bus';
+import { createEventBus, payloadProblem } from './composition/event-bus';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
 import { createRepair, type RepairRoom } from './composition/repair';
 import { SelfReport } from './composition/self-report';
 import { createStreams, type Streams } from './composition/streams';
+import { warmUp } from './composition/warm-up';
 import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
 import { readPages } from './dashboard/pages';
 import { DebugServer } from './debug/debug-server';
+import { createMessageClasses } from './http/api-request';
+import type { HttpDependencies } from './http/dependencies';
 import type { HttpServer } from './http/server';
 import { BusTroubles, replicationLatency } from './observability/bus-metrics';
 import { LatencyCounts } from './observability/latency-counts';
+import { LimitWatch } from './observability/limit-watch';
 import { Answering } from './repair/answering';
 import { SPEAKS, type Identity } from './repair/protocol';
 import { wallClock } from './replication/clock';
@@ -44,8 +48,18 @@ interface Part {
   stop(): unknown;
 }
 
+export interface AppIdentity {
+  /** A new random id at each start. */
+  readonly origin: string;
+  readonly version: string;
+  readonly logger: Logger;
+  /** How many lines of the log could not be written. */
+  readonly logDropped: () => number;
+}
+
 export class App {
-  readonly origin = randomBytes(12).toString('base64url');
+  private readonly logger: Logger;
+  private readonly troubles: BusTroubles;
   private readonly nowUs = wallClock();
   private readonly replicator: Replicator;
   private readonly republisher: Republisher;
@@ -60,10 +74,10 @@ export class App {
 
   constructor(
     private readonly config: Config,
-    private readonly logger: Logger,
-    version: string,
+    { origin, version, logger, logDropped }: AppIdentity,
   ) {
-    const { origin, nowUs } = this;
+    this.logger = logger;
+    const { nowUs } = this;
     const { load, subjectPrefix } = config;
     const self: Identity = { replica: origin, deployment: subjectPrefix, speaks: SPEAKS };
     const registry = new Registry();
@@ -78,10 +92,11 @@ export class App {
     const expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
 
     // How events come and go.
+    this.troubles = new BusTroubles(registry, logger);
     const { bus, history } = createEventBus(
       config,
       `metadata-center ${origin}`,
-      new BusTroubles(registry, logger).count,
+      this.troubles.count,
       {
         isServing: () => this.room.repair.joining.ready,
         onMessage: (payload) => this.replicator.receive(payload, 'replay'),
@@ -111,7 +126,13 @@ export class App {
 
     // The other replicas, and what they and everyone else are told of this one.
     const surroundings = { self, stats, context, bus, history, nowUs };
-    const room = createRepair(config, { ...surroundings, transport, accessTokens, logger });
+    const room = createRepair(config, {
+      ...surroundings,
+      transport,
+      accessTokens,
+      onTooLarge: () => replicator.counts.tooLarge.heartbeat++,
+      logger,
+    });
     this.room = room;
     const { repair } = room;
     const report = new SelfReport({ stats, context, bus, history, nowUs, repair });
@@ -137,31 +158,38 @@ export class App {
 
     // What answers.
     const debug = config.debug && new DebugServer(guard, logger);
-    this.http = createHttpServer(
-      config.http,
-      {
-        accessTokens: guard,
-        replicator,
-        engines: stats.engines,
-        replica: {
-          status: (query) => answering.status(query),
-          snapshot: (query) => answering.snapshot(query),
-        },
-        watchers,
-        replayPolicy: config.replayPolicy,
-        readiness,
-        logger,
-        registry,
-        version,
-        pages: readPages(),
-        monotonicMs: () => performance.now(),
-        randomBytes,
+    const monotonicMs = (): number => performance.now();
+    const httpDependencies: HttpDependencies = {
+      accessTokens: guard,
+      replicator,
+      engines: stats.engines,
+      replica: {
+        status: (query) => answering.status(query),
+        snapshot: (query) => answering.snapshot(query),
       },
-      files,
-    );
+      watchers,
+      replayPolicy: config.replayPolicy,
+      readiness,
+      logger,
+      registry,
+      version,
+      pages: readPages(),
+      messageClasses: createMessageClasses(monotonicMs),
+      monotonicMs,
+      randomBytes,
+    };
+    this.http = createHttpServer(config.http, httpDependencies, files);
     const { republisher, http } = this;
-    const traffic = { bus, history, replicator, republisher, room, watchers, http };
-    registerMetrics(registry, config, { version, context, report, ...traffic });
+    const limits = report.limits(
+      config,
+      replicator.counts.refused,
+      () => watchers.count,
+      () => http.connections,
+    );
+    const limitWatch = new LimitWatch(limits, (fields, message) => logger.warn(fields, message), monotonicMs);
+    report.limitWatch = limitWatch;
+    const traffic = { bus, history, replicator, republisher, room, watchers };
+    registerMetrics(registry, config, { version, logDropped, context, limits, ...traffic });
 
     this.parts = [
       files,
@@ -173,11 +201,13 @@ export class App {
       ...(room.discovery ? [room.discovery] : []),
       room.runner,
       expiry,
+      limitWatch,
       this.streams.recentSums,
       ...(debug ? [listening(debug, config.debug)] : []),
       {
         start: async () => {
           this.port = await http.listen(config.http.host, config.http.port);
+          void warmUp(httpDependencies, load).then(() => (report.warm = true));
         },
         stop: async () => {
           report.stopping = true;
@@ -211,13 +241,16 @@ export class App {
           if (!this.room.runner.hear(payload)) this.replicator.counts.drop('heartbeat');
         },
       },
-      (status) => this.busChanged(status),
+      (status) => this.busChanged(bus, status),
     );
   }
 
-  private busChanged({ connected, reason }: BusStatus): void {
+  private busChanged(bus: Bus, { connected, reason }: BusStatus): void {
     this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
-    if (connected) this.republisher.busConnected();
+    if (!connected) return;
+    const problem = payloadProblem(bus);
+    if (problem !== undefined) this.troubles.count('max-payload', problem);
+    this.republisher.busConnected();
   }
 }
 

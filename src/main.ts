@@ -1,11 +1,15 @@
 /**
  * The entry: environment in, signals in, exit code out. Everything else is in the composition root.
  */
+import * as nodeModule from 'node:module';
+// Before anything else is loaded. Node.js 22.8 and newer; where the folder can't be written nothing is kept.
+(nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import 'reflect-metadata';
 import { App } from './app';
 import { ConfigError, parseConfig } from './config/config';
+import { LogOutput } from './observability/log-output';
 import { createLogger } from './observability/logger';
 
 /** A stop that takes longer than this has failed. */
@@ -17,10 +21,25 @@ const STOP_WITHIN_MS = 9_500;
  */
 const SAME_SIGNAL_MS = process.env['npm_lifecycle_event'] === undefined ? 0 : 250;
 
+/**
+ * Lookups of names that hang hold a thread each: 8 for NATS, and one that its client makes itself, one for the peers.
+ * What is left is as many as Node has by default.
+ */
+const THREADS = '14';
+
 function main(): void {
+  process.env['UV_THREADPOOL_SIZE'] ??= THREADS;
   const config = configured(() => parseConfig(process.env));
   if (!config) return;
-  const logger = createLogger(config.logLevel, process.stdout);
+  // Whoever reads stderr may be gone too.
+  process.stderr.on('error', () => undefined);
+  const output = new LogOutput(
+    process.stdout,
+    (line) => process.stderr.write(line),
+    () => performance.now(),
+  );
+  const origin = randomBytes(12).toString('base64url');
+  const logger = createLogger(config.logLevel, origin, output);
   for (const warning of config.warnings) logger.warn(warning);
   const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as {
     version: string;
@@ -33,7 +52,9 @@ function main(): void {
   process.on('uncaughtException', (error) => fatal(error, 'unexpected exception'));
   process.on('unhandledRejection', (error) => fatal(error, 'unhandled rejection'));
 
-  const app = configured(() => new App(config, logger, version));
+  const app = configured(
+    () => new App(config, { origin, version, logger, logDropped: () => output.dropped }),
+  );
   if (!app) return;
   let stopping: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
@@ -55,7 +76,7 @@ function main(): void {
   process.on('SIGINT', stop);
 
   app.start().then(
-    (port) => logger.info({ version, replica: app.origin, host: config.http.host, port }, 'started'),
+    (port) => logger.info({ version, host: config.http.host, port }, 'started'),
     (error: unknown) => fatal(error, 'could not start'),
   );
 }

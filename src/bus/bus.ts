@@ -27,17 +27,31 @@ export interface BusStatus {
 /**
  * What goes wrong without being a change of the connection. `connect`: an attempt failed for another reason than
  * the one before; `permission`: the server denied a subject; `slow-consumer`: the server or this process could
- * not keep up and messages were lost; `server-error`: any other complaint of the server; `handler`: a handler threw.
+ * not keep up and messages were lost; `server-error`: any other complaint of the server; `handler`: a handler threw;
+ * `write`: messages that were taken could not be written; `unconfirmed`: the connection ended before the server had confirmed
+ * what was sent to it; `max-payload`: the server takes smaller messages only than the largest event.
  */
-export type BusTrouble = 'connect' | 'permission' | 'slow-consumer' | 'server-error' | 'handler';
+export type BusTrouble =
+  | 'connect'
+  | 'permission'
+  | 'slow-consumer'
+  | 'server-error'
+  | 'handler'
+  | 'write'
+  | 'unconfirmed'
+  | 'max-payload';
 
-/** For logs and counters; `detail` never holds credentials. */
-export type OnBusTrouble = (trouble: BusTrouble, detail: string) => void;
+/** For logs and counters; `detail` never holds credentials. `count`: how many messages, if not 1. */
+export type OnBusTrouble = (trouble: BusTrouble, detail: string, count?: number) => void;
 
 export interface Bus {
   readonly connected: boolean;
   /** The latest reason: while not connected it can be newer than the one of the last `onStatus`. */
   readonly reason: string;
+  /** Nobody else is on this bus, nor can be missed there: what is published need not even be written down. */
+  readonly alone: boolean;
+  /** The largest message that can be published, bytes; undefined while that is not known, or where all can. */
+  readonly maxPayload?: number | undefined;
   /**
    * Subscribes and starts connecting. Returns at once, whether or not the bus can be reached, and keeps trying for
    * ever. `onStatus` reports `connected` only when the subscriptions are known to the server: what others publish from
@@ -45,7 +59,7 @@ export interface Bus {
    */
   start(subscriptions: Subscriptions, onStatus: OnBusStatus): void;
   /**
-   * Returns false when the message is known not to have left (not connected, buffer full, stopped). The bus may
+   * Returns false when the message is known not to have left (not connected, buffer full, too large, stopped). The bus may
    * keep `payload` until it has left; it must not be changed. What is published in one turn of the event loop leaves
    * together, at its end or a few milliseconds later.
    */

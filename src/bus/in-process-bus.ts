@@ -21,6 +21,10 @@ export class InProcessHub {
     this.members.add(member);
   }
 
+  hasOthers(than: InProcessBus): boolean {
+    return this.members.size > (this.members.has(than) ? 1 : 0);
+  }
+
   leave(member: InProcessBus): void {
     this.members.delete(member);
   }
@@ -48,6 +52,10 @@ export class InProcessBus implements Bus {
 
   get reason(): string {
     return this.connected ? 'in-process' : this.state === 'stopped' ? 'stopped' : 'not started';
+  }
+
+  get alone(): boolean {
+    return !this.hub.hasOthers(this);
   }
 
   start(subscriptions: Subscriptions, onStatus: OnBusStatus): void {

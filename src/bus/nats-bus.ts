@@ -11,6 +11,7 @@ import { NatsSession, type NatsSessionOptions } from './nats-session';
 
 export interface NatsBusOptions extends NatsSessionOptions {
   readonly servers: readonly NatsServer[];
+  readonly ignoreDiscovered: boolean;
   /**
    * Between two rounds over the servers: at first half of this, then doubling up to `retryMaxMs`; up to as much as
    * this is added by chance.
@@ -37,6 +38,8 @@ export const GATHER_MAX_MS = 4;
 
 /** Servers announced by the cluster that are kept in mind. */
 const MAX_ANNOUNCED = 64;
+/** One that takes longer to say hello is not waited for: the configured servers are tried again. */
+const ANNOUNCED_MS = 1_000;
 
 export class NatsBus implements Bus {
   private readonly configured: readonly NatsServer[];
@@ -46,6 +49,8 @@ export class NatsBus implements Bus {
   private at: NatsServer | undefined;
   private up: boolean | undefined;
   private why = 'not started';
+  /** Counts the attempts at configured servers: the one after the last comes next. */
+  private turn = 0;
   /** Servers whose last attempt timed out. */
   private readonly silent = new Set<string>();
   private readonly stopping = new AbortController();
@@ -68,6 +73,10 @@ export class NatsBus implements Bus {
     return this.why;
   }
 
+  get alone(): boolean {
+    return false;
+  }
+
   /** The one that it is connected to now. */
   get server(): NatsServer | undefined {
     return this.connected ? this.at : undefined;
@@ -78,6 +87,10 @@ export class NatsBus implements Bus {
     this.onStatus = onStatus;
     this.why = 'connecting';
     this.loop = this.keepConnected(subscriptions);
+  }
+
+  get maxPayload(): number | undefined {
+    return this.session?.maxPayload;
   }
 
   publish(subject: string, payload: Uint8Array): boolean {
@@ -99,21 +112,58 @@ export class NatsBus implements Bus {
   }
 
   private async keepConnected(subscriptions: Subscriptions): Promise<void> {
-    let failedRounds = 0;
-    const failures = new Map<string, string>();
-    for (let turn = 0; !this.stopping.signal.aborted; turn++) {
-      const servers = [...this.configured, ...this.announced];
-      const server = servers[turn % servers.length]!;
-      const failure = await this.serveFrom(server, subscriptions);
-      if (failure === undefined) {
-        failures.clear();
-        failedRounds = 0;
-      } else failures.set(nameOf(server), failure);
-      if (failure !== undefined && failures.size < servers.length) continue;
-      if (failures.size > 0) this.reportFailures(failures);
-      failures.clear();
-      await this.pause(failedRounds++);
+    for (let failedRounds = 0; !this.stopping.signal.aborted; failedRounds++) {
+      if (await this.round(subscriptions)) failedRounds = 0;
+      await this.pause(failedRounds);
     }
+  }
+
+  /** Tries each server once; answers true when there was a connection, and it is lost. */
+  private async round(subscriptions: Subscriptions): Promise<boolean> {
+    const failures = new Map<string, string>();
+    const unlessItServes = async (server: NatsServer): Promise<boolean> => {
+      const failure = await this.serveFrom(server, subscriptions);
+      if (failure !== undefined) failures.set(nameOf(server), failure);
+      return failure === undefined;
+    };
+    const slow: NatsServer[] = [];
+    for (let i = 0; i < this.configured.length; i++) {
+      const server = this.configured[this.turn++ % this.configured.length]!;
+      if (this.silent.has(nameOf(server))) slow.push(server);
+      else if (await unlessItServes(server)) return true;
+      if (this.stopping.signal.aborted) return false;
+    }
+    // All at once: many that can't be reached must not keep the ones above from being tried again.
+    const greeted = await this.firstToGreet(slow, failures);
+    if (greeted !== undefined && (await unlessItServes(greeted))) return true;
+    this.reportFailures(failures);
+    return false;
+  }
+
+  private async firstToGreet(
+    slow: readonly NatsServer[],
+    failures: Map<string, string>,
+  ): Promise<NatsServer | undefined> {
+    const { lookUp, timeoutMs } = this.options;
+    const greets = async (server: NatsServer, withinMs: number): Promise<NatsServer> => {
+      try {
+        await probe(server, lookUp, withinMs);
+        return server;
+      } catch (error) {
+        failures.set(nameOf(server), describeError(error));
+        throw error;
+      }
+    };
+    const { announced } = this;
+    const greeted = await Promise.any([
+      ...slow.map((server) => greets(server, timeoutMs)),
+      ...announced.map((server) => greets(server, Math.min(timeoutMs, ANNOUNCED_MS))),
+    ]).catch(() => undefined);
+    if (announced.length > 0 && greeted === undefined) {
+      for (const server of announced) failures.delete(nameOf(server));
+      failures.set('announced servers', `none of ${announced.length} answers`);
+    }
+    return greeted;
   }
 
   /** Answers when the connection is lost, or with the reason why there was none. */
@@ -128,10 +178,12 @@ export class NatsBus implements Bus {
       },
       onServerError: (code) => this.onTrouble(/slow/i.test(code) ? 'slow-consumer' : 'server-error', code),
       onServers: (announced) => this.remember(announced, server),
+      onLost: (trouble, why, messages) => {
+        if (!this.stopping.signal.aborted) this.onTrouble(trouble, `${name}: ${why}`, messages);
+      },
     });
+    this.silent.delete(name);
     try {
-      if (this.silent.has(name)) await probe(server, this.options.timeoutMs);
-      this.silent.delete(name);
       await session.open();
     } catch (error) {
       if (isTimeout(error)) this.silent.add(name);
@@ -172,11 +224,11 @@ export class NatsBus implements Bus {
   }
 
   private remember(announced: readonly string[], by: NatsServer): void {
-    const known = new Set(this.configured.map(nameOf));
-    this.announced = announced
-      .slice(0, MAX_ANNOUNCED)
-      .flatMap((hostPort) => announcedServer(hostPort, by) ?? [])
-      .filter((server) => !known.has(nameOf(server)));
+    if (this.options.ignoreDiscovered) return;
+    const servers = announced.flatMap((hostPort) => announcedServer(hostPort, by) ?? []);
+    const byName = new Map(servers.map((server) => [nameOf(server), server]));
+    for (const server of this.configured) byName.delete(nameOf(server));
+    this.announced = [...byName.values()].slice(0, MAX_ANNOUNCED);
   }
 
   /** Long enough to spare the server; by chance, so that the replicas do not come all at once. */

@@ -18,6 +18,7 @@ import {
   type ConnectionOptions,
   type NatsConnection,
 } from 'nats';
+import type { Lookup } from '../dns/system-lookup';
 import { nameOf, type NatsServer } from './nats-servers';
 
 export { createInbox, type NatsConnection };
@@ -43,6 +44,8 @@ export interface NatsConnectionOptions {
   readonly credentials: NatsCredentials;
   readonly tls: NatsTlsFiles;
   readonly timeoutMs: number;
+  /** Rejects within a bounded time for a name that can't be looked up. Bus and history share one. */
+  readonly lookUp: Lookup;
   readonly pingIntervalMs: number;
   /** Unanswered pings after which the link counts as dead. */
   readonly maxPingOut: number;
@@ -67,6 +70,8 @@ export async function openConnection(
   options: NatsConnectionOptions,
   events: NatsConnectionEvents,
 ): Promise<OpenConnection> {
+  // The client's own lookup can't be bounded: it is left to one that has just been answered.
+  await options.lookUp(server.host);
   const connection = await connect({
     servers: [nameOf(server)],
     name: options.clientName,
@@ -152,8 +157,9 @@ async function tlsOptions(server: NatsServer, files: NatsTlsFiles): Promise<Conn
  * Resolves when the server has greeted. The client leaves a socket open when an attempt times out, so servers that
  * accept and then say nothing must not be tried with it again and again.
  */
-export function probe(server: NatsServer, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
+export async function probe(server: NatsServer, lookUp: Lookup, timeoutMs: number): Promise<void> {
+  await lookUp(server.host);
+  await new Promise<void>((resolve, reject) => {
     const socket = createConnection(server.port, server.host);
     const end = (error?: Error): void => {
       clearTimeout(timer);

@@ -1,6 +1,7 @@
 /** The servers named by NATS_URL. The client itself ignores credentials and schemes in URLs, so they are read here. */
 
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 
 export interface NatsServer {
   readonly host: string;
@@ -19,14 +20,20 @@ const DEFAULT_PORT = 4222;
 
 /**
  * Reads `nats://user:pass@host:4222,tls://token@host,host:4222`. Throws an Error whose message names the position in
- * the list but repeats nothing of it: there may be a password in it.
+ * the list but repeats nothing of it: there may be a password in it. One that is named twice is one server.
  */
 export function parseNatsServers(urls: string): NatsServer[] {
-  return urls.split(',').map((url, index) => {
+  const servers = new Map<string, NatsServer>();
+  for (const [index, url] of urls.split(',').entries()) {
     const server = parseNatsServer(url.trim());
     if (typeof server === 'string') throw new Error(`server ${index + 1}: ${server}`);
-    return server;
-  });
+    const same = servers.get(nameOf(server));
+    if (same !== undefined && !isDeepStrictEqual(same, server)) {
+      throw new Error(`server ${index + 1}: named before with other credentials, or another scheme`);
+    }
+    servers.set(nameOf(server), server);
+  }
+  return [...servers.values()];
 }
 
 /** `host:port` without a scheme, as a NATS server announces the others of its cluster. */
@@ -56,7 +63,7 @@ function parseNatsServer(text: string): NatsServer | string {
     return 'nothing may follow the port';
   }
   if (user === '' && pass !== '') return 'the user is missing';
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   return {
     host,
     port: url.port === '' ? DEFAULT_PORT : Number(url.port),

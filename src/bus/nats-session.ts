@@ -4,6 +4,7 @@
  */
 import type { OnMessage, Subscriptions } from './bus';
 import {
+  describeError,
   openConnection,
   type NatsConnection,
   type NatsConnectionEvents,
@@ -27,6 +28,8 @@ export interface NatsSessionHandlers extends Omit<NatsConnectionEvents, 'onDenie
   onConnected(): void;
   /** The server denied a subject; called once. The session goes on receiving what it is allowed to. */
   onDenied(what: string): void;
+  /** So many messages are lost or, where the server has not confirmed what was sent, may be. */
+  onLost(trouble: 'write' | 'unconfirmed', why: string, messages?: number): void;
 }
 
 /** So many messages wait for no more: what one write of them saves is nearly all that can be saved. */
@@ -67,7 +70,11 @@ export class NatsSession {
       onServers: (announced) => this.handlers.onServers(announced),
     });
     this.connection = connection;
-    this.window = new OutboundWindow(() => connection.flush(), this.options.windowBytes);
+    this.window = new OutboundWindow(
+      () => connection.flush(),
+      this.options.windowBytes,
+      (error) => this.handlers.onLost('unconfirmed', describeError(error)),
+    );
     void ended.then((reason) => {
       clearTimeout(this.giveUp);
       this.end(reason);
@@ -83,8 +90,13 @@ export class NatsSession {
     void this.confirm(connection);
   }
 
+  get maxPayload(): number | undefined {
+    return this.connection?.info?.max_payload;
+  }
+
   publish(subject: string, payload: Uint8Array): boolean {
     if (this.connection === undefined || this.connection.isClosed()) return false;
+    if (payload.length > (this.maxPayload ?? Infinity)) return false;
     if (this.window?.admit(subject.length + payload.length) !== true) return false;
     const unwritten = this.unwritten.push({ subject, payload });
     if (unwritten === 1) this.writeSoon();
@@ -129,13 +141,17 @@ export class NatsSession {
     const waiting = this.waiting;
     this.unwritten = [];
     this.waiting = [];
+    let lost = 0;
+    let why = '';
     for (const { subject, payload } of messages) {
       try {
         this.connection?.publish(subject, payload);
-      } catch {
-        // Closed meanwhile, or larger than the server takes: lost, as anything may be around a disconnect.
+      } catch (error) {
+        lost++;
+        why = describeError(error);
       }
     }
+    if (lost > 0) this.handlers.onLost('write', why, lost);
     this.window?.written();
     this.gather.wrote();
     // The client writes in a microtask of its own, which comes before this one.
@@ -148,7 +164,10 @@ export class NatsSession {
     const late = setTimeout(() => void connection.close(), this.options.timeoutMs);
     const flushed = connection.flush().then(
       () => true,
-      () => false,
+      (error: unknown) => {
+        this.handlers.onLost('unconfirmed', describeError(error));
+        return false;
+      },
     );
     const confirmed = await Promise.race([flushed, this.ended.then(() => false)]);
     clearTimeout(late);

@@ -12,6 +12,7 @@ export class OutboundWindow {
   constructor(
     private readonly flush: () => Promise<void>,
     private readonly windowBytes: number,
+    private readonly onUnconfirmed: (error: unknown) => void,
   ) {}
 
   /** Whether so many bytes more may be published now; they count from then on. */
@@ -32,7 +33,7 @@ export class OutboundWindow {
         this.asking = false;
       },
       // The connection is going down; its window with it.
-      () => undefined,
+      this.onUnconfirmed,
     );
   }
 }

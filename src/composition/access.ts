@@ -40,12 +40,13 @@ export function createPeerTransport({ tls }: PeersConfig, files: LiveFiles): Pee
 }
 
 export function createHttpServer(
-  { tls }: HttpConfig,
+  { tls, keepAliveTimeoutMs }: HttpConfig,
   dependencies: HttpDependencies,
   files: LiveFiles,
 ): HttpServer {
-  if (!tls) return new HttpServer(dependencies);
-  const server = new HttpServer(dependencies, httpLimits, 'https');
+  const limits = { ...httpLimits, keepAliveTimeout: keepAliveTimeoutMs };
+  if (!tls) return new HttpServer(dependencies, limits);
+  const server = new HttpServer(dependencies, limits, 'https');
   files.follow('HTTP_TLS_CERT_FILE and HTTP_TLS_KEY_FILE', [tls.certFile, tls.keyFile], ([cert, key]) =>
     server.useKeyPair(cert!, key!),
   );

@@ -4,7 +4,10 @@
 import { networkInterfaces } from 'node:os';
 import type { Logger } from 'pino';
 import type { PeersConfig } from '../config/config';
+import { ipv4Only, SystemLookup } from '../dns/system-lookup';
 import { DnsDiscovery } from '../peers/dns-discovery';
+
+const PEER_LOOKUPS = { withinMs: 5_000, most: 1 } as const;
 
 export function createDiscovery(
   { dnsName, dnsLookupIntervalMs, ownAddress }: PeersConfig,
@@ -13,6 +16,7 @@ export function createDiscovery(
 ): DnsDiscovery | undefined {
   if (dnsName === undefined) return undefined;
   const own = ownAddress === undefined ? hostAddresses() : [ownAddress];
+  const names = new SystemLookup(PEER_LOOKUPS, ipv4Only);
   return new DnsDiscovery(
     { host: dnsName, intervalMs: dnsLookupIntervalMs, own },
     {
@@ -25,6 +29,7 @@ export function createDiscovery(
         else logger.warn({ host: dnsName, reason }, 'peer lookups fail');
       },
     },
+    (host) => names.addresses(host),
     () => performance.now(),
   );
 }

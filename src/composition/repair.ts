@@ -37,6 +37,7 @@ export interface RepairSurroundings {
   readonly history: History | undefined;
   readonly transport: PeerTransport;
   readonly accessTokens: AccessTokens;
+  readonly onTooLarge: () => void;
   readonly nowUs: () => number;
   readonly logger: Logger;
 }
@@ -66,6 +67,7 @@ export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSu
       history: history?.state ?? 'none',
       historyMissing: history?.missing,
     }),
+    onTooLarge: around.onTooLarge,
     replayHistory: (sinceUs) => history?.replay(sinceUs) ?? false,
     nowUs,
     monotonicUs: () => performance.now() * 1000,

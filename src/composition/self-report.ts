@@ -9,8 +9,11 @@ import type { History } from '../history/history';
 import type { Readiness } from '../http/dependencies';
 import { httpLimits } from '../http/limits';
 import type { Limit } from '../observability/limit-metrics';
+import type { LimitWatch } from '../observability/limit-watch';
 import { clockText, type Repair } from '../repair/repair';
 import { CONTEXT_LIMITS } from '../replication/limits';
+import type { ReplicatorCounts } from '../replication/replicator';
+import { payloadProblem } from './event-bus';
 
 const NO_HISTORY = { state: 'none', available: false, reason: 'switched off, or there is no NATS_URL' };
 
@@ -26,14 +29,24 @@ export interface ReplicaParts {
 /** A clock that went back by more than this leaves the view with a wrong idea of what has expired, until it catches up. */
 const CLOCK_TOLERANCE_US = 5_000_000;
 
+/** Reasons that say how things are, in the words for how they were at the start. */
+const BEGINNINGS: Readonly<Record<string, string>> = {
+  'there is no peer': 'began alone',
+  'no event yet anywhere': 'began before any event',
+};
+
 export class SelfReport {
   /** Set when the replica begins to stop. */
   stopping = false;
+  /** Set when what the first caller will need has been compiled. */
+  warm = false;
+  /** Set once everything that has a limit is built. */
+  limitWatch: LimitWatch | undefined;
 
   constructor(private readonly parts: ReplicaParts) {}
 
   get ready(): boolean {
-    return this.parts.repair.joining.ready && !this.stopping;
+    return this.warm && this.parts.repair.joining.ready && !this.stopping;
   }
 
   readiness(): Readiness {
@@ -43,6 +56,8 @@ export class SelfReport {
       ready: this.ready,
       degraded:
         !bus.connected ||
+        payloadProblem(bus) !== undefined ||
+        this.limitWatch?.degrades === true ||
         !repair.joining.caughtUp ||
         history?.degraded === true ||
         repair.clock.off ||
@@ -56,6 +71,7 @@ export class SelfReport {
       peers: repair.peerStates,
       history: this.history(),
       missing_events: repair.missing,
+      limits: this.limitWatch?.reached() ?? {},
       ...(repair.clock.aheadUs !== undefined && {
         clock_ahead_ms: Math.round(repair.clock.aheadUs / 1000),
       }),
@@ -67,21 +83,41 @@ export class SelfReport {
     return this.parts.history?.toJSON() ?? NO_HISTORY;
   }
 
-  limits({ load, http }: Config, watchers: () => number, connections: () => number): Limit[] {
+  limits(
+    { load, http }: Config,
+    refused: ReplicatorCounts['refused'],
+    watchers: () => number,
+    connections: () => number,
+  ): Limit[] {
     const { stats, context } = this.parts;
     const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
     const inFlight = (): number => stats.inFlight.size;
     const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
     const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
     return [
-      { name: 'in_flight', most: load.maxInFlight, use: inFlight },
+      {
+        name: 'in_flight',
+        most: load.maxInFlight,
+        use: inFlight,
+        refused: () => refused['too-many-in-flight'],
+      },
       { name: 'in_flight_ceiling', most: inFlightCeiling, use: inFlight },
-      { name: 'engines', most: load.maxEngines, use: () => stats.engines.listedCount },
+      {
+        name: 'engines',
+        most: load.maxEngines,
+        use: () => stats.engines.listedCount,
+        refused: () => refused['too-many-engines'],
+      },
       { name: 'engines_ceiling', most: engineCeiling, use: () => stats.engines.size },
-      { name: 'finished', most: finishedCeiling, use: finished },
+      {
+        name: 'finished',
+        most: finishedCeiling,
+        use: finished,
+        refused: () => refused['too-many-finished'],
+      },
       { name: 'deletes_waiting', most: waitingCeiling, use: waiting },
       { name: 'origins', most: CONTEXT_LIMITS.maxOrigins, use: () => context.originCount },
-      { name: 'watchers', most: http.maxWatchers, use: watchers },
+      { name: 'watchers', most: http.maxWatchers, use: watchers, refusesReaders: true },
       { name: 'connections', most: httpLimits.maxConnections, use: connections },
     ];
   }
@@ -93,14 +129,27 @@ export class SelfReport {
   private reason(): string {
     const { bus, history, repair } = this.parts;
     if (this.stopping) return 'shutting down';
+    if (!this.warm) return 'warming up';
     if (this.ready && !bus.connected) return 'the bus is not connected';
     const behindUs = this.clockBehindUs();
     if (this.ready && behindUs > CLOCK_TOLERANCE_US) {
       return `the clock went back by ${Math.round(behindUs / 1e6)} s: what others report may be refused until it has caught up, or the replica is restarted`;
     }
+    if (this.ready && this.limitWatch?.degrades === true) {
+      return `limit reached: ${Object.keys(this.limitWatch.reached()).join(', ')}`;
+    }
+    const smallPayload = payloadProblem(bus);
+    if (this.ready && smallPayload !== undefined) return smallPayload;
     if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
     const { off, aheadUs } = repair.clock;
     if (this.ready && off) return `the clock is ${clockText(aheadUs!)} the clocks of the other replicas`;
-    return repair.joining.reason;
+    const { ready, reason } = repair.joining;
+    const peers = Object.values(repair.peerStates).filter(
+      (state) => state !== 'itself' && state !== 'other-deployment',
+    );
+    if (!ready || peers.length === 0) return reason;
+    // How it caught up stays true; how the peers are is as of now.
+    const readyPeers = peers.filter((state) => state === 'ready').length;
+    return `${BEGINNINGS[reason] ?? reason}; ${readyPeers} of ${peers.length} peers ready`;
   }
 }

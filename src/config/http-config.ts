@@ -16,6 +16,8 @@ export interface HttpConfig {
   readonly tls: TlsFiles | undefined;
   /** Open streams beyond which further ones are refused. */
   readonly maxWatchers: number;
+  /** How long an idle connection stays open. */
+  readonly keepAliveTimeoutMs: number;
 }
 
 export interface DebugConfig {
@@ -42,7 +44,13 @@ export function readHttp(reader: EnvReader): HttpConfig {
   reader.requireTogether(['HTTP_TLS_CERT_FILE', certFile], ['HTTP_TLS_KEY_FILE', keyFile]);
   const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
   const maxWatchers = reader.integer('METADATA_CENTER_MAX_WATCHERS', { min: 1, max: 9_000 }, 1_000);
-  return { host, port, maxWatchers, tls };
+  // Longer than Envoy keeps one by default (1 h): whoever sends requests must be the one that closes.
+  const keepAliveTimeoutMs = reader.durationMs(
+    'HTTP_KEEP_ALIVE_TIMEOUT',
+    { min: 1_000, max: 24 * 60 * 60_000 },
+    65 * 60_000,
+  );
+  return { host, port, maxWatchers, keepAliveTimeoutMs, tls };
 }
 
 /** Undefined: no second listener. */

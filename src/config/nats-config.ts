@@ -5,6 +5,8 @@ import type { EnvReader } from './env-reader';
 
 export interface NatsConfig {
   readonly servers: readonly NatsServer[];
+  /** Connect to these alone, and not to those that they announce. */
+  readonly ignoreDiscovered: boolean;
   readonly credentials: NatsCredentials;
   readonly tls: NatsTlsFiles;
 }
@@ -48,7 +50,9 @@ export function readNats(reader: EnvReader): NatsConfig | undefined {
     ['NATS_NKEY_SEED', credentials.nkeySeed],
     ['NATS_NKEY_SEED_FILE', credentials.nkeySeedFile],
   );
-  return servers && { servers, credentials, tls };
+  const ignoreDiscovered =
+    reader.oneOf('NATS_IGNORE_DISCOVERED_SERVERS', ['true', 'false'], 'false') === 'true';
+  return servers && { servers, ignoreDiscovered, credentials, tls };
 }
 
 export function readHistory(reader: EnvReader): HistoryConfig {

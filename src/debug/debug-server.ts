@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
 import { getHeapSnapshot } from 'node:v8';
 import type { Logger } from 'pino';
+import { onceOver } from '../http/once-over';
 import type { AccessTokens } from '../security/access-tokens';
 import { cpuProfileJson } from './cpu-profile';
 import { EventLoopDelay } from './event-loop-delay';
@@ -105,7 +106,7 @@ export class DebugServer {
       return;
     }
     const gone = new AbortController();
-    res.once('close', () => gone.abort());
+    onceOver(res, () => gone.abort());
     this.logger.info({ seconds }, 'CPU profile begins');
     const json = await cpuProfileJson(seconds, AbortSignal.any([gone.signal, this.stopped.signal])).catch(
       (error: unknown) => {
@@ -123,7 +124,14 @@ export class DebugServer {
     this.logger.warn('heap snapshot: the replica stands still until it is taken');
     res.setHeader('Content-Type', 'application/json; charset=utf-8');
     res.setHeader('Content-Disposition', 'attachment; filename="metadata-center.heapsnapshot"');
-    return new Promise((resolve) => pipeline(getHeapSnapshot(), res, () => resolve()));
+    const snapshot = getHeapSnapshot();
+    return new Promise((resolve) => {
+      onceOver(res, () => {
+        snapshot.destroy();
+        resolve();
+      });
+      pipeline(snapshot, res, () => undefined);
+    });
   }
 
   private eventLoop(query: URLSearchParams, res: ServerResponse): void {

@@ -8,6 +8,7 @@ import type { HttpMetrics } from '../observability/http-metrics';
 import type { ApiRequest } from './api-request';
 import { errorEnvelope, okEnvelope } from './envelope';
 import { type ApiError, toApiError } from './errors';
+import { onceOver } from './once-over';
 import type { TraceIds } from './trace-ids';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -43,7 +44,7 @@ export class Answers {
   begin(req: ApiRequest, res: ServerResponse, contentType: string, headers = NO_HEADERS): void {
     const traceId = this.traceIdOf(req);
     res.writeHead(200, { 'Content-Type': contentType, ...NO_SNIFFING, 'X-Trace-ID': traceId, ...headers });
-    res.once('close', () => this.answered(req, 200, traceId));
+    onceOver(res, () => this.answered(req, 200, traceId));
   }
 
   error(req: ApiRequest, res: ServerResponse, cause: unknown, dataJson?: string): void {

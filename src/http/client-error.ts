@@ -24,7 +24,7 @@ export function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex, an
 }
 
 export function answerConnect(socket: Duplex, answers: Answers): void {
-  const allow = { Allow: 'GET, HEAD, POST, DELETE, OPTIONS' };
+  const allow = { Allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS' };
   endWith(
     socket,
     answers.errorWithoutRequest(new ApiError('methodNotAllowed', `allowed: ${allow.Allow}`, allow)),

@@ -1,28 +1,20 @@
 /** The step from a body's bytes to a JSON object, whatever the Content-Type says: the gateway in use sends none. */
-import { isUtf8 } from 'node:buffer';
+import { JsonObject, type Unreadable } from '../wire/json-object';
 import { ApiError } from './errors';
 
-export interface JsonBody {
-  /** Kept beside the parsed form, which has lost repeated members and the last digits of large integers. */
-  readonly text: string;
-  readonly members: Record<string, unknown>;
-}
+const REASONS: Readonly<Record<Unreadable, string>> = {
+  'not-utf8': 'body must be UTF-8 text',
+  'not-json': 'body must be a JSON object and is not valid JSON',
+  'not-an-object': 'body must be a JSON object',
+};
 
-export function parseJsonBody(bytes: Buffer): JsonBody {
+export function jsonBody(bytes: Buffer): JsonObject {
   if (bytes.length === 0) throw new ApiError('invalidInput', 'body is empty and must be a JSON object');
-  if (!isUtf8(bytes)) throw new ApiError('invalidInput', 'body must be UTF-8 text');
-  const text = bytes.toString('utf8');
-  const value = parse(text);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ApiError('invalidInput', 'body must be a JSON object');
-  }
-  return { text, members: value as Record<string, unknown> };
+  const object = JsonObject.read(withoutByteOrderMark(bytes));
+  if (typeof object === 'string') throw new ApiError('invalidInput', REASONS[object]);
+  return object;
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ApiError('invalidInput', 'body must be a JSON object and is not valid JSON');
-  }
+function withoutByteOrderMark(bytes: Buffer): Buffer {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }

@@ -27,11 +27,8 @@ export const httpLimits: HttpLimits = {
   handshakeTimeout: 10_000,
   /** A reader that takes nothing of its answer for this long is cut off: its answer is held in memory. */
   answerTimeoutMs: 60_000,
-  /**
-   * Longer than clients and load balancers keep an idle connection (nginx and AWS 60 s, Go's client 90 s): the side that
-   * sends requests must be the one that closes, else a request and the close cross on the way.
-   */
-  keepAliveTimeout: 120_000,
+  /** Where nothing else is configured. */
+  keepAliveTimeout: 65 * 60_000,
   /** Of all headers together, in bytes. Gateways send a few hundred. */
   maxHeaderSize: 16_384,
   /** Further ones are dropped. */

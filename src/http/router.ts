@@ -5,10 +5,13 @@
  */
 import type { Express, RequestHandler } from 'express';
 import type { ServerResponse } from 'node:http';
+import type { AnswerTurn } from './answer-turn';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
+import { isCrossSite } from './cross-site';
 import { ApiError } from './errors';
-import { MAX_BODY_BYTES, readBody } from './request-body';
+import { contentOf } from './content-encoding';
+import { bodyTooLarge, MAX_BODY_BYTES, readBody } from './request-body';
 import type { AccessTokens } from '../security/access-tokens';
 
 export type Handler = (req: ApiRequest, res: ServerResponse) => void | Promise<void>;
@@ -17,17 +20,16 @@ export type Handler = (req: ApiRequest, res: ServerResponse) => void | Promise<v
 export interface JsonHandlers {
   readonly get?: (req: ApiRequest) => string;
   readonly post?: (body: Buffer) => string;
+  readonly put?: (body: Buffer) => string;
   readonly delete?: (body: Buffer) => string;
 }
 
 export interface Handlers {
   readonly get?: Handler;
   readonly post?: Handler;
+  readonly put?: Handler;
   readonly delete?: Handler;
 }
-
-/** Says when an answer is given. */
-type Answering = (answer: () => void) => void;
 
 /** By the path of the route, not of the request, so that no spelling of a URL leads around the check. */
 const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
@@ -38,25 +40,27 @@ export class Router {
     private readonly answers: Answers,
     /** Undefined: nobody needs a token. */
     private readonly accessTokens: AccessTokens | undefined,
-    /** A report is answered when its event has left: not even kill -9 takes back what a gateway was told. */
-    private readonly answerReport: Answering,
+    private readonly turn: AnswerTurn,
   ) {}
 
-  json(path: string, { get, post, delete: del }: JsonHandlers): void {
+  json(path: string, { get, post, put, delete: del }: JsonHandlers, maxBodyBytes = MAX_BODY_BYTES): void {
     this.add(path, {
-      ...(get && { get: (req, res) => this.attempt(req, res, () => get(req)) }),
-      ...(post && { post: this.withBody(post) }),
-      ...(del && { delete: this.withBody(del) }),
+      ...(get && { get: (req, res) => this.turn.query(() => this.attempt(req, res, () => get(req))()) }),
+      ...(post && { post: this.withBody(post, maxBodyBytes) }),
+      ...(put && { put: this.withBody(put, maxBodyBytes) }),
+      ...(del && { delete: this.withBody(del, maxBodyBytes) }),
     });
   }
 
   /** For answers outside the envelope, and for those that take their time. */
   add(path: string, handlers: Handlers): void {
     const route = this.app.route(path);
-    for (const method of ['get', 'post', 'delete'] as const) {
+    for (const method of ['get', 'post', 'put', 'delete'] as const) {
       const handler = handlers[method];
       // Requests are built from the class that has `startedMs`, which express's types cannot know.
-      if (handler !== undefined) route[method](this.guarded(path, handler) as unknown as RequestHandler);
+      if (handler === undefined) continue;
+      const safe = method === 'get' ? handler : ofOwnSite(handler);
+      route[method](this.guarded(path, safe) as unknown as RequestHandler);
     }
     const others = this.otherMethods(Object.keys(handlers));
     route.all(this.guarded(path, others) as unknown as RequestHandler);
@@ -86,25 +90,26 @@ export class Router {
     };
   }
 
-  private withBody(work: (body: Buffer) => string): Handler {
+  private withBody(work: (body: Buffer) => string, maxBytes: number): Handler {
     return (req, res) => {
       readBody(
         req,
-        (body) => this.attempt(req, res, () => work(body), this.answerReport),
-        () => this.answers.error(req, res, bodyTooLarge(req)),
+        res,
+        maxBytes,
+        (body) => this.turn.report(this.attempt(req, res, () => work(contentOf(req, body, maxBytes)))),
+        () => this.answers.error(req, res, bodyTooLarge(maxBytes)),
       );
     };
   }
 
-  private attempt(req: ApiRequest, res: ServerResponse, work: () => string, answering = atOnce): void {
-    let dataJson: string;
+  /** Does the work at once; what it returns gives the answer. */
+  private attempt(req: ApiRequest, res: ServerResponse, work: () => string): () => void {
     try {
-      dataJson = work();
+      const dataJson = work();
+      return () => this.answers.ok(req, res, dataJson);
     } catch (error) {
-      this.answers.error(req, res, error);
-      return;
+      return () => this.answers.error(req, res, error);
     }
-    answering(() => this.answers.ok(req, res, dataJson));
   }
 
   private otherMethods(methods: readonly string[]): Handler {
@@ -120,10 +125,11 @@ export class Router {
   }
 }
 
-const atOnce: Answering = (answer) => answer();
-
-/** A client that waits for `100 Continue` has not sent its body, so the connection cannot be used for another request. */
-function bodyTooLarge(req: ApiRequest): ApiError {
-  const headers: Record<string, string> = req.headers.expect === undefined ? {} : { Connection: 'close' };
-  return new ApiError('bodyTooLarge', `body must be at most ${MAX_BODY_BYTES} bytes`, headers);
+/** What changes state is for gateways and operators, not for the pages that people happen to have open. */
+function ofOwnSite(handler: Handler): Handler {
+  return (req, res) => {
+    if (isCrossSite(req))
+      throw new ApiError('crossSite', 'web pages of other origins may change nothing here');
+    return handler(req, res);
+  };
 }

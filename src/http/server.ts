@@ -8,13 +8,12 @@ import type { AddressInfo, Socket } from 'node:net';
 import { HttpMetrics } from '../observability/http-metrics';
 import { Answers } from './answers';
 import { createApi } from './api';
-import { type ApiRequest, messageClassesFor } from './api-request';
+import type { ApiRequest } from './api-request';
 import { answerConnect, answerMalformed } from './client-error';
 import type { HttpDependencies } from './dependencies';
 import { ApiError } from './errors';
 import { checkedKeyPair } from './key-pair';
 import { type HttpLimits, httpLimits } from './limits';
-import { MAX_BODY_BYTES } from './request-body';
 import { TraceIds } from './trace-ids';
 
 export class HttpServer {
@@ -31,31 +30,32 @@ export class HttpServer {
     /** `https` needs a certificate before it listens. */
     protocol: 'http' | 'https' = 'http',
   ) {
-    const { logger, monotonicMs, randomBytes, registry } = dependencies;
+    const { logger, messageClasses, monotonicMs, randomBytes, registry } = dependencies;
     this.answers = new Answers(new TraceIds(randomBytes), new HttpMetrics(registry), logger, monotonicMs);
     const app = createApi(dependencies, this.answers);
 
     const onRequest: RequestListener = (req, res) => {
-      if (req.headers.host === undefined && req.httpVersionMinor > 0) {
+      const hosts = hostHeaders(req.rawHeaders);
+      if (hosts === 1 || (hosts === 0 && req.httpVersionMinor === 0)) app(req, res);
+      else {
+        const reason = `the Host header ${hosts === 0 ? 'is required' : 'must be given only once'}`;
         this.answers.error(
           req as ApiRequest,
           res,
-          new ApiError('invalidInput', 'the Host header is required'),
+          new ApiError('invalidInput', reason, hosts > 1 ? { Connection: 'close' } : {}),
         );
-      } else {
-        app(req, res);
       }
     };
     const { maxConnections, maxHeadersCount, answerTimeoutMs, ...bounds } = limits;
-    const options = { ...bounds, ...messageClassesFor(app, monotonicMs), requireHostHeader: false };
+    const options = { ...bounds, ...messageClasses, requireHostHeader: false };
     this.tlsServer = protocol === 'https' ? createTlsServer(options, onRequest) : undefined;
     this.server = this.tlsServer ?? createServer(options, onRequest);
     this.server.maxConnections = maxConnections;
     this.server.maxHeadersCount = maxHeadersCount;
     this.server.timeout = answerTimeoutMs;
     this.server.on('checkContinue', (req, res) => {
-      // A body that will be refused need not be sent at all.
-      if (!(Number(req.headers['content-length'] ?? 0) > MAX_BODY_BYTES)) res.writeContinue();
+      // Whether its body comes is known only where the body is read, so the connection can't be used for another request.
+      res.shouldKeepAlive = false;
       onRequest(req, res);
     });
     this.server.on('checkExpectation', onRequest);
@@ -112,4 +112,14 @@ export class HttpServer {
       for (const socket of this.sockets) if (socket.bytesRead === 0) socket.destroy();
     });
   }
+}
+
+/** Node keeps the first of several in silence, and others on the way may keep another. */
+function hostHeaders(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') count++;
+  }
+  return count;
 }

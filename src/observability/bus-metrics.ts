@@ -21,9 +21,16 @@ export function registerBusMetrics(
   labelledCounter(
     registry,
     'metacenter_events_unpublished_total',
-    'Events that the bus did not take',
+    'Events that the bus did not take at once',
     'type',
     () => Object.entries(counts.unpublished),
+  );
+  labelledCounter(
+    registry,
+    'metacenter_messages_too_large_total',
+    'Messages that were not published, since they are larger than the server takes; peers fetch what events say',
+    'type',
+    () => Object.entries(counts.tooLarge),
   );
   gauge(registry, 'metacenter_events_kept', 'Events that wait to be published again', () => republisher.size);
   counter(
@@ -83,8 +90,8 @@ export class BusTroubles {
     });
   }
 
-  readonly count: OnBusTrouble = (kind, detail) => {
-    this.troubles.inc({ kind });
+  readonly count: OnBusTrouble = (kind, detail, count = 1) => {
+    this.troubles.inc({ kind }, count);
     this.logger.warn({ kind, detail }, 'bus trouble');
   };
 }

@@ -6,12 +6,12 @@ import { pino, type DestinationStream, type Logger } from 'pino';
 
 export type { Logger };
 
-/** The level can be changed at any time through `logger.level`. */
-export function createLogger(level: string, destination: DestinationStream): Logger {
+/** Each line names `replica`. The level can be changed at any time through `logger.level`. */
+export function createLogger(level: string, replica: string, destination: DestinationStream): Logger {
   return pino(
     {
       level,
-      base: null,
+      base: { replica },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: {
         level: (label) => ({ level: label }),

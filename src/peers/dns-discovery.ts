@@ -1,10 +1,9 @@
 /**
- * The addresses behind the service's name, asked again and again. The only file that resolves DNS, by the system
- * resolver, so that hosts files count too.
+ * The addresses behind the service's name, asked again and again.
  *
  * A failing lookup keeps the last answer for a bounded time; it is reported when it begins and when it ends.
  */
-import { lookup } from 'node:dns/promises';
+import type { Lookup } from '../dns/system-lookup';
 
 export interface DiscoveryOptions {
   readonly host: string;
@@ -32,7 +31,8 @@ export class DnsDiscovery {
   hosts: readonly string[] = [];
   answered = false;
   failures = 0;
-  private failing = false;
+  /** Why lookups fail now. */
+  failing: string | undefined;
   private answeredAtMs = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
@@ -40,6 +40,8 @@ export class DnsDiscovery {
   constructor(
     private readonly options: DiscoveryOptions,
     private readonly events: DiscoveryEvents,
+    /** Answers or rejects within a bounded time. */
+    private readonly lookUp: Lookup,
     private readonly monotonicMs: () => number,
   ) {}
 
@@ -54,11 +56,11 @@ export class DnsDiscovery {
 
   private async ask(): Promise<void> {
     let failure: string | undefined;
-    let addresses: string[] = [];
+    let addresses: readonly string[] = [];
     try {
-      addresses = (await lookup(this.options.host, { all: true, family: 4 })).map(({ address }) => address);
+      addresses = await this.lookUp(this.options.host);
     } catch (error) {
-      failure = error instanceof Error && 'code' in error ? String(error.code) : 'lookup failed';
+      failure = error instanceof Error ? error.message : String(error);
     }
     if (this.stopped) return;
     if (failure === undefined) this.take(addresses);
@@ -71,8 +73,8 @@ export class DnsDiscovery {
   }
 
   private take(addresses: readonly string[]): void {
-    if (this.failing) this.events.onFailing(undefined);
-    this.failing = false;
+    if (this.failing !== undefined) this.events.onFailing(undefined);
+    this.failing = undefined;
     this.answeredAtMs = this.monotonicMs();
     const first = !this.answered;
     this.answered = true;
@@ -81,8 +83,8 @@ export class DnsDiscovery {
 
   private fail(reason: string): void {
     this.failures++;
-    if (!this.failing) this.events.onFailing(reason);
-    this.failing = true;
+    if (this.failing === undefined) this.events.onFailing(reason);
+    this.failing = reason;
     if (this.monotonicMs() - this.answeredAtMs > KEEP_FOR_MS) this.change([], false);
   }
 

@@ -4,20 +4,20 @@
  */
 
 /**
- * What the bus's memory has shown. `none`: there is none to ask. `owed`: there is, or should be, and it can't be replayed
- * now. `starting`, `replaying`: it soon will have been. `partial`: replayed, but it may have begun after events that still
+ * What the bus's memory has shown. `none`: there is none to ask. `failing`: there is one, or may be, and it can't be
+ * replayed now. `starting`, `replaying`: it soon will have been. `young`: replayed, but it may have begun after events that still
  * matter, so a ready peer knows better. `done`: replayed, and it reaches back far enough.
  */
-export type HistoryState = 'none' | 'owed' | 'starting' | 'replaying' | 'partial' | 'done';
+export type HistoryState = 'none' | 'failing' | 'starting' | 'replaying' | 'young' | 'done';
 
 /**
  * What the peers have shown. `unknown`: discovery has not answered yet. `none`: there are none. `unasked`: none is ready,
  * and some have still to answer. `joining`: none is ready, and each has answered or does not. `empty`: all have
- * answered, none is ready, and none has an event. `owing`: one that is ready has still to show its state. `failing`: those that
+ * answered, none is ready, and none has an event. `owing`: one that is ready has still to show its state. `unable`: those that
  * are ready were asked in vain, or some address has still to answer. `shown`: one that is ready has shown its state, and none
  * of the others is to be waited for.
  */
-export type PeersState = 'unknown' | 'none' | 'unasked' | 'joining' | 'empty' | 'owing' | 'failing' | 'shown';
+export type PeersState = 'unknown' | 'none' | 'unasked' | 'joining' | 'empty' | 'owing' | 'unable' | 'shown';
 
 const wait = (reason: string): Cell => ({ caughtUp: false, reason });
 const ready = (reason: string): Cell => ({ caughtUp: true, reason });
@@ -29,26 +29,25 @@ interface Cell {
 
 const DISCOVERY = wait('waiting for discovery');
 const REPLAYING = wait('replaying history');
-const OWED = wait('the history is not replayed yet');
+const OWED = wait('the history cannot be replayed');
 const PULLING = wait('pulling a snapshot from a peer');
 const WAITING = wait('waiting for a ready peer');
 const REPLAYED = ready('history replayed');
-const BY_HISTORY = ready('history replayed, and no peer is ready');
 const BY_PEERS = ready('caught up with its peers');
 const ALONE = ready('there is no peer');
 const NOTHING = ready('no event yet anywhere');
 
 /* prettier-ignore */
 export const JOINING: Readonly<Record<PeersState, Readonly<Record<HistoryState, Cell>>>> = {
-  //         none           owed             starting             replaying             partial             done
-  unknown: { none: DISCOVERY, owed: DISCOVERY, starting: DISCOVERY, replaying: DISCOVERY, partial: DISCOVERY, done: REPLAYED },
-  none:    { none: ALONE,     owed: OWED,      starting: REPLAYING, replaying: REPLAYING, partial: BY_HISTORY, done: REPLAYED },
-  unasked: { none: WAITING,   owed: WAITING,   starting: REPLAYING, replaying: REPLAYING, partial: WAITING,    done: REPLAYED },
-  joining: { none: WAITING,   owed: WAITING,   starting: REPLAYING, replaying: REPLAYING, partial: BY_HISTORY, done: REPLAYED },
-  empty:   { none: NOTHING,   owed: OWED,      starting: REPLAYING, replaying: REPLAYING, partial: BY_HISTORY, done: REPLAYED },
-  owing:   { none: PULLING,   owed: PULLING,   starting: PULLING,   replaying: PULLING,   partial: PULLING,    done: PULLING },
-  failing: { none: PULLING,   owed: PULLING,   starting: PULLING,   replaying: PULLING,   partial: PULLING,    done: REPLAYED },
-  shown:   { none: BY_PEERS,  owed: BY_PEERS,  starting: BY_PEERS,  replaying: BY_PEERS,  partial: BY_PEERS,   done: BY_PEERS },
+  //         none           failing          starting             replaying             young             done
+  unknown: { none: DISCOVERY, failing: DISCOVERY, starting: DISCOVERY, replaying: DISCOVERY, young: DISCOVERY, done: REPLAYED },
+  none:    { none: ALONE,     failing: OWED,      starting: REPLAYING, replaying: REPLAYING, young: REPLAYED, done: REPLAYED },
+  unasked: { none: WAITING,   failing: OWED,      starting: REPLAYING, replaying: REPLAYING, young: WAITING,    done: REPLAYED },
+  joining: { none: WAITING,   failing: OWED,      starting: REPLAYING, replaying: REPLAYING, young: REPLAYED, done: REPLAYED },
+  empty:   { none: NOTHING,   failing: OWED,      starting: REPLAYING, replaying: REPLAYING, young: REPLAYED, done: REPLAYED },
+  owing:   { none: PULLING,   failing: PULLING,   starting: PULLING,   replaying: PULLING,   young: PULLING,    done: PULLING },
+  unable:  { none: PULLING,   failing: PULLING,   starting: PULLING,   replaying: PULLING,   young: PULLING,    done: REPLAYED },
+  shown:   { none: BY_PEERS,  failing: BY_PEERS,  starting: BY_PEERS,  replaying: BY_PEERS,  young: BY_PEERS,   done: BY_PEERS },
 };
 
 /** What joining depends on outside of the room. */
@@ -84,7 +83,7 @@ export function joined(
   const no = { ready: false, caughtUp: false };
   if (historyMissing !== undefined) return { ...no, reason: `history is required: ${historyMissing}` };
   if (late) {
-    const owed = history === 'owed' || history === 'starting' || history === 'replaying';
+    const owed = history === 'failing' || history === 'starting' || history === 'replaying';
     const what = !busConnected ? 'no bus' : owed ? 'history not replayed' : 'no ready peer';
     return { ready: true, caughtUp: false, reason: `${what} within the ready time-out` };
   }

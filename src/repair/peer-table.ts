@@ -115,7 +115,7 @@ export class PeerTable {
     const ready = peers.filter(({ status }) => status?.ready);
     const owing = ready.filter(({ failed, shown }) => !failed && !shown);
     if (answered && owing.every(isSlow) && ready.some(({ shown }) => shown)) return 'shown';
-    if (ready.length > 0) return owing.length > 0 ? 'owing' : 'failing';
+    if (ready.length > 0) return owing.length > 0 ? 'owing' : 'unable';
     if (!hasEvents && peers.every(({ status }) => status && !status.context.hasEvents)) return 'empty';
     return answered ? 'joining' : 'unasked';
   }

@@ -81,7 +81,13 @@ export type News =
     }
   | { readonly what: 'repaired'; readonly peer: string; readonly records: number; readonly full: boolean }
   | { readonly what: 'skipped'; readonly peer: string; readonly records: number }
-  | { readonly what: 'unreachable'; readonly peer: string; readonly reason: string }
+  | {
+      readonly what: 'unreachable';
+      readonly peer: string;
+      readonly reason: string;
+      /** Whether it has answered before. */
+      readonly known: boolean;
+    }
   | { readonly what: 'reachable'; readonly peer: string }
   | { readonly what: 'other-deployment'; readonly peer: string; readonly reason: string }
   | { readonly what: 'itself'; readonly peer: string }
@@ -380,7 +386,12 @@ export class Repair {
       peer.failedUs = this.workedUs;
     } else {
       this.table.unreachable(peer);
-      this.tellOnce(address, reason, { what: 'unreachable', peer: address, reason });
+      this.tellOnce(address, reason, {
+        what: 'unreachable',
+        peer: address,
+        reason,
+        known: peer.replica !== undefined,
+      });
     }
   }
 

@@ -34,6 +34,8 @@ export interface RunnerParts {
   readonly surroundings: () => Surroundings;
   /** Replays what the bus remembers from that time on, 0 for everything; false when it can't now. */
   readonly replayHistory: (sinceUs: number) => boolean;
+  /** A heartbeat is larger than the bus takes. */
+  readonly onTooLarge: () => void;
   readonly nowUs: () => number;
   readonly monotonicUs: () => number;
   readonly logger: Logger;
@@ -82,7 +84,7 @@ export class RepairRunner {
   }
 
   private carryOut(command: Command): void {
-    const { bus, client, replayHistory } = this.parts;
+    const { client, replayHistory } = this.parts;
     switch (command.kind) {
       case 'ask': {
         const { address, window } = command;
@@ -95,7 +97,7 @@ export class RepairRunner {
         this.pull(command.address, command.selection);
         return;
       case 'heartbeat':
-        bus.publish(this.heartbeatSubject, encodeHeartbeat(command.heartbeat));
+        this.publish(encodeHeartbeat(command.heartbeat));
         return;
       case 'replay':
         if (replayHistory(command.sinceUs)) this.step({ kind: 'replaying' });
@@ -103,6 +105,12 @@ export class RepairRunner {
       case 'tell':
         this.tell(command.news);
     }
+  }
+
+  private publish(heartbeat: Uint8Array): void {
+    const { bus, onTooLarge } = this.parts;
+    if (heartbeat.length > (bus.maxPayload ?? Infinity)) onTooLarge();
+    bus.publish(this.heartbeatSubject, heartbeat);
   }
 
   private pull(address: string, selection: SnapshotSelection | undefined): void {
@@ -147,6 +155,8 @@ export class RepairRunner {
   private tell(news: News): void {
     const { logger, repair, stats } = this.parts;
     const fields: Record<string, unknown> = { ...news, what: undefined };
+    // Every line names this replica.
+    if ('replica' in news) Object.assign(fields, { replica: undefined, peer_replica: news.replica });
     switch (news.what) {
       case 'ready':
         logger.info({ ...fields, holes: repair.missing, in_flight: stats.inFlight.size }, 'ready');
@@ -167,7 +177,8 @@ export class RepairRunner {
         logger.info(fields, 'a peer shows kinds of records that this version does not know; left out');
         return;
       case 'unreachable':
-        logger.warn(fields, 'peer unreachable');
+        // One that was never there is starting, as this replica is.
+        logger[news.known ? 'warn' : 'info'](fields, 'peer unreachable');
         return;
       case 'reachable':
         logger.info(fields, 'peer reachable again');

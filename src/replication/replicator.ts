@@ -3,8 +3,9 @@
  * `SnapshotMerge`.)
  *
  * A report is checked against the view, stamped with a dot and a time, applied to the replica's own view and published,
- * all in one synchronous step, so that the answer that follows is read-your-writes (I5) and does not wait for the bus
- * (I6). Everyone else's events come from the subscription and pass through `receive`.
+ * all in one synchronous step, so that the answer that follows is read-your-writes (I5). It waits until the event is written
+ * to a connected bus, and for nothing where there is none (I6). Everyone else's events come from the subscription and
+ * pass through `receive`.
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
@@ -27,7 +28,14 @@ export interface AddReport {
 }
 
 export type AddResult =
-  'accepted' | 'resend' | 'duplicate' | 'too-many-in-flight' | 'too-many-engines' | 'too-many-finished';
+  | 'accepted'
+  | 'resend'
+  | 'duplicate'
+  /** The same id and timestamp, but another cluster or engine: a retry elsewhere under the old id. */
+  | 'moved'
+  | 'too-many-in-flight'
+  | 'too-many-engines'
+  | 'too-many-finished';
 export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
 
 export type DropReason = InvalidReason | Exclude<Outcome, 'applied'> | 'heartbeat';
@@ -56,11 +64,15 @@ export interface ReplicatorParts {
 export class ReplicatorCounts {
   readonly published = { add: 0, 'prompt-delete': 0, delete: 0 };
   readonly unpublished = { add: 0, 'prompt-delete': 0, delete: 0 };
+  /** Of the unpublished, and heartbeats: no bus with this limit will ever take them. */
+  readonly tooLarge = { add: 0, 'prompt-delete': 0, delete: 0, heartbeat: 0 };
   readonly received = { add: 0, 'prompt-delete': 0, delete: 0 };
   /** Own events that came back, events of a later version or an unknown type. */
   own = 0;
   unknown = 0;
   readonly dropped = new Map<DropReason, number>();
+  /** Reports over HTTP that found a limit reached. */
+  readonly refused = { 'too-many-in-flight': 0, 'too-many-engines': 0, 'too-many-finished': 0 };
 
   drop(reason: DropReason): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
@@ -115,18 +127,21 @@ export class Replicator {
     const now = this.now();
     const status = loadStats.statusOf(report.requestId, now);
     if (status.add) {
+      let moved = false;
       for (let add: typeof status.add | undefined = status.add; add; add = add.next) {
-        if (add.timestampNs !== undefined && add.timestampNs === report.timestampNs) return 'resend';
+        if (add.timestampNs === undefined || add.timestampNs !== report.timestampNs) continue;
+        if (add.row.ip === report.ip && add.row.cluster === report.cluster) return 'resend';
+        moved = true;
       }
-      return 'duplicate';
+      return moved ? 'moved' : 'duplicate';
     }
     if (!status.deleteWaits && this.isLateCopy(status.deletedUs, now)) return 'duplicate';
-    if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
+    if (loadStats.inFlight.size >= options.maxInFlight) return this.refuse('too-many-in-flight');
     if (
       loadStats.engines.listedCount >= options.maxEngines &&
       loadStats.engines.find(report.cluster, report.ip)?.listed !== true
     ) {
-      return 'too-many-engines';
+      return this.refuse('too-many-engines');
     }
     // Add times of one origin ascend strictly, so that `(t, origin)` is unique.
     const timeUs = Math.max(now, this.lastAddUs + 1);
@@ -144,9 +159,9 @@ export class Replicator {
       timestampNs,
     };
     const outcome = this.commit(event, now);
-    if (outcome === 'engine-ceiling') return 'too-many-engines';
-    if (outcome === 'finished-ceiling') return 'too-many-finished';
-    if (outcome !== 'applied') return 'too-many-in-flight';
+    if (outcome === 'engine-ceiling') return this.refuse('too-many-engines');
+    if (outcome === 'finished-ceiling') return this.refuse('too-many-finished');
+    if (outcome !== 'applied') return this.refuse('too-many-in-flight');
     this.lastAddUs = timeUs;
     return 'accepted';
   }
@@ -232,7 +247,12 @@ export class Replicator {
     const timeUs = this.deletionTimeUs(first, now);
     const event: LoadEvent = { type, origin: this.origin, seq: this.lastSeq + 1, timeUs, requestId };
     const outcome = this.commit(event, now);
-    return outcome === 'applied' ? 'accepted' : 'too-many-finished';
+    return outcome === 'applied' ? 'accepted' : this.refuse('too-many-finished');
+  }
+
+  private refuse<R extends keyof ReplicatorCounts['refused']>(result: R): R {
+    this.counts.refused[result]++;
+    return result;
   }
 
   /** No earlier than the adds it ends: a clock that is behind must not leave a request in flight. */
@@ -255,11 +275,17 @@ export class Replicator {
   }
 
   private publish(type: LoadEventType, event: LoadEvent): void {
+    if (this.bus.alone) {
+      this.counts.published[type]++;
+      return;
+    }
     const subject = this.subjects[type];
     const payload = encodeEvent(event);
     const sent = this.bus.publish(subject, payload);
     (sent ? this.counts.published : this.counts.unpublished)[type]++;
-    if (!sent) this.republisher.keep(subject, payload);
+    if (sent) return;
+    if (payload.length > (this.bus.maxPayload ?? Infinity)) this.counts.tooLarge[type]++;
+    else this.republisher.keep(subject, payload);
   }
 
   /** Drops what is kept of origins that the context has forgotten. */

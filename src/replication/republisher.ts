@@ -20,7 +20,7 @@ interface Kept {
 }
 
 export class Republisher {
-  /** Events that were too many to keep. */
+  /** Events that were too many to keep, or are larger than the server that came back takes. */
   dropped = 0;
   private kept: Kept[] = [];
   private bytes = 0;
@@ -81,12 +81,24 @@ export class Republisher {
 
   /** True when the bus has taken all of it. */
   private publish(): boolean {
+    this.dropTooLarge();
     const end = this.first + this.kept.length;
     for (this.next = Math.max(this.next, this.first); this.next < end; this.next++) {
       const { subject, payload } = this.kept[this.next - this.first]!;
       if (!this.bus.publish(subject, payload)) return false;
     }
     return true;
+  }
+
+  private dropTooLarge(): void {
+    const most = this.bus.maxPayload ?? Infinity;
+    const fitting = this.kept.filter(({ payload }) => payload.length <= most);
+    const tooLarge = this.kept.length - fitting.length;
+    if (tooLarge === 0) return;
+    this.dropped += tooLarge;
+    this.first += tooLarge;
+    this.kept = fitting;
+    this.bytes = fitting.reduce((sum, { payload }) => sum + payload.length, 0);
   }
 
   private drop(count: number): void {

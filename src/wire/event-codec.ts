@@ -3,10 +3,16 @@
  * The wire form is a type of its own; nothing else knows its field names. Whatever a message holds, decoding
  * answers with one of three outcomes and never throws.
  */
-import { isUtf8 } from 'node:buffer';
 import type { Dot, LoadEvent } from '../core/event';
-import { CANONICAL_IPV4, isName, isOrigin, MAX_PROMPT_LENGTH, MAX_TIMESTAMP_DIGITS } from '../core/event';
-import { exactIntegerOf } from './exact-integer';
+import {
+  CANONICAL_IPV4,
+  isName,
+  isOrigin,
+  MAX_NAME_LENGTH,
+  MAX_PROMPT_LENGTH,
+  MAX_TIMESTAMP_DIGITS,
+} from '../core/event';
+import { exactIntegerOf, JsonObject } from './json-object';
 
 const WIRE_VERSION = 1;
 export const MAX_PAYLOAD_BYTES = 16 * 1024;
@@ -51,18 +57,23 @@ function quote(text: string): string {
   return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
+/** Of the largest add that can be reported: each character of a name may take six bytes. */
+export const LARGEST_EVENT_BYTES = encodeEvent({
+  type: 'add',
+  origin: 'x'.repeat(16),
+  seq: Number.MAX_SAFE_INTEGER,
+  timeUs: Number.MAX_SAFE_INTEGER,
+  requestId: '\u0001'.repeat(MAX_NAME_LENGTH),
+  cluster: '\u0001'.repeat(MAX_NAME_LENGTH),
+  ip: '255.255.255.255',
+  promptLength: MAX_PROMPT_LENGTH,
+  timestampNs: -(2n ** 63n),
+}).length;
+
 export function decodeEvent(payload: Uint8Array): DecodedEvent {
   if (payload.length > MAX_PAYLOAD_BYTES) return invalid('too-large');
-  if (!isUtf8(payload)) return invalid('not-utf8');
-  const json = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString();
-  let wire: unknown;
-  try {
-    wire = JSON.parse(json);
-  } catch {
-    return invalid('not-json');
-  }
-  if (typeof wire !== 'object' || wire === null || Array.isArray(wire)) return invalid('not-an-object');
-  return decodeFields(wire, json);
+  const object = JsonObject.read(payload);
+  return object instanceof JsonObject ? decodeFields(object.members, object.text) : invalid(object);
 }
 
 interface WireFields {

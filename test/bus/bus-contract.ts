@@ -248,6 +248,12 @@ export function describeBusContract(name: string, makeFactory: () => Promise<Bus
       await b.receives('p the last');
     });
 
+    it('does not call itself alone beside another member', async () => {
+      const a = await join('p');
+      await join('p');
+      expect(a.bus.alone).toBe(false);
+    });
+
     it('does not publish before it is connected', () => {
       const bus = makeBus();
       expect(bus.publish('p', Buffer.from('x'))).toBe(false);

@@ -3,6 +3,7 @@ import type { OnBusTrouble } from '../../src/bus/bus';
 import { GatherWindow } from '../../src/bus/gather-window';
 import { NatsBus, NATS_BUS_DEFAULTS, type NatsBusOptions } from '../../src/bus/nats-bus';
 import type { NatsCredentials, NatsTlsFiles } from '../../src/bus/nats-connection';
+import { type Lookup, SystemLookup } from '../../src/dns/system-lookup';
 import { parseNatsServers } from '../../src/bus/nats-servers';
 
 export const NO_CREDENTIALS: NatsCredentials = {
@@ -15,6 +16,9 @@ export const NO_CREDENTIALS: NatsCredentials = {
 };
 
 export const NO_TLS: NatsTlsFiles = { caFile: undefined, certFile: undefined, keyFile: undefined };
+
+const names = new SystemLookup({ withinMs: 1_000, most: 8 });
+export const lookUp: Lookup = (host) => names.addresses(host);
 
 const NEVER_GATHERS = new GatherWindow(
   0,
@@ -35,6 +39,8 @@ export function natsBus(
       clientName: 'test',
       credentials: NO_CREDENTIALS,
       tls: NO_TLS,
+      ignoreDiscovered: false,
+      lookUp,
       ...options,
     },
     gather,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { ConfigError, LOG_LEVELS, parseConfig, type Config } from '../../src/config/config';
+import { runs } from '../support/size';
 
 type IsReadable = (path: string) => boolean;
 const noFile: IsReadable = () => false;
@@ -20,7 +21,13 @@ const SEED = `SU${'A'.repeat(56)}`;
 describe('the configuration', () => {
   it('has the defaults of the contract, where unset and empty are the same', () => {
     const expected: Config = {
-      http: { host: '0.0.0.0', port: 8080, maxWatchers: 1_000, tls: undefined },
+      http: {
+        host: '0.0.0.0',
+        port: 8080,
+        maxWatchers: 1_000,
+        keepAliveTimeoutMs: 3_900_000,
+        tls: undefined,
+      },
       subjectPrefix: 'metadata-center',
       nats: undefined,
       history: { mode: 'auto', storage: 'memory', replicas: 1, maxBytes: 268_435_456 },
@@ -58,8 +65,10 @@ describe('the configuration', () => {
           HTTP_HOST: '127.0.0.2',
           HTTP_PORT: '9090',
           METADATA_CENTER_MAX_WATCHERS: '7',
+          HTTP_KEEP_ALIVE_TIMEOUT: '11m',
           HTTP_TLS_CERT_FILE: '/c',
           HTTP_TLS_KEY_FILE: '/k',
+          NATS_IGNORE_DISCOVERED_SERVERS: 'TRUE',
           NATS_URL: 'nats://user:p%40ss@nats-0:4223,tls://nats-1,10.0.0.1:4224, nats://tok@[::1]:4225',
           NATS_SUBJECT_PREFIX: 'team-a.metadata_center',
           NATS_USER: 'u',
@@ -94,9 +103,16 @@ describe('the configuration', () => {
         anyFile,
       ),
     ).toEqual({
-      http: { host: '127.0.0.2', port: 9090, maxWatchers: 7, tls: { certFile: '/c', keyFile: '/k' } },
+      http: {
+        host: '127.0.0.2',
+        port: 9090,
+        maxWatchers: 7,
+        keepAliveTimeoutMs: 660_000,
+        tls: { certFile: '/c', keyFile: '/k' },
+      },
       subjectPrefix: 'team-a.metadata_center',
       nats: {
+        ignoreDiscovered: true,
         servers: [
           server({ host: 'nats-0', port: 4223, user: 'user', pass: 'p@ss' }),
           server({ host: 'nats-1', tls: true }),
@@ -307,7 +323,7 @@ describe('the configuration', () => {
         const related = [...pairs, 'REPLICA_CLIENT_TARGET_PORT', 'METADATA_CENTER_LOAD_GC_INTERVAL'];
         return named.length > 0 && named.every((name) => name in env || related.includes(name));
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });
@@ -321,6 +337,7 @@ function server(given: object): object {
 const ALL_VARIABLES = [
   'HTTP_HOST',
   'HTTP_PORT',
+  'HTTP_KEEP_ALIVE_TIMEOUT',
   'HTTP_TLS_CERT_FILE',
   'HTTP_TLS_KEY_FILE',
   'NATS_URL',

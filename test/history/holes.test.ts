@@ -12,7 +12,7 @@ import { Republisher } from '../../src/replication/republisher';
 import { parseNatsServers } from '../../src/bus/nats-servers';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { encodeEvent } from '../../src/wire/event-codec';
-import { NO_CREDENTIALS, NO_TLS } from '../bus/nats-bus-fixture';
+import { lookUp, NO_CREDENTIALS, NO_TLS } from '../bus/nats-bus-fixture';
 import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { until } from '../support/until';
@@ -84,6 +84,7 @@ describe('With a real stream', () => {
           clientName: 'test',
           credentials: NO_CREDENTIALS,
           tls: NO_TLS,
+          lookUp,
           timeoutMs: 1_000,
           pingIntervalMs: 1_000,
           maxPingOut: 2,
@@ -96,7 +97,7 @@ describe('With a real stream', () => {
         onReplayed: () => undefined,
       },
       nowUs,
-      createLogger('fatal', { write: () => undefined }),
+      createLogger('fatal', 'under-test', { write: () => undefined }),
     );
     const self = { replica: 'me', deployment: 'p', speaks: 1 };
     const repair = new Repair(self, stats, context, Math.random, repairOptions(STATS));
@@ -112,7 +113,7 @@ describe('With a real stream', () => {
     const connection = await cleanUp.use(connect({ servers: nats.url }), (it) => it.close());
     const timer = setInterval(tick, TICK_MS);
     cleanUp.add(() => clearInterval(timer));
-    await until(() => history.state === 'partial', { describe: 'the empty stream was replayed' });
+    await until(() => history.state === 'young', { describe: 'the empty stream was replayed' });
     const events = [1, 2, 3].map((seq) =>
       encodeEvent({
         type: 'add',

@@ -2,7 +2,7 @@ import { connect, type NatsConnection } from 'nats';
 import { parseNatsServers } from '../../src/bus/nats-servers';
 import { JetStreamLink } from '../../src/history/jetstream-link';
 import { StreamReplay } from '../../src/history/stream-replay';
-import { NO_CREDENTIALS, NO_TLS } from '../bus/nats-bus-fixture';
+import { lookUp, NO_CREDENTIALS, NO_TLS } from '../bus/nats-bus-fixture';
 import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
@@ -23,6 +23,7 @@ beforeEach(async () => {
     clientName: 'test',
     credentials: NO_CREDENTIALS,
     tls: NO_TLS,
+    lookUp,
     timeoutMs: 1_000,
     pingIntervalMs: 1_000,
     maxPingOut: 2,

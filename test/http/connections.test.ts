@@ -148,6 +148,7 @@ describe('what is no request', () => {
     ['a length that is no number', head('ten'), 400, 40001400],
     ['two lengths', head(10, 'Content-Length: 20\r\n'), 400, 40001400],
     ['a length and chunks', head(10, 'Transfer-Encoding: chunked\r\n'), 400, 40001400],
+    ['two Host headers', 'GET /healthz HTTP/1.1\r\nHost: a\r\nhOST: a\r\n\r\n', 400, 40001400],
     ['a header with a bare control character', 'GET / HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n', 400, 40001400],
     [
       'headers that are too large',

@@ -1,4 +1,5 @@
 /** A whole replica within the test's process, alone on the in-process bus, on a port of its own. */
+import { randomBytes } from 'node:crypto';
 import { App } from '../../src/app';
 import { parseConfig } from '../../src/config/config';
 import { createLogger } from '../../src/observability/logger';
@@ -29,10 +30,15 @@ export async function stopReplicas(): Promise<void> {
 export async function startReplica(env: Readonly<Record<string, string>> = {}): Promise<Replica> {
   const config = parseConfig({ HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', ...env });
   const log: LogLine[] = [];
-  const logger = createLogger(config.logLevel, {
+  const logger = createLogger(config.logLevel, 'origin-under-test', {
     write: (line) => void log.push(JSON.parse(line) as LogLine),
   });
-  const app = new App(config, logger, 'under-test');
+  const app = new App(config, {
+    origin: randomBytes(12).toString('base64url'),
+    version: 'under-test',
+    logger,
+    logDropped: () => 0,
+  });
   const port = await app.start();
   const replica: Replica = {
     port,

@@ -10,6 +10,7 @@ import { LoadStats } from '../../src/core/load-stats';
 import type { Readiness } from '../../src/http/dependencies';
 import { type HttpLimits, httpLimits } from '../../src/http/limits';
 import { HttpServer } from '../../src/http/server';
+import { createMessageClasses } from '../../src/http/api-request';
 import { createLogger } from '../../src/observability/logger';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
@@ -37,6 +38,7 @@ export const readyBody = {
   peers: {},
   history: { state: 'none' },
   missing_events: 0,
+  limits: {},
 };
 
 const MINUTE_US = 60_000_000;
@@ -93,10 +95,13 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       watchers,
       replayPolicy: 'reject',
       readiness: options.readiness ?? (() => ({ ready: true, reason: readyBody.reason, body: readyBody })),
-      logger: createLogger('info', { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
+      logger: createLogger('info', 'origin-under-test', {
+        write: (line) => void log.push(JSON.parse(line) as LogLine),
+      }),
       registry,
       version: 'under-test',
       pages: [],
+      messageClasses: createMessageClasses(() => performance.now()),
       monotonicMs: () => performance.now(),
       randomBytes,
     },
@@ -121,6 +126,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
 const busThatIsDown: Bus = {
   connected: false,
   reason: 'down',
+  alone: false,
   start: () => undefined,
   publish: () => false,
   whenWritten: (callback) => callback(),

@@ -9,15 +9,21 @@ interface Line {
 
 function logged(level: string, write: (logger: ReturnType<typeof createLogger>) => void): Line[] {
   const lines: Line[] = [];
-  write(createLogger(level, { write: (text) => lines.push(JSON.parse(text) as Line) }));
+  write(createLogger(level, 'R1', { write: (text) => lines.push(JSON.parse(text) as Line) }));
   return lines;
 }
 
 describe('the logger', () => {
-  it('writes one JSON object a line, with the level by name and the time readable', () => {
+  it('writes one JSON object a line, which names its replica, with the level by name and the time readable', () => {
     const lines = logged('info', (logger) => logger.info({ port: 8080 }, 'started'));
     expect(lines).toEqual([
-      { level: 'info', time: expect.stringMatching(/^\d{4}-.*Z$/) as string, port: 8080, msg: 'started' },
+      {
+        level: 'info',
+        time: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+        replica: 'R1',
+        port: 8080,
+        msg: 'started',
+      },
     ]);
   });
 

@@ -3,18 +3,18 @@ import type { HistoryState, JoiningState, PeersState, Surroundings } from '../..
 import { JOINING, joined } from '../../src/repair/joining';
 
 const STARTING: JoiningState = { ready: false, caughtUp: false, reason: 'starting' };
-const HISTORIES: readonly HistoryState[] = ['none', 'owed', 'starting', 'replaying', 'partial', 'done'];
+const HISTORIES: readonly HistoryState[] = ['none', 'failing', 'starting', 'replaying', 'young', 'done'];
 
 /** R: ready; a letter: why it waits (Discovery, History, Pulling, a Waiting for a ready peer). */
 const EXPECTED: Readonly<Record<PeersState, string>> = {
-  //       none owed starting replaying partial done
+  //       none failing starting replaying young done
   unknown: 'DDDDDR',
   none: 'RHHHRR',
-  unasked: 'WWHHWR',
-  joining: 'WWHHRR',
+  unasked: 'WHHHWR',
+  joining: 'WHHHRR',
   empty: 'RHHHRR',
   owing: 'PPPPPP',
-  failing: 'PPPPPR',
+  unable: 'PPPPPR',
   shown: 'RRRRRR',
 };
 const REASONS = {
@@ -64,10 +64,10 @@ it('once it has caught up it stays so', () => {
   expect(joined(state, { ...around('none'), busConnected: false }, 'unknown', true)).toBe(state);
 });
 
-it('it says what the time-out did not wait for', () => {
+it('says what the time-out did not wait for', () => {
   const late = (history: HistoryState, busConnected = true): string =>
     joined(STARTING, { ...around(history), busConnected }, 'unasked', true).reason;
   expect(late('none')).toBe('no ready peer within the ready time-out');
-  expect(late('owed')).toBe('history not replayed within the ready time-out');
+  expect(late('failing')).toBe('history not replayed within the ready time-out');
   expect(late('none', false)).toBe('no bus within the ready time-out');
 });

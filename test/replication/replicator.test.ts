@@ -17,6 +17,7 @@ const ROOMY = { inFlightCeiling: 100, engineCeiling: 100, finishedCeiling: 100, 
 class HoldingBus implements Bus {
   connected = true;
   readonly reason = 'under test';
+  readonly alone = false;
   readonly sent: Uint8Array[] = [];
   start(): void {
     // Nothing to connect to.

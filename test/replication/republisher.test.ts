@@ -52,7 +52,7 @@ describe('What the bus could not take', () => {
     expect(republisher.size).toBe(0);
   });
 
-  it('waits on when the bus is lost again', async () => {
+  it('waits on when the bus is lost again', () => {
     const lost = newBus();
     const republisher = new Republisher(lost, ROUNDS_MS);
     keepAll(republisher, ['a']);

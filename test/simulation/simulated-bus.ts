@@ -166,6 +166,10 @@ export class SimulatedBus implements Bus {
     return this.process.hostOf.deployment !== undefined;
   }
 
+  get alone(): boolean {
+    return false;
+  }
+
   get reason(): string {
     return this.connected ? 'connected' : 'not connected';
   }

@@ -155,6 +155,7 @@ export class SimulatedProcess implements Reachable {
         peersKnown: this.peersKnown,
         history: this.history?.state ?? 'none',
       }),
+      onTooLarge: () => undefined,
       replayHistory: (sinceUs) => this.history?.replay(sinceUs) ?? false,
       nowUs,
       monotonicUs: () => queue.nowUs,
@@ -390,11 +391,11 @@ export class SimulatedProcess implements Reachable {
         }
       }
     };
-    const error = (fields: { replica?: string; err?: Error }, message: string): void => {
+    const error = (fields: { peer_replica?: string; err?: Error }, message: string): void => {
       // A fault of the code, or a violation that was found on the way.
       if (fields.err) throw fields.err;
       write('error')({ ...fields }, message);
-      if (fields.replica !== undefined) this.around.diverged(this, fields.replica);
+      if (fields.peer_replica !== undefined) this.around.diverged(this, fields.peer_replica);
     };
     const logger = { debug: write('debug'), info: write('info'), error, warn };
     return logger as unknown as Logger;

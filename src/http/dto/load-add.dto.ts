@@ -1,31 +1,22 @@
 /** The body of `POST /v1/load/stats`: a request was routed to an engine. */
-import { Optional, Required } from './field';
-import { ipv4, promptLength, text, timestampNs } from './field-rules';
+import { IsOptional } from 'class-validator';
+import { IsIpv4, IsName, IsPromptLength, IsTimestampNs } from './rules';
 
 export class LoadAddDto {
-  @Required(text)
+  @IsName()
   readonly cluster!: string;
 
-  @Required(text)
+  @IsName()
   readonly request_id!: string;
 
-  @Required(ipv4)
+  @IsIpv4()
   readonly ip!: string;
 
-  @Optional(promptLength)
+  @IsOptional()
+  @IsPromptLength()
   readonly prompt_length?: number | null;
 
-  @Optional(timestampNs)
+  @IsOptional()
+  @IsTimestampNs()
   readonly timestamp?: bigint | null;
-}
-
-/** True only where the decorators above would find nothing; it costs a tenth of asking them. */
-export function isSurelyLoadAdd(body: Readonly<Record<string, unknown>>): boolean {
-  return (
-    text.allows(body['cluster']) &&
-    text.allows(body['request_id']) &&
-    ipv4.allows(body['ip']) &&
-    (body['prompt_length'] === undefined || promptLength.allows(body['prompt_length'])) &&
-    (body['timestamp'] === undefined || timestampNs.allows(body['timestamp']))
-  );
 }

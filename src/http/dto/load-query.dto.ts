@@ -1,12 +1,7 @@
 /** The query of the routes that answer for one cluster. */
-import { Required } from './field';
-import { text } from './field-rules';
+import { IsName } from './rules';
 
 export class LoadQueryDto {
-  @Required(text)
+  @IsName()
   readonly cluster!: string;
-}
-
-export function isSurelyLoadQuery(query: Readonly<Record<string, unknown>>): boolean {
-  return text.allows(query['cluster']);
 }

@@ -1,14 +1,18 @@
 /** The queries of the streams. */
+import { IsOptional } from 'class-validator';
 import { LoadQueryDto } from './load-query.dto';
-import { Optional } from './field';
-import { watchInterval } from './field-rules';
+import { IsIntegerFrom } from './rules';
+
+const IsWatchInterval = (): PropertyDecorator => IsIntegerFrom(20, 10_000);
 
 export class OverviewQueryDto {
-  @Optional(watchInterval)
-  readonly interval_ms?: string;
+  @IsOptional()
+  @IsWatchInterval()
+  readonly interval_ms?: number;
 }
 
 export class WatchQueryDto extends LoadQueryDto {
-  @Optional(watchInterval)
-  readonly interval_ms?: string;
+  @IsOptional()
+  @IsWatchInterval()
+  readonly interval_ms?: number;
 }

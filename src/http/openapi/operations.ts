@@ -1,9 +1,10 @@
 /** The pieces that operations of the API document are put together from. */
-import { MAX_NAME_LENGTH } from '../../core/event';
-import { MAX_WATCH_INTERVAL_MS, MIN_WATCH_INTERVAL_MS } from '../dto/field-rules';
+import { LoadQueryDto } from '../dto/load-query.dto';
+import { OverviewQueryDto } from '../dto/watch-query.dto';
 import type { ErrorName } from '../errors';
 import { errorKinds } from '../errors';
 import { MAX_BODY_BYTES } from '../request-body';
+import { parameterSchemaOf } from './dto-schema';
 import type { Schema } from './schemas';
 import { okEnvelopeOf, ref } from './schemas';
 
@@ -50,8 +51,8 @@ export function errors(...names: readonly ErrorName[]): Record<string, object> {
   >;
 }
 
-export function body(schemaName: string): object {
-  const description = `At most ${MAX_BODY_BYTES / 1024} KiB of JSON, whatever the Content-Type says. Unknown fields are ignored.`;
+export function body(schemaName: string, maxBytes = MAX_BODY_BYTES): object {
+  const description = `At most ${maxBytes / 1024} KiB of JSON, whatever the Content-Type says. Unknown fields are ignored.`;
   return { required: true, description, content: { 'application/json': { schema: ref(schemaName) } } };
 }
 
@@ -62,7 +63,7 @@ export function query(name: string, required: boolean, schema: Schema, descripti
 export const clusterQuery = query(
   'cluster',
   true,
-  { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH },
+  parameterSchemaOf(LoadQueryDto, 'cluster'),
   'The cluster, given once. One that nobody has reported has no rows.',
 );
 
@@ -70,7 +71,7 @@ export function intervalQuery(defaultMs: number): object {
   return query(
     'interval_ms',
     false,
-    { type: 'integer', minimum: MIN_WATCH_INTERVAL_MS, maximum: MAX_WATCH_INTERVAL_MS, default: defaultMs },
+    { ...parameterSchemaOf(OverviewQueryDto, 'interval_ms'), default: defaultMs },
     'At most one message is sent in this time.',
   );
 }

@@ -56,7 +56,14 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadAdd'),
       responses: {
         ...ok('Counted, now or by an earlier copy of the same report', NO_DATA),
-        ...errors('duplicate', 'invalidInput', 'authenticationFailed', 'bodyTooLarge', 'unavailable'),
+        ...errors(
+          'duplicate',
+          'invalidInput',
+          'authenticationFailed',
+          'bodyTooLarge',
+          'unknownEncoding',
+          'unavailable',
+        ),
       },
     },
     delete: {
@@ -66,7 +73,14 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadDelete'),
       responses: {
         ...ok('Taken off its row', NO_DATA),
-        ...errors('invalidInput', 'authenticationFailed', 'alreadyDeleted', 'bodyTooLarge', 'unavailable'),
+        ...errors(
+          'invalidInput',
+          'authenticationFailed',
+          'alreadyDeleted',
+          'bodyTooLarge',
+          'unknownEncoding',
+          'unavailable',
+        ),
       },
     },
   },
@@ -78,7 +92,14 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadDelete'),
       responses: {
         ...ok('Its prompt is taken off its row', NO_DATA),
-        ...errors('invalidInput', 'authenticationFailed', 'alreadyDeleted', 'bodyTooLarge', 'unavailable'),
+        ...errors(
+          'invalidInput',
+          'authenticationFailed',
+          'alreadyDeleted',
+          'bodyTooLarge',
+          'unknownEncoding',
+          'unavailable',
+        ),
       },
     },
   },
@@ -123,7 +144,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LogLevel'),
       responses: {
         ...ok('Changed', { const: 'log level updated successfully' }),
-        ...errors('invalidInput', 'authenticationFailed', 'bodyTooLarge'),
+        ...errors('invalidInput', 'authenticationFailed', 'bodyTooLarge', 'unknownEncoding', 'crossSite'),
       },
     },
   },

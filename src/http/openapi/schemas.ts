@@ -1,10 +1,13 @@
 /** The named schemas of the API document: rows, reports, the envelope and what the streams carry. */
 import { MAX_SUM } from '../../core/engine-stats';
-import { MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../../core/event';
-import { LOG_LEVEL_NAMES, MAX_TIMESTAMP_NS } from '../dto/field-rules';
+import { MAX_NAME_LENGTH } from '../../core/event';
+import { LoadAddDto } from '../dto/load-add.dto';
+import { LoadDeleteDto } from '../dto/load-delete.dto';
+import { LOG_LEVEL_NAMES, LogLevelDto } from '../dto/log-level.dto';
 import { PEER_STATES } from '../../repair/peer-table';
 import { errorKinds } from '../errors';
 import { MAX_TRACE_ID_LENGTH } from '../trace-ids';
+import { schemaOf } from './dto-schema';
 
 export interface Schema {
   readonly description?: string;
@@ -20,18 +23,10 @@ function object(properties: Record<string, Schema>, optional: readonly string[] 
 }
 
 const described = (schema: Schema, description: string): Schema => ({ ...schema, description });
-/** JSON Schema's patterns have no flag that ignores case. */
-const anyCase = (words: readonly string[]): string =>
-  `^(?:${words.map((word) => word.replace(/./g, (letter) => `[${letter}${letter.toLowerCase()}]`)).join('|')})$`;
-const nullable = (schema: Schema): Schema => ({ ...schema, type: [schema['type'], 'null'] });
-
-/** As a double it is 2^63, one more. */
-const MAX_TIMESTAMP = Number(MAX_TIMESTAMP_NS);
 
 const name: Schema = { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH };
 const count: Schema = { type: 'integer', minimum: 0 };
 const sum: Schema = { type: 'integer', minimum: 0, maximum: MAX_SUM };
-const promptLength: Schema = { type: 'integer', minimum: 0, maximum: MAX_PROMPT_LENGTH };
 const ipv4: Schema = { type: 'string', format: 'ipv4', examples: ['10.0.0.7'] };
 const traceId = described(
   { type: 'string', minLength: 1, maxLength: MAX_TRACE_ID_LENGTH },
@@ -62,33 +57,17 @@ const stateOfHistory = { type: 'object', properties: { state: { type: 'string' }
 export const schemas: Record<string, Schema> = {
   Row: object({ ip: ipv4, ...loads }),
   Cluster: object({ cluster: name, engines: described(count, 'Engines that are listed.'), ...loads }),
-  LoadAdd: object(
-    {
-      cluster: name,
-      request_id: name,
-      ip: ipv4,
-      prompt_length: nullable({ ...promptLength, default: 0 }),
-      timestamp: described(
-        nullable({ type: 'integer', format: 'int64', minimum: 0, maximum: MAX_TIMESTAMP }),
+  LoadAdd: schemaOf(LoadAddDto, {
+    ip: { examples: ['10.0.0.7'] },
+    prompt_length: { default: 0 },
+    timestamp: {
+      description:
         "The gateway's own time in nanoseconds. A report with the same request_id and timestamp counts once.",
-      ),
     },
-    ['prompt_length', 'timestamp'],
-  ),
-  LoadDelete: object(
-    {
-      request_id: name,
-      cluster: nullable({ type: 'string', maxLength: MAX_NAME_LENGTH }),
-      ip: described({ anyOf: [ipv4, { const: '' }, { type: 'null' }] }, 'An IPv4 address, or empty.'),
-      prompt_length: nullable(promptLength),
-    },
-    ['cluster', 'ip', 'prompt_length'],
-  ),
-  LogLevel: object({
-    LevelParam: described(
-      { type: 'string', pattern: anyCase(LOG_LEVEL_NAMES) },
-      `One of ${LOG_LEVEL_NAMES.join(', ')}, in any case.`,
-    ),
+  }),
+  LoadDelete: schemaOf(LoadDeleteDto),
+  LogLevel: schemaOf(LogLevelDto, {
+    LevelParam: { description: `One of ${LOG_LEVEL_NAMES.join(', ')}, in any case.` },
   }),
   Error: object({
     code: { type: 'integer', enum: Object.values(errorKinds).map(({ code }) => code) },
@@ -127,6 +106,11 @@ export const schemas: Record<string, Schema> = {
         { type: 'integer' },
         'How far its clock is ahead of those of the others; absent while none is heard.',
       ),
+      limits: {
+        description: 'The limits that are reached, with how many reports were refused since.',
+        type: 'object',
+        additionalProperties: object({ use: count, most: count, refused: count }),
+      },
     },
     ['clock_ahead_ms'],
   ),

@@ -1,14 +1,12 @@
 /** What gateways report and ask: `/v1/load/stats`, `/v1/load/prompt` and `/v1/clusters`. */
 import type { AddReport, AddResult, DeleteResult } from '../../replication/replicator';
-import { exactIntegerOf } from '../../wire/exact-integer';
 import type { HttpDependencies } from '../dependencies';
-import { DtoValidator } from '../dto/dto-validator';
-import { isSurelyLoadAdd, LoadAddDto } from '../dto/load-add.dto';
-import { isSurelyLoadDelete, LoadDeleteDto } from '../dto/load-delete.dto';
-import { isSurelyLoadQuery, LoadQueryDto } from '../dto/load-query.dto';
+import { DtoCheck } from '../dto/dto-check';
+import { LoadAddDto } from '../dto/load-add.dto';
+import { LoadDeleteDto } from '../dto/load-delete.dto';
+import { LoadQueryDto } from '../dto/load-query.dto';
 import { ApiError } from '../errors';
-import { parseJsonBody } from '../json-body';
-import { queryValue } from '../query-string';
+import { jsonBody } from '../json-body';
 import type { Router } from '../router';
 
 const NO_DATA = 'null';
@@ -16,16 +14,12 @@ const NO_DATA = 'null';
 type Dependencies = Pick<HttpDependencies, 'replicator' | 'engines' | 'replayPolicy'>;
 
 export function addLoadRoutes(router: Router, { replicator, engines, replayPolicy }: Dependencies): void {
-  const addBody = new DtoValidator(LoadAddDto, isSurelyLoadAdd);
-  const deleteBody = new DtoValidator(LoadDeleteDto, isSurelyLoadDelete);
-  const query = new DtoValidator(LoadQueryDto, isSurelyLoadQuery);
+  const addBody = new DtoCheck(LoadAddDto);
+  const deleteBody = new DtoCheck(LoadDeleteDto);
+  const query = new DtoCheck(LoadQueryDto);
 
   const readAdd = (bytes: Buffer): AddReport => {
-    const body = parseJsonBody(bytes);
-    if (typeof body.members['timestamp'] === 'number') {
-      body.members['timestamp'] = exactIntegerOf(body.text, 'timestamp') ?? body.members['timestamp'];
-    }
-    const { cluster, request_id, ip, prompt_length, timestamp } = addBody.checkBody(body);
+    const { cluster, request_id, ip, prompt_length, timestamp } = addBody.object(jsonBody(bytes));
     return {
       requestId: request_id,
       cluster,
@@ -35,8 +29,7 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
       timestampNs: timestamp ?? undefined,
     };
   };
-  const clusterOf = (url: string): string => query.check({ cluster: queryValue(url, 'cluster') }).cluster;
-  const readRequestId = (bytes: Buffer): string => deleteBody.checkBody(parseJsonBody(bytes)).request_id;
+  const readRequestId = (bytes: Buffer): string => deleteBody.object(jsonBody(bytes)).request_id;
 
   const answerAdd = (result: AddResult): string => {
     switch (result) {
@@ -46,6 +39,12 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
       case 'duplicate':
         if (replayPolicy === 'accept') return NO_DATA;
         throw new ApiError('duplicate', 'request_id is in flight or was finished a short time ago');
+      case 'moved':
+        if (replayPolicy === 'accept') return NO_DATA;
+        throw new ApiError(
+          'duplicate',
+          'request_id is in flight at another engine or cluster: each attempt needs an id of its own',
+        );
       case 'too-many-in-flight':
         throw limitReached('in-flight requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
       case 'too-many-engines':
@@ -67,7 +66,7 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
   };
 
   router.json('/v1/load/stats', {
-    get: (req) => engines.rowsJson(clusterOf(req.url)),
+    get: (req) => engines.rowsJson(query.query(req.url).cluster),
     post: (body) => answerAdd(replicator.add(readAdd(body))),
     delete: (body) => answerDelete(replicator.delete(readRequestId(body))),
   });

@@ -7,10 +7,10 @@ import type { Watch, Watchers } from '../../watch/watchers';
 import type { Sink } from '../../watch/watcher';
 import type { Answers } from '../answers';
 import type { ApiRequest } from '../api-request';
-import { queryValue } from '../query-string';
-import { DtoValidator } from '../dto/dto-validator';
+import { DtoCheck } from '../dto/dto-check';
 import { OverviewQueryDto, WatchQueryDto } from '../dto/watch-query.dto';
 import { ApiError } from '../errors';
+import { onceOver } from '../once-over';
 import type { Router } from '../router';
 
 export const DEFAULT_INTERVAL_MS = 100;
@@ -35,8 +35,8 @@ const REFUSALS = {
 };
 
 export function addWatchRoutes(router: Router, answers: Answers, watchers: Watchers): void {
-  const watchQuery = new DtoValidator(WatchQueryDto);
-  const overviewQuery = new DtoValidator(OverviewQueryDto);
+  const watchQuery = new DtoCheck(WatchQueryDto);
+  const overviewQuery = new DtoCheck(OverviewQueryDto);
 
   const stream = (req: ApiRequest, res: ServerResponse, watch: (sink: Sink) => Watch): void => {
     const admission = watchers.admit();
@@ -53,26 +53,21 @@ export function addWatchRoutes(router: Router, answers: Answers, watchers: Watch
       end: (cut) => (cut ? res.destroy() : res.end()),
     });
     res.on('drain', drained);
-    res.on('close', closed);
+    onceOver(res, closed);
     // A write that crosses the end of the connection.
     res.on('error', closed);
   };
 
   router.add('/v1/load/watch', {
     get: (req, res) => {
-      const { cluster, interval_ms } = watchQuery.check({
-        cluster: queryValue(req.url, 'cluster'),
-        interval_ms: queryValue(req.url, 'interval_ms'),
-      });
-      const intervalMs = Number(interval_ms ?? DEFAULT_INTERVAL_MS);
-      stream(req, res, (sink) => watchers.watchCluster(cluster, intervalMs, sink));
+      const { cluster, interval_ms } = watchQuery.query(req.url);
+      stream(req, res, (sink) => watchers.watchCluster(cluster, interval_ms ?? DEFAULT_INTERVAL_MS, sink));
     },
   });
   router.add('/v1/overview/watch', {
     get: (req, res) => {
-      const { interval_ms } = overviewQuery.check({ interval_ms: queryValue(req.url, 'interval_ms') });
-      const intervalMs = Number(interval_ms ?? DEFAULT_OVERVIEW_INTERVAL_MS);
-      stream(req, res, (sink) => watchers.watchOverview(intervalMs, sink));
+      const { interval_ms } = overviewQuery.query(req.url);
+      stream(req, res, (sink) => watchers.watchOverview(interval_ms ?? DEFAULT_OVERVIEW_INTERVAL_MS, sink));
     },
   });
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { exactIntegerOf } from '../../src/wire/exact-integer';
+import { exactIntegerOf, JsonObject } from '../../src/wire/json-object';
+import { runs } from '../support/size';
 
 describe('exactIntegerOf', () => {
   it.each<[string, bigint | undefined]>([
@@ -70,7 +71,7 @@ describe('exactIntegerOf', () => {
           expect(exactIntegerOf(json, name)).toBe(expected);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
@@ -96,3 +97,94 @@ function literalOf(key: string, escapeAll: boolean): string {
   const units = Array.from({ length: key.length }, (_, i) => key.charCodeAt(i).toString(16).padStart(4, '0'));
   return `"${units.map((unit) => `\\u${unit}`).join('')}"`;
 }
+
+function read(json: string): JsonObject {
+  const object = JsonObject.read(Buffer.from(json));
+  if (typeof object === 'string') throw new Error(object);
+  return object;
+}
+
+function repeatedIn(json: string): string[] {
+  return [...read(json).repeatedMembers()];
+}
+
+describe('repeated members of a JSON object', () => {
+  it.each([
+    ['{}', []],
+    [' { "a" : 1 , "b" : 2 } ', []],
+    ['{"a":1,"a":1}', ['a']],
+    ['{"a":1,"b":2,"a":3,"b":4,"a":5}', ['a', 'b']],
+    ['{"a":1,"\\u0061":2}', ['a']],
+    ['{"a":{"a":1,"a":2},"b":[{"a":1}]}', []],
+    ['{"a":"\\"a\\":1,\\\\","b":":"}', []],
+    ['{"":1,"":2}', ['']],
+    ['{"__proto__":1,"__proto__":2}', ['__proto__']],
+    ['{"a\\"":1,"a\\"":2}', ['a"']],
+  ])('are found in %s', (json, expected) => {
+    expect(repeatedIn(json)).toEqual(expected);
+  });
+
+  it('are found wherever they are put among arbitrary others', () => {
+    const members = fc.array(fc.tuple(fc.string(), fc.jsonValue({ maxDepth: 3 })), { maxLength: 8 });
+    fc.assert(
+      fc.property(members, fc.constantFrom('', ' ', '\n\t'), (pairs, space) => {
+        const texts = pairs.map(
+          ([name, value]) => `${JSON.stringify(name)}${space}:${space}${JSON.stringify(value)}`,
+        );
+        const names = pairs.map(([name]) => name);
+        const expected = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+        expect(new Set(repeatedIn(`{${texts.join(`${space},`)}}`))).toEqual(expected);
+      }),
+    );
+  });
+});
+
+describe('arrays in a JSON object', () => {
+  it('give the exact integers of their elements, however these are written', () => {
+    expect(
+      read('{"h":[ 18446744073709551615 ,1e3, "7", -5,[6],1.5,{"h":[9]} ], "x":1}').exactIntegers('h'),
+    ).toEqual([18446744073709551615n, 1000n, undefined, -5n, undefined, undefined, undefined]);
+    expect(read('{"h":[]}').exactIntegers('h')).toEqual([]);
+    expect(read('{"h":7}').exactIntegers('h')).toEqual([]);
+    expect(read('{}').exactIntegers('h')).toEqual([]);
+  });
+
+  it('give objects that know their own text, and everything else as it was parsed', () => {
+    const [first, second, third] = read(
+      '{"x":["{"],"events":[{"t":9223372036854775807,"a":1,"a":2,"s":"}],{"}, "10.0.0.1" ,{"t":1}]}',
+    ).elements('events') as [JsonObject, string, JsonObject];
+    expect(first.exactInteger('t')).toBe(9223372036854775807n);
+    expect([...first.repeatedMembers()]).toEqual(['a']);
+    expect(second).toBe('10.0.0.1');
+    expect(third.exactInteger('t')).toBe(1n);
+    expect([...third.repeatedMembers()]).toEqual([]);
+  });
+
+  it('give the same values as JSON.parse, whatever is around them', () => {
+    const space = fc.constantFrom('', ' ', '\n\t');
+    fc.assert(
+      fc.property(
+        fc.array(fc.jsonValue({ maxDepth: 2 })),
+        fc.json({ maxDepth: 2 }),
+        space,
+        (values, other, around) => {
+          const texts = values.map((value) => around + JSON.stringify(value) + around);
+          const object = read(`{"list":${other},"other":${other},"list":${around}[${texts.join(',')}]}`);
+          const seen = object.elements('list').map((each) => {
+            if (!(each instanceof JsonObject)) return each;
+            expect(JSON.parse(each.text)).toEqual(each.members);
+            return each.members;
+          });
+          expect(seen).toEqual(JSON.parse(JSON.stringify(values)));
+          const integers = values.map((value) =>
+            Number.isSafeInteger(value) ? BigInt(value as number) : undefined,
+          );
+          const exact = object.exactIntegers('list');
+          expect(exact.map((each) => each ?? undefined)).toEqual(
+            integers.map((each, i) => each ?? (typeof values[i] === 'number' ? exact[i] : undefined)),
+          );
+        },
+      ),
+    );
+  });
+});

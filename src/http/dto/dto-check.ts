@@ -1,0 +1,110 @@
+/**
+ * Checks untrusted members against the rules of a DTO. The rules are read once, at the start, and become a check that costs a
+ * tenth of the library's. The library itself is asked only about what is not valid: for the words.
+ */
+import { validateSync } from 'class-validator';
+import { CANONICAL_IPV4 } from '../../core/event';
+import type { JsonObject } from '../../wire/json-object';
+import { ApiError } from '../errors';
+import { queryValue } from '../query-string';
+import { type Field, fieldsOf, type Rule } from './dto-rules';
+import { EXACT_INTEGER } from './rules';
+
+type Members = Record<string, unknown>;
+type Test = (value: unknown) => boolean;
+
+export class DtoCheck<Dto extends object> {
+  private readonly fields: readonly (Field & { readonly tests: readonly Test[] })[];
+  /** Of them those that are read with all their digits. */
+  private readonly exact: readonly { readonly name: string; readonly each: boolean }[];
+
+  constructor(private readonly dto: new () => Dto) {
+    const fields = fieldsOf(dto);
+    this.fields = fields.map((field) => ({ ...field, tests: field.rules.map(testOf) }));
+    this.exact = fields.flatMap(({ name, rules }) =>
+      rules.filter((rule) => rule.name === EXACT_INTEGER).map(({ each }) => ({ name, each })),
+    );
+  }
+
+  /**
+   * The object as `Dto`; members that it does not know are ignored. Throws an `ApiError` that names each bad field, with
+   * `path` before its name (`candidates[3].`).
+   */
+  object(object: JsonObject, path = ''): Dto {
+    const { members } = object;
+    for (const { name, each } of this.exact) {
+      const value = members[name];
+      if (each && Array.isArray(value)) members[name] = object.exactIntegers(name);
+      else if (typeof value === 'number') members[name] = object.exactInteger(name) ?? value;
+    }
+    const repeated = object.repeatedMembers();
+    if (repeated.size === 0 && this.isValid(members)) return members as Dto;
+    const twice = this.fields.filter(({ name }) => repeated.has(name));
+    return this.checked(
+      members,
+      path,
+      twice.map(({ name }) => `${name} must be given only once`),
+    );
+  }
+
+  /** The parameters of a request's query that `Dto` names, each given at most once; integers are made of their digits. */
+  query(url: string): Dto {
+    const members: Members = {};
+    for (const { name, rules } of this.fields) {
+      const value = queryValue(url, name);
+      const isInteger = rules.some((rule) => rule.name === 'isInt');
+      members[name] = isInteger && value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : value;
+    }
+    return this.isValid(members) ? (members as Dto) : this.checked(members, '', []);
+  }
+
+  /** What the decorators say, without their words. */
+  isValid(members: Members): boolean {
+    for (const { name, optional, tests } of this.fields) {
+      const value = members[name];
+      if (optional && (value === undefined || value === null)) continue;
+      for (const test of tests) if (!test(value)) return false;
+    }
+    return true;
+  }
+
+  private checked(members: Members, path: string, reasons: string[]): Dto {
+    const dto = new this.dto();
+    for (const { name } of this.fields) (dto as Members)[name] = members[name];
+    for (const { constraints } of validateSync(dto)) reasons.push(...Object.values(constraints ?? {}));
+    if (reasons.length === 0) return dto;
+    // Several rules of one field have one message.
+    throw new ApiError('invalidInput', [...new Set(reasons)].map((reason) => path + reason).join('; '));
+  }
+}
+
+function testOf(rule: Rule): Test {
+  const test = quickTestOf(rule) ?? rule.validate;
+  return rule.each
+    ? (value) => (Array.isArray(value) ? (value as unknown[]).every(test) : test(value))
+    : test;
+}
+
+/** Of the rules on the path of every report, in the form that the engine runs fastest; a property test holds them to the library. */
+function quickTestOf({ name, constraints, validate }: Rule): Test | undefined {
+  switch (name) {
+    case 'isLength': {
+      const [min, max] = constraints as [number, number];
+      // It may count fewer characters than there are units, but one at least.
+      return (value) =>
+        typeof value === 'string' && min <= 1 && value.length >= min && value.length <= max
+          ? true
+          : validate(value);
+    }
+    case 'matches': {
+      const [pattern] = constraints as [RegExp];
+      return (value) => typeof value === 'string' && pattern.test(value);
+    }
+    case 'isIp':
+      return constraints[0] === 4
+        ? (value) => typeof value === 'string' && CANONICAL_IPV4.test(value)
+        : undefined;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * When an answer is over. Its own `close` is not enough: an answer that waits behind another one on its connection has no
+ * socket yet, and node tells it nothing when the connection goes.
+ */
+import type { ServerResponse } from 'node:http';
+
+/** Calls back once, when the answer has been sent or can no longer be. */
+export function onceOver(res: ServerResponse, callback: () => void): void {
+  const { socket } = res.req;
+  const over = (): void => {
+    res.off('close', over);
+    socket.off('close', over);
+    callback();
+  };
+  res.on('close', over);
+  socket.on('close', over);
+}

@@ -1,0 +1,208 @@
+/**
+ * The one reading of a JSON object, for HTTP bodies and for events. `JSON.parse` rounds integers beyond 2^53, and the
+ * timestamps that gateways send have 19 digits; of members with one name it keeps the last in silence. So the
+ * text is kept beside the parsed form, and what `JSON.parse` loses is read from there.
+ */
+import { isUtf8 } from 'node:buffer';
+
+export type Unreadable = 'not-utf8' | 'not-json' | 'not-an-object';
+
+export class JsonObject {
+  constructor(
+    /** What `JSON.parse` made `members` of. */
+    readonly text: string,
+    readonly members: Record<string, unknown>,
+  ) {}
+
+  static read(bytes: Uint8Array): JsonObject | Unreadable {
+    if (!isUtf8(bytes)) return 'not-utf8';
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return 'not-json';
+    }
+    return isObject(value) ? new JsonObject(text, value) : 'not-an-object';
+  }
+
+  /** The names of members that occur more than once. */
+  repeatedMembers(): ReadonlySet<string> {
+    return repeatedMembers(this.text, Object.keys(this.members).length);
+  }
+
+  /** The exact value of an integer; undefined where the member is absent, is none, or has more than 64 digits. */
+  exactInteger(name: string): bigint | undefined {
+    return exactIntegerOf(this.text, name);
+  }
+
+  /** Those of an array, likewise; none where the member is no array. */
+  exactIntegers(name: string): (bigint | undefined)[] {
+    return this.inArray(name, (_value, start) => integerAt(this.text, skipSpace(this.text, start)));
+  }
+
+  /** The elements of an array: an object as a `JsonObject`, anything else as it was parsed; none where the member is no array. */
+  elements(name: string): unknown[] {
+    return this.inArray(name, (value, start, end) =>
+      isObject(value) ? new JsonObject(this.text.slice(start, end), value) : value,
+    );
+  }
+
+  private inArray<T>(name: string, read: (value: unknown, start: number, end: number) => T): T[] {
+    const values = this.members[name];
+    if (!Array.isArray(values)) return [];
+    const places = separatorsOf(this.text, lastValueStart(this.text, name));
+    return values.map((value: unknown, i) => read(value, places[i]! + 1, places[i + 1]!));
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** More digits than any field allows; a bound on the work that one literal can cause. */
+const MAX_DIGITS = 64;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const BRACE_OPEN = 0x7b;
+const BRACE_CLOSE = 0x7d;
+const BRACKET_OPEN = 0x5b;
+const BRACKET_CLOSE = 0x5d;
+const COMMA = 0x2c;
+
+/**
+ * The value of the top-level member `key` of `json`, a text that `JSON.parse` has accepted. As in `JSON.parse`
+ * the last of several members with the same key counts, and keys may be written with escapes. A literal that
+ * denotes an integer counts however it is written (`1e3`, `10.0`). Undefined where the member is absent, is
+ * no integer, or has more than 64 digits.
+ */
+export function exactIntegerOf(json: string, key: string): bigint | undefined {
+  const quoted = `"${key}"`;
+  const at = json.indexOf(quoted);
+  // The text is one object without escapes and has the key once: then it is a top-level member, or a string value.
+  const start = skipSpace(json, 0);
+  const simple =
+    json.charCodeAt(start) === BRACE_OPEN &&
+    !json.includes('\\') &&
+    !json.includes('{', start + 1) &&
+    (at === -1 || !json.includes(quoted, at + quoted.length));
+  if (!simple) return integerAt(json, lastValueStart(json, key));
+  if (at === -1) return undefined;
+  const colon = skipSpace(json, at + quoted.length);
+  return json.charCodeAt(colon) === COLON ? integerAt(json, skipSpace(json, colon + 1)) : undefined;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The names that the object `json` has more than once; `distinctCount` is how many members it parsed to. */
+function repeatedMembers(json: string, distinctCount: number): ReadonlySet<string> {
+  if (scanMembers(json) === distinctCount) return NONE;
+  const repeated = new Set<string>();
+  const seen = new Set<string>();
+  scanMembers(json, (literal) => {
+    const name = JSON.parse(literal) as string;
+    if (seen.has(name)) repeated.add(name);
+    seen.add(name);
+  });
+  return repeated;
+}
+
+/** Where the value of the last top-level member `key` starts, or -1. */
+function lastValueStart(json: string, key: string): number {
+  let found = -1;
+  scanMembers(json, (literal, valueStart) => {
+    if (literal.includes('\\') ? JSON.parse(literal) === key : literal === `"${key}"`) found = valueStart;
+  });
+  return found === -1 ? -1 : skipSpace(json, found);
+}
+
+/** Counts the members at the top level; `onMember` gets the literal of each one's name and what stands behind its colon. */
+function scanMembers(json: string, onMember?: (literal: string, valueStart: number) => void): number {
+  let count = 0;
+  let depth = 0;
+  let stringStart = 0;
+  let stringEnd = 0;
+  for (let at = 0; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) {
+      stringStart = at;
+      at = stringEnd = endOfString(json, at);
+    } else if (code === COLON) {
+      // A list has no colon at its own level, so only the object that is the text has them at the first.
+      if (depth === 1) {
+        count++;
+        onMember?.(json.slice(stringStart, stringEnd + 1), at + 1);
+      }
+    } else if (code === BRACE_OPEN || code === BRACKET_OPEN) {
+      depth++;
+    } else if (code === BRACE_CLOSE || code === BRACKET_CLOSE) {
+      depth--;
+    }
+  }
+  return count;
+}
+
+/** The places of the brackets and commas of the array that starts at `from`: its elements stand between them. */
+function separatorsOf(json: string, from: number): number[] {
+  const places: number[] = [];
+  let depth = 0;
+  for (let at = from; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(json, at);
+    else if (code === BRACE_OPEN || code === BRACKET_OPEN) {
+      if (depth++ === 0) places.push(at);
+    } else if (code === BRACE_CLOSE || code === BRACKET_CLOSE) {
+      if (--depth > 0) continue;
+      places.push(at);
+      break;
+    } else if (code === COMMA && depth === 1) places.push(at);
+  }
+  return places;
+}
+
+/** The index of the quote that closes the string opened at `start`. */
+function endOfString(json: string, start: number): number {
+  let at = json.indexOf('"', start + 1);
+  while (isEscaped(json, at)) at = json.indexOf('"', at + 1);
+  return at;
+}
+
+/** Whether an odd number of backslashes stands before. */
+function isEscaped(json: string, at: number): boolean {
+  let before = at - 1;
+  while (json.charCodeAt(before) === BACKSLASH) before--;
+  return (at - before) % 2 === 0;
+}
+
+function skipSpace(json: string, from: number): number {
+  let at = from;
+  for (;;) {
+    const code = json.charCodeAt(at);
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
+    at++;
+  }
+}
+
+const NUMBER = /(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?/y;
+
+function integerAt(json: string, start: number): bigint | undefined {
+  if (start < 0) return undefined;
+  NUMBER.lastIndex = start;
+  const match = NUMBER.exec(json);
+  if (match === null) return undefined;
+  const [literal, sign, whole = '', fraction = '', exponent = '0'] = match;
+  if (literal.length <= 20 && whole.length + (sign?.length ?? 0) === literal.length) return BigInt(literal);
+  const shift = Number(exponent) - fraction.length;
+  let digits = whole + fraction;
+  if (shift < 0) {
+    const cut = Math.max(0, digits.length + shift);
+    if (/[1-9]/.test(digits.slice(cut))) return undefined;
+    digits = digits.slice(0, cut);
+  }
+  digits = digits.replace(/^0+/, '');
+  if (digits === '') return 0n;
+  if (digits.length + Math.max(0, shift) > MAX_DIGITS) return undefined;
+  return BigInt(`${sign ?? ''}${digits}${'0'.repeat(Math.max(0, shift))}`);
+}
