@@ -13,6 +13,7 @@ import {
   createPeerTransport,
 } from './composition/access';
 import type { PrefixCache } from './cache/prefix-cache';
+import { CacheJoin } from './composition/cache-join';
 import { createEventBus, payloadProblem } from './composition/event-bus';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
@@ -151,6 +152,7 @@ export class App {
       history: () => report.history(),
       ready: () => report.ready,
       missing: () => repair.missing,
+      cache: this.cache?.index,
       nowUs,
     });
     const readiness = () => report.readiness();
@@ -171,6 +173,7 @@ export class App {
       replica: {
         status: (query) => answering.status(query),
         snapshot: (query) => answering.snapshot(query),
+        cache: (query) => answering.cache(query),
       },
       cache: this.cache,
       watchers,
@@ -207,7 +210,19 @@ export class App {
       ...(room.discovery ? [room.discovery] : []),
       room.runner,
       expiry,
-      ...(this.cache ? [this.cache] : []),
+      ...(this.cache
+        ? [
+            this.cache,
+            new CacheJoin({
+              index: this.cache.index,
+              client: room.client,
+              isReady: () => report.ready,
+              peerStates: () => repair.peerStates,
+              nowUs,
+              logger,
+            }),
+          ]
+        : []),
       limitWatch,
       this.streams.recentSums,
       ...(debug ? [listening(debug, config.debug)] : []),
