@@ -60,14 +60,20 @@ function addStream(
       streaming++;
       const bounds = new ReaderBounds(res);
       const pieces = Readable.from(piecesOf(lines, bounds), { objectMode: false });
+      let over = false;
       const done = (error?: Error | null): void => {
+        if (over) return;
+        over = true;
         streaming--;
         bounds.end();
         // A reader may leave whenever it likes; whatever else ends it is a defect of ours.
         if (error && pieces.errored) answers.error(req, res, error);
       };
-      // A response that never got its connection says nothing when that goes: then it is ended here.
-      onceOver(res, () => pieces.destroy());
+      // The pipeline hears nothing of a response that never got its connection when that goes.
+      onceOver(res, () => {
+        done(pieces.errored);
+        pieces.destroy();
+      });
       if (gzip) pipeline(pieces, createGzip({ level: constants.Z_BEST_SPEED }), res, done);
       else pipeline(pieces, res, done);
     },
