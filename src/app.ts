@@ -51,6 +51,8 @@ export interface AppIdentity {
   readonly logger: Logger;
   /** How many lines of the log could not be written. */
   readonly logDropped: () => number;
+  /** Whether the process is new, so that what the first caller needs is still to be compiled. */
+  readonly warmsUp: boolean;
 }
 
 export class App {
@@ -71,12 +73,12 @@ export class App {
   private readonly files: LiveFiles;
   private readonly debug: DebugServer | undefined;
   private readonly report: SelfReport;
-  private readonly warm: () => Promise<void>;
+  private readonly warmUp: (() => Promise<void>) | undefined;
   private readonly limitWatch: LimitWatch;
 
   constructor(
     private readonly config: Config,
-    { origin, version, logger, logDropped }: AppIdentity,
+    { origin, version, logger, logDropped, warmsUp }: AppIdentity,
   ) {
     this.logger = logger;
     const { nowUs } = this;
@@ -165,7 +167,7 @@ export class App {
       monotonicMs,
       randomBytes,
     };
-    this.warm = () => warmUp(httpDependencies, load);
+    this.warmUp = warmsUp ? () => warmUp(httpDependencies) : undefined;
     this.http = createHttpServer(config.http, httpDependencies, this.files);
     const { republisher, peers, http } = this;
     const limits = report.limits(
@@ -186,8 +188,9 @@ export class App {
   /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
   async start(): Promise<number> {
     const { http, debug, subjectPrefix } = this.config;
+    this.report.warming = this.warmUp !== undefined;
     const port = await this.http.listen(http.host, http.port);
-    void this.warm().then(() => (this.report.warm = true));
+    void this.warmUp?.().then(() => (this.report.warming = false));
     if (debug) await this.debug?.listen(debug.host, debug.port);
     this.files.start();
     this.bus.start(
