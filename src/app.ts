@@ -12,10 +12,12 @@ import {
   createHttpServer,
   createPeerTransport,
 } from './composition/access';
+import type { PrefixCache } from './cache/prefix-cache';
 import { createEventBus, payloadProblem } from './composition/event-bus';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
 import { createPeers, type Peers } from './composition/peers';
+import { createPrefixCache } from './composition/prefix-cache';
 import { SelfReport } from './composition/self-report';
 import { createStreams, type Streams } from './composition/streams';
 import { warmUp } from './composition/warm-up';
@@ -39,7 +41,7 @@ import { HeartbeatExchange } from './replication/heartbeat-exchange';
 import { contextOptions, loadStatsOptions } from './replication/limits';
 import { Replicator } from './replication/replicator';
 import { Republisher } from './replication/republisher';
-import { heartbeatSubject, loadWildcard } from './wire/subjects';
+import { cacheWildcard, heartbeatSubject, loadWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
@@ -64,6 +66,7 @@ export class App {
   private readonly troubles: BusTroubles;
   private readonly republisher: Republisher;
   private readonly replicator: Replicator;
+  private readonly cache: PrefixCache | undefined;
   private readonly expiry: ExpiryRun;
   private readonly heartbeats: HeartbeatExchange;
   private readonly peers: Peers;
@@ -130,6 +133,8 @@ export class App {
     const { replicator } = this;
     this.heartbeats = new HeartbeatExchange(replicator, context, bus, nowUs, subjectPrefix);
 
+    this.cache = createPrefixCache(config, origin, bus, nowUs, randomBytes);
+
     // The other replicas, and what they and everyone else are told of this one.
     const surroundings = { origin, stats, context, bus, history, nowUs };
     const { peerTransport: transport } = this;
@@ -156,6 +161,7 @@ export class App {
         snapshot: (selection) => snapshotLines(stats, context, origin, report.ready, selection),
         nudged: (replica) => exchange.antiEntropy.nudged(replica),
       },
+      cache: this.cache,
       watchers,
       replayPolicy: config.replayPolicy,
       readiness,
@@ -181,13 +187,14 @@ export class App {
       (fields, message) => logger.warn(fields, message),
       () => performance.now(),
     );
-    const traffic = { bus, history, replicator, republisher, peers, watchers };
+    const traffic = { bus, history, replicator, republisher, peers, watchers, cache: this.cache, nowUs };
     registerMetrics(registry, config, { version, logDropped, context, limits, ...traffic });
   }
 
   /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
   async start(): Promise<number> {
     const { http, debug, subjectPrefix } = this.config;
+    const { cache } = this;
     this.report.warming = this.warmUp !== undefined;
     const port = await this.http.listen(http.host, http.port);
     void this.warmUp?.().then(() => (this.report.warming = false));
@@ -197,6 +204,7 @@ export class App {
       {
         [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
         [heartbeatSubject(subjectPrefix)]: (payload) => this.heartbeats.receive(payload),
+        ...(cache && { [cacheWildcard(subjectPrefix)]: (payload: Uint8Array) => cache.receive(payload) }),
       },
       (status) => this.busChanged(status),
     );
@@ -204,6 +212,7 @@ export class App {
     this.peers.discovery?.start();
     this.peers.exchange.start();
     this.expiry.start();
+    cache?.start();
     this.limitWatch.start();
     this.streams.recentSums.start();
     this.heartbeats.start();
@@ -218,6 +227,7 @@ export class App {
     this.peers.discovery?.stop();
     this.peers.exchange.stop();
     this.expiry.stop();
+    this.cache?.stop();
     this.limitWatch.stop();
     this.streams.recentSums.stop();
     this.heartbeats.stop();

@@ -45,6 +45,7 @@ export async function warmUp(dependencies: HttpDependencies): Promise<void> {
       ...dependencies,
       accessTokens: new AccessTokens([token], undefined),
       replicator: sender.replicator,
+      cache: undefined,
       registry: new Registry(),
       logger: pino({ level: 'silent' }),
     },

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { MessageClasses } from './api-request';
 import type { Registry } from 'prom-client';
+import type { PrefixCache } from '../cache/prefix-cache';
 import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
@@ -27,6 +28,8 @@ export interface HttpDependencies {
     'add' | 'promptDelete' | 'delete' | 'whenPublished' | 'rowsJson' | 'clustersJson'
   >;
   readonly replica: ReplicaDependencies;
+  /** Undefined: switched off. */
+  readonly cache: PrefixCache | undefined;
   readonly watchers: Watchers;
   readonly replayPolicy: ReplayPolicy;
   readonly readiness: () => Readiness;

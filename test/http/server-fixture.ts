@@ -89,6 +89,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
         snapshot: () => [],
         nudged: () => undefined,
       },
+      cache: undefined,
       watchers,
       replayPolicy: 'reject',
       readiness: options.readiness ?? (() => ({ ready: true, reason: readyBody.reason, body: readyBody })),
