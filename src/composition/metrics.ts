@@ -16,7 +16,7 @@ import { registerWatchMetrics } from '../observability/watch-metrics';
 import type { Replicator } from '../replication/replicator';
 import type { Republisher } from '../replication/republisher';
 import type { Watchers } from '../watch/watchers';
-import type { Peers } from './peers';
+import type { RepairRoom } from './repair';
 
 export interface MeasuredParts {
   readonly version: string;
@@ -26,7 +26,7 @@ export interface MeasuredParts {
   readonly history: History | undefined;
   readonly replicator: Replicator;
   readonly republisher: Republisher;
-  readonly peers: Peers;
+  readonly room: RepairRoom;
   readonly watchers: Watchers;
   readonly cache: PrefixCache | undefined;
   readonly nowUs: () => number;
@@ -34,14 +34,14 @@ export interface MeasuredParts {
 }
 
 export function registerMetrics(registry: Registry, config: Config, parts: MeasuredParts): void {
-  const { version, logDropped, context, bus, history, replicator, republisher, peers, watchers, limits } =
+  const { version, logDropped, context, bus, history, replicator, republisher, room, watchers, limits } =
     parts;
   registerProcessMetrics(registry, version, logDropped);
-  registerViewMetrics(registry, replicator);
+  registerViewMetrics(registry, replicator.loadStats);
   registerWatchMetrics(registry, watchers);
   registerCacheMetrics(registry, parts.cache, parts.nowUs);
   registerLimitMetrics(registry, limits);
   registerBusMetrics(registry, bus, replicator, republisher);
   registerHistoryMetrics(registry, history);
-  registerPeerMetrics(registry, peers.exchange, context, peers.discovery, config.peers.dnsName);
+  registerPeerMetrics(registry, room.repair, context, room.discovery, config.peers.dnsName);
 }

@@ -46,6 +46,7 @@ export async function warmUp(dependencies: HttpDependencies): Promise<void> {
       accessTokens: new AccessTokens([token], undefined),
       replicator: sender.replicator,
       cache: undefined,
+      engines: sender.replicator.loadStats.engines,
       registry: new Registry(),
       logger: pino({ level: 'silent' }),
     },

@@ -2,7 +2,7 @@
  * Decides what to do about the history and when: find or make the stream, replay it, look at it again, or wait. Pure:
  * time is an argument, one job is out at a time, and each job is answered by exactly one call.
  */
-import type { HistoryState } from '../replication/joining';
+import type { HistoryState } from '../repair/joining';
 
 export type HistoryJob =
   /** Find or make the stream. Answered by `prepared` or `failed`. */

@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import type { NatsConnectionOptions } from '../bus/nats-connection';
 import type { NatsServer } from '../bus/nats-servers';
-import type { HistoryState } from '../replication/joining';
+import type { HistoryState } from '../repair/joining';
 import { loadWildcard } from '../wire/subjects';
 import { checkStream, ensureStream } from './ensure-stream';
 import type { HistoryJob, ReplaySince } from './history-plan';

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { MessageClasses } from './api-request';
 import type { Registry } from 'prom-client';
 import type { PrefixCache } from '../cache/prefix-cache';
+import type { EngineTable } from '../core/engine-table';
 import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
@@ -23,10 +24,8 @@ type ReplayPolicy = 'reject' | 'accept';
 export interface HttpDependencies {
   /** Undefined: nobody needs a token. */
   readonly accessTokens: AccessTokens | undefined;
-  readonly replicator: Pick<
-    Replicator,
-    'add' | 'promptDelete' | 'delete' | 'whenPublished' | 'rowsJson' | 'clustersJson'
-  >;
+  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'whenPublished'>;
+  readonly engines: Pick<EngineTable, 'rowsJson' | 'clustersJson'>;
   readonly replica: ReplicaDependencies;
   /** Undefined: switched off. */
   readonly cache: PrefixCache | undefined;
