@@ -13,6 +13,7 @@ import {
   createPeerTransport,
 } from './composition/access';
 import { createEventBus, payloadProblem } from './composition/event-bus';
+import { newFingerprinting } from './composition/fingerprinting';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
 import { createPeers, type Peers } from './composition/peers';
@@ -82,7 +83,7 @@ export class App {
     this.peerTransport = createPeerTransport(config.peers, this.files);
 
     // The view, and which events it shows.
-    const stats = new LoadStats(loadStatsOptions(load));
+    const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
     const context = new CausalContext(contextOptions(stats.options));
     this.expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
 

@@ -7,8 +7,8 @@ import type { ContextOptions, OriginJson } from './causal-context';
 import { CausalContext } from './causal-context';
 import { MAX_ROWS_OF_A_DELETE } from './deletion-times';
 import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName, isOrigin } from './event';
+import { Fingerprint } from './fingerprint';
 import type { LoadStats, Outcome } from './load-stats';
-import { RequestHash } from './request-hash';
 import { SNAPSHOT_VERSION } from './snapshot';
 
 export class SnapshotFault extends Error {}
@@ -30,14 +30,16 @@ export class SnapshotMerge {
   records = 0;
   /** Records that the view had no room for, or that are ahead of its time. */
   refused = 0;
-  private readonly hash = new RequestHash();
+  private readonly id: Fingerprint;
   private readonly rows = new Map<number, { cluster: string; ip: string }>();
 
   constructor(
     private readonly stats: LoadStats,
     private readonly contextOptions: ContextOptions,
     private readonly ownOrigin: string,
-  ) {}
+  ) {
+    this.id = new Fingerprint(stats.options.fingerprinting);
+  }
 
   line(text: string, nowUs: number): void {
     if (this.complete) throw new SnapshotFault('there is more after the end mark');
@@ -64,7 +66,7 @@ export class SnapshotMerge {
         this.add(record, nowUs);
         break;
       case 'prompt-delete':
-        this.count(this.stats.mergePromptDelete(int32(record[1]), int32(record[2]), time(record[3]), nowUs));
+        this.count(this.stats.mergePromptDelete(this.idOf(record), time(record[5]), nowUs));
         break;
       case 'delete':
         this.delete(record, nowUs);
@@ -122,21 +124,24 @@ export class SnapshotMerge {
     };
     const requestId = text(record[2]);
     if (record[7] !== undefined) {
-      const { hi, lo } = this.hash.of(requestId);
-      this.count(this.stats.mergePromptDelete(hi, lo, time(record[7]), nowUs));
+      this.count(this.stats.mergePromptDelete(this.id.of(requestId), time(record[7]), nowUs));
     }
     this.count(this.stats.mergeAdd(requestId, fields, nowUs));
   }
 
   private delete(record: readonly unknown[], nowUs: number): void {
-    if (record.length > 4 + MAX_ROWS_OF_A_DELETE) throw new SnapshotFault('a delete names too many rows');
+    if (record.length > 6 + MAX_ROWS_OF_A_DELETE) throw new SnapshotFault('a delete names too many rows');
     const rows = [];
-    for (let i = 4; i < record.length; i++) {
+    for (let i = 6; i < record.length; i++) {
       const row = this.rows.get(natural(record[i]));
       if (!row) throw new SnapshotFault('a delete names an unknown row');
       rows.push(row);
     }
-    this.count(this.stats.mergeDelete(int32(record[1]), int32(record[2]), time(record[3]), nowUs, rows));
+    this.count(this.stats.mergeDelete(this.idOf(record), time(record[5]), nowUs, rows));
+  }
+
+  private idOf(record: readonly unknown[]): Fingerprint {
+    return this.id.set(int32(record[1]), int32(record[2]), int32(record[3]), int32(record[4]));
   }
 
   private end(record: readonly unknown[]): void {
@@ -196,6 +201,7 @@ function natural(value: unknown): number {
 const time = natural;
 
 function int32(value: unknown): number {
-  if (typeof value !== 'number' || (value | 0) !== value) throw new SnapshotFault('a hash is out of range');
+  if (typeof value !== 'number' || (value | 0) !== value)
+    throw new SnapshotFault('a fingerprint is out of range');
   return value;
 }

@@ -2,6 +2,7 @@
  * The limits and paces of replication that operators do not set, in one place.
  */
 import type { ContextOptions } from '../core/causal-context';
+import type { Fingerprinting } from '../core/fingerprint';
 import type { LoadStatsOptions } from '../core/load-stats';
 import type { AntiEntropyOptions } from './anti-entropy';
 
@@ -16,16 +17,20 @@ export const CONTEXT_LIMITS = {
 const CEILING_FACTOR = 2;
 /** Finished ids are remembered for R + E, so there are many more of them than requests in flight. */
 const FINISHED_FACTOR = 8;
-/** 4 MB: however few requests may be in flight, they may be short. */
+/** 5 MB: however few requests may be in flight, they may be short. */
 const MIN_FINISHED = 100_000;
 
-export function loadStatsOptions(load: {
-  readonly expireAfterMs: number;
-  readonly finishedRetentionMs: number;
-  readonly maxInFlight: number;
-  readonly maxEngines: number;
-}): LoadStatsOptions {
+export function loadStatsOptions(
+  load: {
+    readonly expireAfterMs: number;
+    readonly finishedRetentionMs: number;
+    readonly maxInFlight: number;
+    readonly maxEngines: number;
+  },
+  fingerprinting: Fingerprinting,
+): LoadStatsOptions {
   return {
+    fingerprinting,
     expireAfterUs: load.expireAfterMs * 1000,
     finishedRetentionUs: load.finishedRetentionMs * 1000,
     inFlightCeiling: CEILING_FACTOR * load.maxInFlight,

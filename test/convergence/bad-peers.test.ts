@@ -22,7 +22,7 @@ const lie = (): object => {
   };
 };
 const header = (): string =>
-  JSON.stringify({ snapshot: 1, replica: 'liar', ready: true, context: [['nobody', nowUs(), 500, 1, 500]] });
+  JSON.stringify({ snapshot: 2, replica: 'liar', ready: true, context: [['nobody', nowUs(), 500, 1, 500]] });
 
 const BAD_PEERS: Record<string, RequestListener> = {
   'never answers': () => undefined,

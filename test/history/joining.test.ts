@@ -1,4 +1,5 @@
 /** When a starting replica counts as caught up, as far as the history has a say in it. */
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { AntiEntropy } from '../../src/replication/anti-entropy';
@@ -12,12 +13,15 @@ const SECOND = 1_000_000;
 const START = 1_700_000_000 * SECOND;
 const READY_TIMEOUT = 10 * SECOND;
 const PEER = '10.0.0.1';
-const STATS = loadStatsOptions({
-  expireAfterMs: 600_000,
-  finishedRetentionMs: 60_000,
-  maxInFlight: 100,
-  maxEngines: 100,
-});
+const STATS = loadStatsOptions(
+  {
+    expireAfterMs: 600_000,
+    finishedRetentionMs: 60_000,
+    maxInFlight: 100,
+    maxEngines: 100,
+  },
+  newFingerprinting(),
+);
 const CONTEXT = { ...CONTEXT_LIMITS, forgetAfterUs: 1320 * SECOND };
 
 class Starting implements AntiEntropyPort {

@@ -1,3 +1,4 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
@@ -30,7 +31,7 @@ describe('A heartbeat', () => {
     const bus = new InProcessBus(new InProcessHub(), () => undefined);
     const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1e12 });
     const replicator = new Replicator({
-      loadStats: new LoadStats(loadStatsOptions(load)),
+      loadStats: new LoadStats(loadStatsOptions(load, newFingerprinting())),
       context,
       bus,
       republisher: new Republisher(bus),

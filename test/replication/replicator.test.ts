@@ -1,3 +1,4 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import type { Bus } from '../../src/bus/bus';
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
@@ -11,7 +12,13 @@ import { decodeEvent } from '../../src/wire/event-codec';
 const SECOND = 1_000_000;
 const [E, R] = [600 * SECOND, 60 * SECOND];
 const START = 1_700_000_000 * SECOND;
-const ROOMY = { inFlightCeiling: 100, engineCeiling: 100, finishedCeiling: 100, waitingCeiling: 100 };
+const ROOMY = {
+  inFlightCeiling: 100,
+  engineCeiling: 100,
+  finishedCeiling: 100,
+  waitingCeiling: 100,
+  fingerprinting: newFingerprinting(),
+};
 
 /** Keeps what was published until the test hands it on. */
 class HoldingBus implements Bus {
