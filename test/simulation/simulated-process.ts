@@ -344,11 +344,11 @@ export class SimulatedProcess implements Reachable {
         }
       }
     };
-    const error = (fields: { replica: string; err?: Error }, message: string): void => {
+    const error = (fields: { peer_replica: string; err?: Error }, message: string): void => {
       // A fault of the code, or a violation that was found on the way.
       if (fields.err) throw fields.err;
       write('error')({ ...fields }, message);
-      this.around.diverged(this, fields.replica);
+      this.around.diverged(this, fields.peer_replica);
     };
     const logger = { debug: write('debug'), info: write('info'), error, warn };
     return logger as unknown as Logger;
