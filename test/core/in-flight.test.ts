@@ -5,6 +5,7 @@ import { EngineTable } from '../../src/core/engine-table';
 import { Fingerprint } from '../../src/core/fingerprint';
 import { NO_SLOT } from '../../src/core/hashed-slots';
 import { Add, InFlight, compareAdds } from '../../src/core/in-flight';
+import { runs } from '../support/size';
 
 const SECOND = 1_000_000;
 const FINGERPRINTING = newFingerprinting();
@@ -89,7 +90,7 @@ describe('InFlight', () => {
           for (const [id] of inSecond) expect(found).toContain(id);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 

@@ -11,6 +11,7 @@ import { LoadStats } from '../../src/core/load-stats';
 import type { Readiness } from '../../src/http/dependencies';
 import { type HttpLimits, httpLimits } from '../../src/http/limits';
 import { HttpServer } from '../../src/http/server';
+import { createMessageClasses } from '../../src/http/api-request';
 import { createLogger } from '../../src/observability/logger';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
@@ -35,6 +36,7 @@ export const readyBody = {
   peers: {},
   history: { state: 'none' },
   missing_events: 0,
+  limits: {},
 };
 
 const MINUTE_US = 60_000_000;
@@ -98,6 +100,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       registry,
       version: 'under-test',
       pages: [],
+      messageClasses: createMessageClasses(() => performance.now()),
       monotonicMs: () => performance.now(),
       randomBytes,
     },
