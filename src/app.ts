@@ -16,34 +16,38 @@ import { createEventBus, payloadProblem } from './composition/event-bus';
 import { newFingerprinting } from './composition/fingerprinting';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
-import { createPeers, type Peers } from './composition/peers';
+import { createRepair, type RepairRoom } from './composition/repair';
 import { SelfReport } from './composition/self-report';
 import { createStreams, type Streams } from './composition/streams';
 import { warmUp } from './composition/warm-up';
 import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
-import { snapshotLines } from './core/snapshot';
 import { readPages } from './dashboard/pages';
 import { DebugServer } from './debug/debug-server';
-import type { History } from './history/history';
 import { createMessageClasses } from './http/api-request';
 import type { HttpDependencies } from './http/dependencies';
 import type { HttpServer } from './http/server';
 import { BusTroubles, replicationLatency } from './observability/bus-metrics';
 import { LatencyCounts } from './observability/latency-counts';
 import { LimitWatch } from './observability/limit-watch';
-import type { PeerTransport } from './peers/peer-transport';
+import { Answering } from './repair/answering';
+import { SPEAKS, type Identity } from './repair/protocol';
 import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
-import { HeartbeatExchange } from './replication/heartbeat-exchange';
 import { contextOptions, loadStatsOptions } from './replication/limits';
 import { Replicator } from './replication/replicator';
-import { Republisher } from './replication/republisher';
+import { REPUBLISH_TICK_MS, Republisher } from './replication/republisher';
 import { heartbeatSubject, loadWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
+
+/** What runs from the start of the replica to its end. */
+interface Part {
+  start(): unknown;
+  stop(): unknown;
+}
 
 export interface AppIdentity {
   /** A new random id at each start. */
@@ -56,24 +60,18 @@ export interface AppIdentity {
 
 export class App {
   private readonly logger: Logger;
-  private readonly nowUs = wallClock();
-  private readonly bus: Bus;
-  /** Undefined where nothing is kept: without NATS, or switched off. */
-  private readonly history: History | undefined;
   private readonly troubles: BusTroubles;
-  private readonly republisher: Republisher;
+  private readonly nowUs = wallClock();
   private readonly replicator: Replicator;
-  private readonly expiry: ExpiryRun;
-  private readonly heartbeats: HeartbeatExchange;
-  private readonly peers: Peers;
+  private readonly republisher: Republisher;
+  private readonly room: RepairRoom;
   private readonly streams: Streams;
   private readonly http: HttpServer;
-  private readonly peerTransport: PeerTransport;
-  private readonly files: LiveFiles;
-  private readonly debug: DebugServer | undefined;
-  private readonly report: SelfReport;
-  private readonly warm: () => Promise<void>;
-  private readonly limitWatch: LimitWatch;
+  readonly report: SelfReport;
+  /** Started in this order, stopped in reverse. */
+  private readonly parts: readonly Part[];
+  private started: Part[] = [];
+  private port = 0;
 
   constructor(
     private readonly config: Config,
@@ -82,16 +80,17 @@ export class App {
     this.logger = logger;
     const { nowUs } = this;
     const { load, subjectPrefix } = config;
+    const self: Identity = { replica: origin, deployment: subjectPrefix, speaks: SPEAKS };
     const registry = new Registry();
-    this.files = new LiveFiles(logger);
-    const accessTokens = createAccessTokens(config.auth, this.files);
+    const files = new LiveFiles(logger);
+    const accessTokens = createAccessTokens(config.auth, files);
     const guard = asksForTokens(config.auth) ? accessTokens : undefined;
-    this.peerTransport = createPeerTransport(config.peers, this.files);
+    const transport = createPeerTransport(config.peers, files);
 
     // The view, and which events it shows.
     const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
     const context = new CausalContext(contextOptions(stats.options));
-    this.expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
+    const expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
 
     // How events come and go.
     this.troubles = new BusTroubles(registry, logger);
@@ -100,7 +99,7 @@ export class App {
       `metadata-center ${origin}`,
       this.troubles.count,
       {
-        isServing: () => this.peers.exchange.joining.current.ready,
+        isServing: () => this.room.repair.joining.ready,
         onMessage: (payload) => this.replicator.receive(payload, 'replay'),
         onReplayed: (complete) => {
           if (complete) context.giveUpBeginnings();
@@ -109,8 +108,6 @@ export class App {
       nowUs,
       logger,
     );
-    this.bus = bus;
-    this.history = history;
     const latency = new LatencyCounts();
     const observeLatency = replicationLatency(registry);
     this.republisher = new Republisher(bus);
@@ -127,33 +124,49 @@ export class App {
       options: { origin, subjectPrefix, maxInFlight: load.maxInFlight, maxEngines: load.maxEngines },
     });
     const { replicator } = this;
-    this.heartbeats = new HeartbeatExchange(replicator, context, bus, nowUs, subjectPrefix);
 
     // The other replicas, and what they and everyone else are told of this one.
-    const surroundings = { origin, stats, context, bus, history, nowUs };
-    const { peerTransport: transport } = this;
-    this.peers = createPeers(config, { ...surroundings, transport, accessTokens, logger });
-    const { exchange } = this.peers;
-    const report = new SelfReport({ ...surroundings, version, exchange });
+    const surroundings = { self, stats, context, bus, history, nowUs };
+    const room = createRepair(config, {
+      ...surroundings,
+      transport,
+      accessTokens,
+      onTooLarge: () => replicator.counts.tooLarge.heartbeat++,
+      logger,
+    });
+    this.room = room;
+    const { repair } = room;
+    const report = new SelfReport({ stats, context, bus, history, nowUs, repair });
     this.report = report;
+    const answering = new Answering({
+      self,
+      version,
+      stats,
+      context,
+      bus,
+      history: () => report.history(),
+      ready: () => report.ready,
+      missing: () => repair.missing,
+      nowUs,
+    });
     const readiness = () => report.readiness();
     this.streams = createStreams(
       stats.engines,
-      { version, readiness, replicator, antiEntropy: exchange.antiEntropy, latency, nowUs },
+      { version, readiness, replicator, repair, latency, nowUs },
       { origin, maxWatchers: config.http.maxWatchers },
     );
     const { watchers } = this.streams;
 
     // What answers.
+    const debug = config.debug && new DebugServer(guard, logger);
     const monotonicMs = (): number => performance.now();
-    this.debug = config.debug && new DebugServer(guard, logger);
     const httpDependencies: HttpDependencies = {
       accessTokens: guard,
       replicator,
+      engines: stats.engines,
       replica: {
-        status: (window) => report.status(window),
-        snapshot: (selection) => snapshotLines(stats, context, origin, report.ready, selection),
-        nudged: (replica) => exchange.antiEntropy.nudged(replica),
+        status: (query) => answering.status(query),
+        snapshot: (query) => answering.snapshot(query),
       },
       watchers,
       replayPolicy: config.replayPolicy,
@@ -166,73 +179,92 @@ export class App {
       monotonicMs,
       randomBytes,
     };
-    this.warm = () => warmUp(httpDependencies, load);
-    this.http = createHttpServer(config.http, httpDependencies, this.files);
-    const { republisher, peers, http } = this;
+    this.http = createHttpServer(config.http, httpDependencies, files);
+    const { republisher, http } = this;
     const limits = report.limits(
       config,
       replicator.counts.refused,
       () => watchers.count,
       () => http.connections,
     );
-    this.limitWatch = report.limitWatch = new LimitWatch(
-      limits,
-      (fields, message) => logger.warn(fields, message),
-      () => performance.now(),
-    );
-    const traffic = { bus, history, replicator, republisher, peers, watchers };
+    const limitWatch = new LimitWatch(limits, (fields, message) => logger.warn(fields, message), monotonicMs);
+    report.limitWatch = limitWatch;
+    const traffic = { bus, history, replicator, republisher, room, watchers };
     registerMetrics(registry, config, { version, logDropped, context, limits, ...traffic });
+
+    this.parts = [
+      files,
+      { start: () => this.startBus(bus), stop: () => bus.stop() },
+      ...(history ? [history] : []),
+      { start: () => undefined, stop: () => transport.close() },
+      { start: () => undefined, stop: () => republisher.finish() },
+      every(REPUBLISH_TICK_MS, () => republisher.tick(performance.now())),
+      ...(room.discovery ? [room.discovery] : []),
+      room.runner,
+      expiry,
+      limitWatch,
+      this.streams.recentSums,
+      ...(debug ? [listening(debug, config.debug)] : []),
+      {
+        start: async () => {
+          this.port = await http.listen(config.http.host, config.http.port);
+          void warmUp(httpDependencies, load).then(() => (report.warm = true));
+        },
+        stop: async () => {
+          report.stopping = true;
+          watchers.stop();
+          await http.stop(HTTP_STOP_MS);
+        },
+      },
+    ];
   }
 
-  /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
+  /** Opens the port at the end, when nothing has yet been waited for; resolves with it. */
   async start(): Promise<number> {
-    const { http, debug, subjectPrefix } = this.config;
-    const port = await this.http.listen(http.host, http.port);
-    void this.warm().then(() => (this.report.warm = true));
-    if (debug) await this.debug?.listen(debug.host, debug.port);
-    this.files.start();
-    this.bus.start(
-      {
-        [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
-        [heartbeatSubject(subjectPrefix)]: (payload) => this.heartbeats.receive(payload),
-      },
-      (status) => this.busChanged(status),
-    );
-    this.history?.start();
-    this.peers.discovery?.start();
-    this.peers.exchange.start();
-    this.expiry.start();
-    this.limitWatch.start();
-    this.streams.recentSums.start();
-    this.heartbeats.start();
-    return port;
+    for (const part of this.parts) {
+      this.started.unshift(part);
+      await part.start();
+    }
+    return this.port;
   }
 
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
-    this.report.stopping = true;
-    this.streams.watchers.stop();
-    await this.http.stop(HTTP_STOP_MS);
-    this.peers.discovery?.stop();
-    this.peers.exchange.stop();
-    this.expiry.stop();
-    this.limitWatch.stop();
-    this.streams.recentSums.stop();
-    this.heartbeats.stop();
-    this.republisher.finish();
-    this.peerTransport.close();
-    this.files.stop();
-    await this.debug?.stop();
-    await this.history?.stop();
-    await this.bus.stop();
+    while (this.started.length > 0) await this.started.shift()!.stop();
   }
 
-  private busChanged({ connected, reason }: BusStatus): void {
+  private startBus(bus: Bus): void {
+    const { subjectPrefix } = this.config;
+    bus.start(
+      {
+        [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
+        [heartbeatSubject(subjectPrefix)]: (payload) => {
+          if (!this.room.runner.hear(payload)) this.replicator.counts.drop('heartbeat');
+        },
+      },
+      (status) => this.busChanged(bus, status),
+    );
+  }
+
+  private busChanged(bus: Bus, { connected, reason }: BusStatus): void {
     this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
     if (!connected) return;
-    const problem = payloadProblem(this.bus);
+    const problem = payloadProblem(bus);
     if (problem !== undefined) this.troubles.count('max-payload', problem);
     this.republisher.busConnected();
-    this.peers.exchange.antiEntropy.busConnected();
   }
+}
+
+function every(intervalMs: number, action: () => void): Part {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    start: () => {
+      timer = setInterval(action, intervalMs);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+function listening(server: DebugServer, { host, port }: NonNullable<Config['debug']>): Part {
+  return { start: () => server.listen(host, port), stop: () => server.stop() };
 }

@@ -75,7 +75,7 @@ async function main(inFlight: number): Promise<CoreMeasures> {
 
   const merge = measureMerge(stats, now);
   const snapshot = holds.series();
-  const lines = snapshotLines(stats, new CausalContext(CONTEXT_OPTIONS), ORIGIN, true);
+  const lines = snapshotLines(stats, new CausalContext(CONTEXT_OPTIONS), SOURCE);
   snapshot.timeEach(() => takePiece(lines));
 
   const live = measureLives(stats, inFlight, now);
@@ -154,10 +154,12 @@ function measureFinished(count: number, now: number): number {
   return bytes / count;
 }
 
+const SOURCE = { replica: ORIGIN, deployment: 'bench', speaks: 1, ready: true };
+
 /** Merges a snapshot of `stats` into an empty view. */
 function measureMerge(stats: LoadStats, now: number): number {
-  const lines = [...snapshotLines(stats, new CausalContext(CONTEXT_OPTIONS), ORIGIN, true)];
-  const merge = new SnapshotMerge(newStats(), CONTEXT_OPTIONS, 'another-origin');
+  const lines = [...snapshotLines(stats, new CausalContext(CONTEXT_OPTIONS), SOURCE)];
+  const merge = new SnapshotMerge(newStats(), CONTEXT_OPTIONS, { ...SOURCE, replica: 'another-origin' });
   return nsEach(lines, (line) => merge.line(line, now));
 }
 

@@ -7,7 +7,7 @@ import type { PeersConfig } from '../config/config';
 import type { HttpDependencies } from '../http/dependencies';
 import { httpLimits } from '../http/limits';
 import { HttpServer } from '../http/server';
-import { PeerTransport, checkedAuthorities } from '../peers/peer-transport';
+import { PeerTransport, checkedAuthorities } from '../repair/peer-transport';
 import { AccessTokens } from '../security/access-tokens';
 import { parseTokenFile } from '../security/token-list';
 import type { LiveFiles } from './live-files';

@@ -14,7 +14,7 @@ import { registerWatchMetrics } from '../observability/watch-metrics';
 import type { Replicator } from '../replication/replicator';
 import type { Republisher } from '../replication/republisher';
 import type { Watchers } from '../watch/watchers';
-import type { Peers } from './peers';
+import type { RepairRoom } from './repair';
 
 export interface MeasuredParts {
   readonly version: string;
@@ -24,19 +24,19 @@ export interface MeasuredParts {
   readonly history: History | undefined;
   readonly replicator: Replicator;
   readonly republisher: Republisher;
-  readonly peers: Peers;
+  readonly room: RepairRoom;
   readonly watchers: Watchers;
   readonly limits: readonly Limit[];
 }
 
 export function registerMetrics(registry: Registry, config: Config, parts: MeasuredParts): void {
-  const { version, logDropped, context, bus, history, replicator, republisher, peers, watchers, limits } =
+  const { version, logDropped, context, bus, history, replicator, republisher, room, watchers, limits } =
     parts;
   registerProcessMetrics(registry, version, logDropped);
-  registerViewMetrics(registry, replicator);
+  registerViewMetrics(registry, replicator.loadStats);
   registerWatchMetrics(registry, watchers);
   registerLimitMetrics(registry, limits);
   registerBusMetrics(registry, bus, replicator, republisher);
   registerHistoryMetrics(registry, history);
-  registerPeerMetrics(registry, peers.exchange, context, peers.discovery, config.peers.dnsName);
+  registerPeerMetrics(registry, room.repair, context, room.discovery, config.peers.dnsName);
 }

@@ -1,6 +1,5 @@
 /**
- * What a replica says of itself: to operators (`/readyz`), to its peers (`/v1/replica/status`) and to Prometheus (its
- * limits).
+ * What a replica says of itself: to operators (`/readyz`) and to Prometheus (its limits).
  */
 import type { Bus } from '../bus/bus';
 import type { Config } from '../config/config';
@@ -11,25 +10,19 @@ import type { Readiness } from '../http/dependencies';
 import { httpLimits } from '../http/limits';
 import type { Limit } from '../observability/limit-metrics';
 import type { LimitWatch } from '../observability/limit-watch';
-import type { PeerExchange } from '../peers/peer-exchange';
-import type { StatusJson } from '../peers/status';
-import { digestsJson } from '../peers/status';
+import { clockText, type Repair } from '../repair/repair';
 import { CONTEXT_LIMITS } from '../replication/limits';
 import type { ReplicatorCounts } from '../replication/replicator';
 import { payloadProblem } from './event-bus';
-import type { DigestWindow } from '../replication/state-comparison';
-import { digestsOf } from '../replication/state-comparison';
 
 const NO_HISTORY = { state: 'none', available: false, reason: 'switched off, or there is no NATS_URL' };
 
 export interface ReplicaParts {
-  readonly origin: string;
-  readonly version: string;
   readonly stats: LoadStats;
   readonly context: CausalContext;
   readonly bus: Bus;
   readonly history: History | undefined;
-  readonly exchange: PeerExchange;
+  readonly repair: Repair;
   readonly nowUs: () => number;
 }
 
@@ -53,54 +46,41 @@ export class SelfReport {
   constructor(private readonly parts: ReplicaParts) {}
 
   get ready(): boolean {
-    return this.warm && this.parts.exchange.joining.current.ready && !this.stopping;
+    return this.warm && this.parts.repair.joining.ready && !this.stopping;
   }
 
   readiness(): Readiness {
-    const { origin, bus, history, exchange } = this.parts;
+    const { bus, history, repair } = this.parts;
     const clockWentBack = this.clockBehindUs() > CLOCK_TOLERANCE_US;
-    const joining = exchange.joining.current;
-    const caughtUp = joining.ready && joining.caughtUp;
-    const limits = this.limitWatch?.reached() ?? {};
-    const limited = this.limitWatch?.degrades === true;
     const body = {
       ready: this.ready,
       degraded:
         !bus.connected ||
         payloadProblem(bus) !== undefined ||
-        !caughtUp ||
+        this.limitWatch?.degrades === true ||
+        !repair.joining.caughtUp ||
         history?.degraded === true ||
-        clockWentBack ||
-        limited,
+        repair.clock.off ||
+        clockWentBack,
       reason: this.reason(),
-      replica: origin,
+      replica: repair.self.replica,
+      deployment: repair.self.deployment,
+      speaks: repair.self.speaks,
+      fleet_speaks: repair.fleetSpeaks,
       bus: { connected: bus.connected, reason: bus.reason },
-      peers: exchange.peerStates(),
-      history: history?.toJSON() ?? NO_HISTORY,
-      missing_events: exchange.antiEntropy.chased,
-      limits,
+      peers: repair.peerStates,
+      history: this.history(),
+      missing_events: repair.missing,
+      limits: this.limitWatch?.reached() ?? {},
+      ...(repair.clock.aheadUs !== undefined && {
+        clock_ahead_ms: Math.round(repair.clock.aheadUs / 1000),
+      }),
     };
     return { ready: body.ready, reason: body.reason, body };
   }
 
-  /** `window` asks for the digests of what is in it. */
-  status(window: DigestWindow | undefined): StatusJson {
-    const { origin, version, stats, context, bus, history, exchange } = this.parts;
-    return {
-      replica: origin,
-      version,
-      ready: this.ready,
-      bus: { connected: bus.connected, reason: bus.reason },
-      history: history?.toJSON() ?? NO_HISTORY,
-      counts: {
-        in_flight: stats.inFlight.size,
-        finished: stats.deletes.size,
-        engines: stats.engines.listedCount,
-        missing_events: exchange.antiEntropy.chased,
-      },
-      context: context.toJSON(),
-      ...(window && { digests: digestsJson(digestsOf(stats, window)) }),
-    };
+  history(): object {
+    return this.parts.history?.toJSON() ?? NO_HISTORY;
   }
 
   limits(
@@ -147,7 +127,7 @@ export class SelfReport {
   }
 
   private reason(): string {
-    const { bus, history, exchange } = this.parts;
+    const { bus, history, repair } = this.parts;
     if (this.stopping) return 'shutting down';
     if (!this.warm) return 'warming up';
     if (this.ready && !bus.connected) return 'the bus is not connected';
@@ -161,8 +141,12 @@ export class SelfReport {
     const smallPayload = payloadProblem(bus);
     if (this.ready && smallPayload !== undefined) return smallPayload;
     if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
-    const { ready, reason } = exchange.joining.current;
-    const peers = Object.values(exchange.peerStates());
+    const { off, aheadUs } = repair.clock;
+    if (this.ready && off) return `the clock is ${clockText(aheadUs!)} the clocks of the other replicas`;
+    const { ready, reason } = repair.joining;
+    const peers = Object.values(repair.peerStates).filter(
+      (state) => state !== 'itself' && state !== 'other-deployment',
+    );
     if (!ready || peers.length === 0) return reason;
     // How it caught up stays true; how the peers are is as of now.
     const readyPeers = peers.filter((state) => state === 'ready').length;

@@ -56,6 +56,16 @@ export class EngineTable {
     return this.models.get(cluster);
   }
 
+  /** The JSON array of a cluster's rows, ready to be put into an answer. */
+  rowsJson(cluster: string): string {
+    return this.models.get(cluster)?.toJson() ?? '[]';
+  }
+
+  /** The JSON array of all clusters with their sums. */
+  clustersJson(): string {
+    return `[${this.listedClusters.map((model) => model.toSummaryJson()).join()}]`;
+  }
+
   find(cluster: string, ip: string): EngineStats | undefined {
     return this.models.get(cluster)?.engines.get(ip);
   }

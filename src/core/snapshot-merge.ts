@@ -3,42 +3,58 @@
  * merged before a fault are harmless, as each is true by itself; what the peer claims to have seen counts only after the
  * end mark.
  */
-import type { ContextOptions, OriginJson } from './causal-context';
+import type { ContextOptions, OriginJson, LevelJson } from './causal-context';
 import { CausalContext } from './causal-context';
 import { MAX_ROWS_OF_A_DELETE } from './deletion-times';
 import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName, isOrigin } from './event';
 import { Fingerprint } from './fingerprint';
 import type { LoadStats, Outcome } from './load-stats';
+import type { SnapshotSource } from './snapshot';
 import { SNAPSHOT_VERSION } from './snapshot';
 
 export class SnapshotFault extends Error {}
 
-/** What is known of a replica by the first line of its snapshot. */
-export interface SnapshotSource {
+/** The replica that merges. */
+export interface SnapshotReader {
   readonly replica: string;
-  readonly ready: boolean;
+  readonly deployment: string;
+  readonly speaks: number;
 }
 
+/** Above the first. */
+const MAX_LEVELS = 8;
 const TIMESTAMP = /^-?\d{1,19}$/;
 
 export class SnapshotMerge {
   source: SnapshotSource | undefined;
-  /** What the snapshot claims to show; to be joined only when `complete` and nothing was refused. */
+  /** What the snapshot claims to show; to be joined only when `claimable`. */
   context: CausalContext | undefined;
+  /** What its writer says of events above the first level. */
+  levels: readonly LevelJson[] = [];
   /** True once the end mark has come. */
   complete = false;
   records = 0;
   /** Records that the view had no room for, or that are ahead of its time. */
   refused = 0;
+  /** Records of kinds that are not known here. */
+  skipped = 0;
   private readonly id: Fingerprint;
   private readonly rows = new Map<number, { cluster: string; ip: string }>();
 
   constructor(
     private readonly stats: LoadStats,
     private readonly contextOptions: ContextOptions,
-    private readonly ownOrigin: string,
+    private readonly reader: SnapshotReader,
   ) {
     this.id = new Fingerprint(stats.options.fingerprinting);
+  }
+
+  /**
+   * Whether what it claims is here now: it came to its end, there was room for all of it, and it was written in a level
+   * that this replica speaks, so that no claim is of what was skipped (I9).
+   */
+  get claimable(): boolean {
+    return this.complete && this.refused === 0 && this.source!.speaks <= this.reader.speaks;
   }
 
   line(text: string, nowUs: number): void {
@@ -72,8 +88,7 @@ export class SnapshotMerge {
         this.delete(record, nowUs);
         break;
       default:
-        // A later version may add kinds of records; what it shows by them is not for this one.
-        this.refused++;
+        this.skipped++;
     }
     this.records++;
   }
@@ -85,12 +100,17 @@ export class SnapshotMerge {
     if (header['snapshot'] !== SNAPSHOT_VERSION)
       throw new SnapshotFault('the snapshot is of another version');
     const replica = origin(header['replica']);
-    if (replica === this.ownOrigin) throw new SnapshotFault('the snapshot is this replica’s own');
+    if (replica === this.reader.replica) throw new SnapshotFault('the snapshot is this replica’s own');
+    const { deployment } = header;
+    if (deployment !== this.reader.deployment)
+      throw new SnapshotFault('the snapshot is of another deployment');
     this.context = CausalContext.fromJSON(
       parseContext(header['context'], this.contextOptions),
       this.contextOptions,
     );
-    this.source = { replica, ready: header['ready'] === true };
+    this.levels = parseLevels(header['levels'], this.contextOptions);
+    const speaks = natural(header['speaks']);
+    this.source = { replica, ready: header['ready'] === true, deployment, speaks };
   }
 
   private row(record: readonly unknown[], nowUs: number): void {
@@ -169,17 +189,39 @@ export function parseContext(
     origin(name);
     time(newestUs);
     natural(highest);
-    if (bounds.length > 2 * maxIntervals) throw new SnapshotFault('an origin has too many intervals');
-    let previous = -1;
-    bounds.forEach((bound, i) => {
-      const number = natural(bound);
-      // Intervals ascend with gaps between them; an interval may be a single seq.
-      const ascends = i % 2 === 0 ? number > previous + 1 : number >= previous;
-      if (!ascends) throw new SnapshotFault('the intervals of an origin do not ascend');
-      previous = number;
-    });
+    checkIntervals(bounds, maxIntervals);
   }
   return value as readonly OriginJson[];
+}
+
+/** Checks what a peer says of the levels of events; where it says nothing, all are of the first. Throws a SnapshotFault. */
+export function parseLevels(
+  value: unknown,
+  { maxOrigins, maxIntervals }: ContextOptions,
+): readonly LevelJson[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value) || value.length > MAX_LEVELS * maxOrigins) {
+    throw new SnapshotFault('the levels are no list');
+  }
+  for (const entry of value as unknown[]) {
+    if (!Array.isArray(entry) || entry.length % 2 === 1) throw new SnapshotFault('a level is malformed');
+    origin(entry[0]);
+    if (natural(entry[1]) < 2) throw new SnapshotFault('a level is out of range');
+    checkIntervals(entry.slice(2) as unknown[], maxIntervals);
+  }
+  return value as readonly LevelJson[];
+}
+
+function checkIntervals(bounds: readonly unknown[], most: number): void {
+  if (bounds.length > 2 * most) throw new SnapshotFault('an origin has too many intervals');
+  let previous = -1;
+  bounds.forEach((bound, i) => {
+    const number = natural(bound);
+    // Intervals ascend with gaps between them; an interval may be a single seq.
+    const ascends = i % 2 === 0 ? number > previous + 1 : number >= previous;
+    if (!ascends) throw new SnapshotFault('the intervals of an origin do not ascend');
+    previous = number;
+  });
 }
 
 function text(value: unknown): string {

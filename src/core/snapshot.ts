@@ -6,7 +6,7 @@
  * so whatever the context claims is shown, or was superseded by an event that the context does not claim. Nothing is
  * copied: the state may change between any two lines. Rows are numbered where they are first named.
  */
-import type { CausalContext, OriginJson } from './causal-context';
+import type { CausalContext, OriginJson, LevelJson } from './causal-context';
 import type { DeletionTimes } from './deletion-times';
 import type { EngineStats } from './engine-stats';
 import { Fingerprint } from './fingerprint';
@@ -30,13 +30,23 @@ export interface SnapshotSelection {
 
 export type DeletionRaises = readonly [deletes: number, promptDeletes: number];
 
-interface SnapshotHeader {
-  readonly snapshot: typeof SNAPSHOT_VERSION;
+/** What the first line says of a snapshot, beside the context. */
+export interface SnapshotSource {
   /** The origin id of the replica that serves it. */
   readonly replica: string;
   /** Whether that replica has itself caught up. */
   readonly ready: boolean;
+  /** Only replicas of the same deployment take it in. */
+  readonly deployment: string;
+  /** The level of records and claims that it is written in: what its reader understands. */
+  readonly speaks: number;
+}
+
+interface SnapshotHeader extends SnapshotSource {
+  readonly snapshot: typeof SNAPSHOT_VERSION;
   readonly context: readonly OriginJson[];
+  /** Of events above the first level: its reader neither chases nor claims those that it does not understand. */
+  readonly levels: readonly LevelJson[];
 }
 
 /**
@@ -53,11 +63,15 @@ interface SnapshotHeader {
 export function* snapshotLines(
   stats: LoadStats,
   context: CausalContext,
-  replica: string,
-  ready: boolean,
+  source: SnapshotSource,
   selection?: SnapshotSelection,
 ): Generator<string> {
-  const header: SnapshotHeader = { snapshot: SNAPSHOT_VERSION, replica, ready, context: context.toJSON() };
+  const header: SnapshotHeader = {
+    snapshot: SNAPSHOT_VERSION,
+    ...source,
+    context: context.toJSON(source.speaks),
+    levels: context.levels,
+  };
   yield JSON.stringify(header);
   let count = 0;
   const id = new Fingerprint(stats.options.fingerprinting);

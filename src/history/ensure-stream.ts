@@ -5,7 +5,7 @@
 import type { JetStreamLink } from './jetstream-link';
 import { JetStreamFault } from './jetstream-link';
 import type { StreamConfig, StreamInfo, StreamSettings } from './stream-config';
-import { adjustmentOf, unusable, wantedConfig } from './stream-config';
+import { adjustmentOf, unusable, wantedConfig, withoutQuorum } from './stream-config';
 
 export interface FoundStream {
   readonly info: StreamInfo;
@@ -16,20 +16,36 @@ export interface FoundStream {
 
 /** Rejects with a JetStreamFault. */
 export async function ensureStream(link: JetStreamLink, settings: StreamSettings): Promise<FoundStream> {
-  const wanted = wantedConfig(settings);
-  const found = await findOrCreate(link, wanted);
-  const problem = unusable(found.info, settings.subjectPrefix);
-  if (problem !== undefined) throw new JetStreamFault('refused', problem);
+  const found = await findOrCreate(link, settings);
+  refuse(unusable(found.info, settings.subjectPrefix));
   return found;
+}
+
+/** Looks at a stream that was in use. Rejects with a JetStreamFault when it is not, or not any more. */
+export async function checkStream(
+  link: JetStreamLink,
+  name: string,
+  { subjectPrefix }: StreamSettings,
+): Promise<StreamInfo> {
+  const info = await streamInfo(link, name);
+  refuse(unusable(info, subjectPrefix));
+  const problem = withoutQuorum(info);
+  if (problem !== undefined) throw new JetStreamFault('passing', problem);
+  return info;
+}
+
+function refuse(problem: string | undefined): void {
+  if (problem !== undefined) throw new JetStreamFault('refused', problem);
 }
 
 export function streamInfo(link: JetStreamLink, name: string): Promise<StreamInfo> {
   return link.request<StreamInfo>(`STREAM.INFO.${name}`);
 }
 
-async function findOrCreate(link: JetStreamLink, wanted: StreamConfig): Promise<FoundStream> {
+async function findOrCreate(link: JetStreamLink, settings: StreamSettings): Promise<FoundStream> {
+  const wanted = wantedConfig(settings);
   try {
-    return await adjusted(link, await streamInfo(link, wanted.name), wanted);
+    return await adjusted(link, await streamInfo(link, wanted.name), wanted, settings);
   } catch (error) {
     if (!isFault(error, 'stream-not-found')) throw error;
   }
@@ -37,13 +53,20 @@ async function findOrCreate(link: JetStreamLink, wanted: StreamConfig): Promise<
     const info = await link.request<StreamInfo>(`STREAM.CREATE.${wanted.name}`, wanted);
     return { info, how: 'created', notes: [] };
   } catch (error) {
-    if (isFault(error, 'name-in-use')) return adjusted(link, await streamInfo(link, wanted.name), wanted);
+    if (isFault(error, 'name-in-use'))
+      return adjusted(link, await streamInfo(link, wanted.name), wanted, settings);
     if (isFault(error, 'subjects-overlap')) return overlapping(link, wanted);
     throw error;
   }
 }
 
-async function adjusted(link: JetStreamLink, info: StreamInfo, wanted: StreamConfig): Promise<FoundStream> {
+async function adjusted(
+  link: JetStreamLink,
+  info: StreamInfo,
+  wanted: StreamConfig,
+  settings: StreamSettings,
+): Promise<FoundStream> {
+  refuse(unusable(info, settings.subjectPrefix));
   const { update, respected } = adjustmentOf(info.config, wanted);
   if (!update) return { info, how: 'found', notes: respected };
   try {

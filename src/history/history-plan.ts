@@ -2,7 +2,7 @@
  * Decides what to do about the history and when: find or make the stream, replay it, look at it again, or wait. Pure:
  * time is an argument, one job is out at a time, and each job is answered by exactly one call.
  */
-import type { HistoryState } from '../replication/joining';
+import type { HistoryState } from '../repair/joining';
 
 export type HistoryJob =
   /** Find or make the stream. Answered by `prepared` or `failed`. */
@@ -31,7 +31,9 @@ export class HistoryPlan {
   private streamIsThere = false;
   private hadStream = false;
   private caughtUp: 'young' | 'done' | undefined;
-  private hopeless = false;
+  /** What failures amount to: `lasting` where there is none to be had, `passing` where there may be. */
+  private hopeless: 'passing' | 'lasting' | undefined;
+  private owesReplay = false;
   private failingSinceUs: number | undefined;
   private wanted: ReplaySince | undefined = 'start';
   private dueUs = 0;
@@ -46,8 +48,9 @@ export class HistoryPlan {
   /** For joining: once the first replay has ended, this does not go back. */
   get state(): HistoryState {
     if (this.caughtUp) return this.caughtUp;
-    if (this.hopeless) return 'none';
-    return this.replaying ? 'replaying' : 'starting';
+    if (this.replaying) return 'replaying';
+    if (!this.hopeless) return 'starting';
+    return this.hopeless === 'lasting' && !this.hadStream ? 'none' : 'failing';
   }
 
   /** Whether the stream is known to be there now. */
@@ -58,6 +61,11 @@ export class HistoryPlan {
   /** Whether the stream has been there since this replica started. */
   get wasAvailable(): boolean {
     return this.hadStream;
+  }
+
+  /** A replay has failed that may bring what is missing here; said until one has ended. */
+  get owed(): boolean {
+    return this.owesReplay;
   }
 
   busChanged(connected: boolean, nowUs: number): void {
@@ -90,7 +98,7 @@ export class HistoryPlan {
   }
 
   prepared(nowUs: number): void {
-    this.succeeded(nowUs);
+    this.ended(nowUs);
     this.hadStream = true;
     this.streamIsThere = this.busUp;
   }
@@ -102,6 +110,7 @@ export class HistoryPlan {
   /** `reachesBack`: the stream holds every event that still matters. */
   replayed(since: ReplaySince, reachesBack: boolean, nowUs: number): void {
     this.succeeded(nowUs);
+    if (this.wanted === undefined) this.owesReplay = false;
     if (this.caughtUp !== 'done' && since === 'start') this.caughtUp = reachesBack ? 'done' : 'young';
   }
 
@@ -112,7 +121,9 @@ export class HistoryPlan {
     this.streamIsThere = false;
     if (job.kind === 'replay') this.want(job.since);
     this.failingSinceUs ??= nowUs;
-    if (!passing || nowUs - this.failingSinceUs >= this.options.patienceUs) this.hopeless = true;
+    if (!passing) this.hopeless = 'lasting';
+    else if (nowUs - this.failingSinceUs >= this.options.patienceUs) this.hopeless = 'passing';
+    if (this.wanted !== undefined && (this.hadStream || this.hopeless === 'passing')) this.owesReplay = true;
     this.dueUs = nowUs + this.pauseUs;
     this.pauseUs = Math.min(this.pauseUs * 2, this.options.retryMostUs);
   }
@@ -127,12 +138,17 @@ export class HistoryPlan {
     return this.dueUs <= nowUs ? { kind: 'check' } : undefined;
   }
 
+  /** That a stream can be prepared does not say that it can be replayed: only what comes after it ends the pauses. */
   private succeeded(nowUs: number): void {
-    this.jobUnderWay = false;
-    this.replaying = false;
-    this.hopeless = false;
+    this.ended(nowUs);
+    this.hopeless = undefined;
     this.failingSinceUs = undefined;
     this.pauseUs = this.options.retryUs;
+  }
+
+  private ended(nowUs: number): void {
+    this.jobUnderWay = false;
+    this.replaying = false;
     this.dueUs = nowUs + this.options.checkEveryUs;
   }
 

@@ -6,14 +6,14 @@
 import type { Logger } from 'pino';
 import type { NatsConnectionOptions } from '../bus/nats-connection';
 import type { NatsServer } from '../bus/nats-servers';
-import type { HistoryState } from '../replication/joining';
+import type { HistoryState } from '../repair/joining';
 import { loadWildcard } from '../wire/subjects';
-import { ensureStream, streamInfo } from './ensure-stream';
+import { checkStream, ensureStream } from './ensure-stream';
 import type { HistoryJob, ReplaySince } from './history-plan';
 import { HistoryPlan } from './history-plan';
-import { JetStreamFault, JetStreamLink } from './jetstream-link';
+import { JetStreamFault, JetStreamLink, type FaultKind, type LinkTrouble } from './jetstream-link';
 import type { StreamInfo, StreamSettings } from './stream-config';
-import { reachesBack, shortfall, streamName } from './stream-config';
+import { reachesBack, shortfall, streamName, withoutQuorum } from './stream-config';
 import { StreamReplay } from './stream-replay';
 
 export interface HistoryOptions {
@@ -42,6 +42,8 @@ export interface StreamFigures {
   readonly lastTime: string | undefined;
 }
 
+type HistoryFault = FaultKind | LinkTrouble | 'made-anew';
+
 const TICK_MS = 100;
 const PROGRESS_EVERY_MS = 2_000;
 /** An event takes about 5 µs. A replica that answers requests leaves them half of its time. */
@@ -64,6 +66,11 @@ export class History {
   private link: { readonly server: NatsServer; readonly opened: JetStreamLink } | undefined;
   private progress: { replayed: number; left: number } | undefined;
   private why = 'waiting for the bus';
+  private lastFault = '';
+  /** When the stream that was last seen was made. */
+  private created: string | undefined;
+  /** How often what went wrong, by reason. */
+  readonly faults = new Map<HistoryFault, number>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -96,17 +103,24 @@ export class History {
   /** Undefined while the stream is there and holds all that it should. */
   get problem(): string | undefined {
     if (!this.plan.available) return this.why;
+    if (this.plan.owed) return `not replayed: ${this.lastFault}`;
     return this.info && shortfall(this.info, this.options.stream.maxAgeMs);
+  }
+
+  /** Whether a replay has failed that may bring what is missing here. */
+  get owed(): boolean {
+    return this.plan.owed;
   }
 
   /** Whether the replica is worse off than its operator may expect: a stream that was there or is required. */
   get degraded(): boolean {
-    return this.problem !== undefined && (this.options.required || this.plan.wasAvailable);
+    return this.owed || (this.problem !== undefined && (this.options.required || this.plan.wasAvailable));
   }
 
   /** Why a replica that must not start without history has to wait. */
   get missing(): string | undefined {
-    return this.options.required && !this.plan.wasAvailable ? this.why : undefined;
+    if (!this.options.required || this.state === 'young' || this.state === 'done') return undefined;
+    return this.problem ?? 'it is being replayed';
   }
 
   get figures(): StreamFigures | undefined {
@@ -162,7 +176,7 @@ export class History {
         await this.prepare(link);
         return;
       case 'check':
-        this.info = await streamInfo(link, this.streamName);
+        this.see(await checkStream(link, this.streamName, this.options.stream));
         this.plan.checked(this.nowUs());
         return;
       case 'replay':
@@ -172,7 +186,9 @@ export class History {
 
   private async prepare(link: JetStreamLink): Promise<void> {
     const { info, how, notes } = await ensureStream(link, this.options.stream);
-    this.info = info;
+    const problem = withoutQuorum(info);
+    if (problem !== undefined) throw new JetStreamFault('passing', problem);
+    this.see(info);
     this.why = '';
     this.plan.prepared(this.nowUs());
     const { name } = info.config;
@@ -186,7 +202,8 @@ export class History {
   }
 
   private async run(link: JetStreamLink, since: ReplaySince): Promise<void> {
-    const info = (this.info = await streamInfo(link, this.streamName));
+    const info = await checkStream(link, this.streamName, this.options.stream);
+    this.see(info);
     const started = performance.now();
     let loggedAt = started;
     const request = {
@@ -218,18 +235,36 @@ export class History {
     const nowUs = this.nowUs();
     const complete = reachesBack(info, maxAgeMs, nowUs / 1000) && shortfall(info, maxAgeMs) === undefined;
     this.plan.replayed(since, complete, nowUs);
+    if (!this.plan.owed) this.lastFault = '';
     if (since === 'start') this.events.onReplayed(complete);
   }
 
   private async failed(job: HistoryJob, error: unknown): Promise<void> {
     const fault = error instanceof JetStreamFault ? error : new JetStreamFault('passing', String(error));
     this.plan.failed(job, fault.kind !== 'refused', this.nowUs());
-    if (this.why !== fault.message) {
+    this.count(fault.kind);
+    if (this.lastFault !== fault.message) {
       this.logger.warn({ reason: fault.message, during: job.kind }, 'no history');
     }
-    this.why = fault.message;
+    this.why = this.lastFault = fault.message;
     this.info = undefined;
     if (fault.kind === 'passing' || this.link?.opened.isSound !== true) await this.drop();
+  }
+
+  private see(info: StreamInfo): void {
+    if (this.created !== undefined && this.created !== info.created) {
+      this.count('made-anew');
+      this.logger.warn(
+        { stream: info.config.name, created: info.created },
+        'history stream made anew: what it held before is gone',
+      );
+    }
+    this.created = info.created;
+    this.info = info;
+  }
+
+  private count(reason: HistoryFault): void {
+    this.faults.set(reason, (this.faults.get(reason) ?? 0) + 1);
   }
 
   private get streamName(): string {
@@ -242,7 +277,7 @@ export class History {
     if (!server) throw new JetStreamFault('passing', 'the bus is not connected');
     if (this.link?.server === server && this.link.opened.isOpen) return this.link.opened;
     await this.drop();
-    const opened = await JetStreamLink.open(server, this.options.connection);
+    const opened = await JetStreamLink.open(server, this.options.connection, (reason) => this.count(reason));
     this.link = { server, opened };
     if (this.timer === undefined) await this.drop();
     return opened;

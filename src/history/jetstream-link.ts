@@ -32,14 +32,53 @@ export class JetStreamFault extends Error {
   }
 }
 
+/** By `err_code`, as nats-server's errors.json lists them. */
 const KIND_BY_CODE: Readonly<Record<number, FaultKind>> = {
+  // Of a cluster: incomplete results, no suitable peers, not assigned, temporarily unavailable, not the leader.
+  10004: 'passing',
+  10005: 'passing',
+  10007: 'passing',
   10008: 'passing',
   10009: 'passing',
+  // Insufficient resources; another replica has the last consumer.
+  10023: 'passing',
+  10026: 'passing',
+  // Raft, and stream or consumer offline.
+  10041: 'passing',
   10118: 'passing',
+  10119: 'passing',
+  10039: 'refused',
+  10076: 'refused',
   10058: 'name-in-use',
   10059: 'stream-not-found',
   10065: 'subjects-overlap',
 };
+
+/** What an operator can do about errors that do not pass. */
+const ADVICE: Readonly<Record<number, string>> = {
+  10026: 'the account or the stream allows no more consumers, and each replica that starts needs one',
+  10027: 'the account allows no more streams',
+  10028: 'NATS_HISTORY_MAX_BYTES is more than the server or the account has',
+  10039: 'enable JetStream for the account of this user',
+  10047: 'NATS_HISTORY_MAX_BYTES is more than the server or the account has',
+  10074: 'NATS_HISTORY_REPLICAS needs a cluster of so many servers',
+  10076: 'the server was started without JetStream',
+};
+
+const SERVICE_UNAVAILABLE = 503;
+
+function faultFrom({ code, err_code: errCode = 0, description }: ApiError): JetStreamFault {
+  const kind = KIND_BY_CODE[errCode] ?? (code === SERVICE_UNAVAILABLE ? 'passing' : 'refused');
+  const advice = ADVICE[errCode];
+  const text = description ?? `error ${code ?? errCode}`;
+  return new JetStreamFault(kind, advice === undefined ? text : `${text} (${advice})`);
+}
+
+interface ApiError {
+  readonly code?: number;
+  readonly err_code?: number;
+  readonly description?: string;
+}
 
 export interface LinkMessage {
   /** Where an acknowledgement would go: names the message's place in stream and consumer. */
@@ -54,6 +93,11 @@ export interface Inbox {
   close(): void;
 }
 
+const DELETE_CONSUMER = '$JS.API.CONSUMER.DELETE.';
+
+/** What is counted and stops nothing. */
+export type LinkTrouble = 'delete' | 'delete-denied' | 'inbox' | 'server-error';
+
 export class JetStreamLink {
   private denied: string | undefined;
   private ended = false;
@@ -61,20 +105,27 @@ export class JetStreamLink {
   private constructor(
     private readonly connection: NatsConnection,
     private readonly timeoutMs: number,
+    private readonly onTrouble: (reason: LinkTrouble) => void,
   ) {}
 
   /** Rejects with a JetStreamFault. */
-  static async open(server: NatsServer, options: NatsConnectionOptions): Promise<JetStreamLink> {
+  static async open(
+    server: NatsServer,
+    options: NatsConnectionOptions,
+    onTrouble: (reason: LinkTrouble) => void = () => undefined,
+  ): Promise<JetStreamLink> {
     let link: JetStreamLink | undefined = undefined as JetStreamLink | undefined;
     try {
       const { connection, ended } = await openConnection(server, options, {
         onDenied: (operation, subject) => {
-          if (link) link.denied ??= `${operation} to "${subject}" is not permitted`;
+          // That consumers end by themselves, only later, where they can't be deleted.
+          if (subject.startsWith(DELETE_CONSUMER)) onTrouble('delete-denied');
+          else if (link) link.denied ??= `${operation} to "${subject}" is not permitted`;
         },
-        onServerError: () => undefined,
+        onServerError: () => onTrouble('server-error'),
         onServers: () => undefined,
       });
-      const opened = (link = new JetStreamLink(connection, options.timeoutMs));
+      const opened = (link = new JetStreamLink(connection, options.timeoutMs, onTrouble));
       void ended.then(() => (opened.ended = true));
       return opened;
     } catch (error) {
@@ -93,7 +144,7 @@ export class JetStreamLink {
 
   /** The answer to a request of the JetStream API. Rejects with a JetStreamFault. */
   async request<T>(api: string, body?: object): Promise<T> {
-    let answer: { error?: { code?: number; err_code?: number; description?: string } };
+    let answer: { error?: ApiError };
     try {
       const text = body === undefined ? '' : JSON.stringify(body);
       const options = { timeout: this.timeoutMs };
@@ -103,10 +154,7 @@ export class JetStreamLink {
     }
     const { error } = answer;
     if (!error) return answer as T;
-    throw new JetStreamFault(
-      KIND_BY_CODE[error.err_code ?? 0] ?? 'refused',
-      error.description ?? `error ${error.code}`,
-    );
+    throw faultFrom(error);
   }
 
   /** Throws a JetStreamFault when the connection has ended. */
@@ -124,9 +172,17 @@ export class JetStreamLink {
     const subscription = this.connection.subscribe(subject, {
       callback: (error, { reply, data, headers }) => {
         if (error === null) onMessage({ reply, data, status: headers?.code });
+        else this.onTrouble('inbox');
       },
     });
     return { subject, close: () => subscription.unsubscribe() };
+  }
+
+  /** Lets go of a consumer, so that another replica may have it at once. Does not wait, and never throws. */
+  deleteConsumer(stream: string, consumer: string): void {
+    if (!this.isOpen) return;
+    const api = `${DELETE_CONSUMER}${stream}.${consumer}`;
+    this.connection.request(api, '', { timeout: this.timeoutMs }).catch(() => this.onTrouble('delete'));
   }
 
   /** Why nothing arrived for long. */

@@ -47,13 +47,17 @@ export interface StreamInfo {
   readonly created: string;
   readonly config: StreamConfig;
   readonly state: StreamState;
+  readonly cluster?: {
+    readonly leader?: string;
+    readonly replicas?: readonly { readonly offline?: boolean }[] | null;
+  };
 }
 
 const NS_PER_MS = 1_000_000;
 
-/** Stream names have no dots. */
+/** Stream names have no dots, and the words of a prefix have no plus: two prefixes never make one name. */
 export function streamName(subjectPrefix: string): string {
-  return `${subjectPrefix.replaceAll('.', '_')}-load`;
+  return `${subjectPrefix.replaceAll('.', '+')}-load`;
 }
 
 export function wantedConfig(settings: StreamSettings): StreamConfig {
@@ -91,10 +95,23 @@ export function adjustmentOf(existing: StreamConfig, wanted: StreamConfig): Adju
 export function unusable({ config }: Pick<StreamInfo, 'config'>, subjectPrefix: string): string | undefined {
   const subject = loadWildcard(subjectPrefix);
   if (!config.subjects.some((pattern) => subjectMatches(pattern, subject))) {
-    return `the stream ${config.name} does not capture ${subject}`;
+    return `the stream ${config.name} captures ${config.subjects.join(' ')} and does not capture ${subject}: it is left alone`;
   }
   if (config.retention !== 'limits') return `the stream ${config.name} does not keep what was consumed`;
   return undefined;
+}
+
+/** Why the stream takes no events now, if so: most of the servers that keep it have to be there. */
+export function withoutQuorum({
+  config,
+  cluster,
+}: Pick<StreamInfo, 'config' | 'cluster'>): string | undefined {
+  if (cluster === undefined) return undefined;
+  const others = cluster.replicas ?? [];
+  const there = (cluster.leader ? 1 : 0) + others.filter(({ offline }) => offline !== true).length;
+  const all = Math.max(config.num_replicas, others.length + 1);
+  if (cluster.leader && there * 2 > all) return undefined;
+  return `the stream ${config.name} keeps no history now: ${there} of ${all} servers are there, and ${cluster.leader ? 'one leads' : 'none leads'}`;
 }
 
 /** Why the stream holds less than the events that still matter, if that is known. */

@@ -65,14 +65,14 @@ export class StreamReplay {
     } finally {
       clearTimeout(this.timer);
       this.settle = undefined;
-      this.inbox?.close();
+      this.letGo();
     }
   }
 
   private async makeConsumer(): Promise<void> {
     const { stream, filterSubject } = this.request;
     // With a new inbox, so that nothing of the consumer before is taken for an answer of this one.
-    this.inbox?.close();
+    this.letGo();
     this.inbox = this.link.inbox((message) => this.receive(message));
     clearTimeout(this.timer);
     try {
@@ -103,6 +103,12 @@ export class StreamReplay {
         this.timer = setTimeout(() => void this.makeConsumer(), RETRY_MS);
       } else this.end(error);
     }
+  }
+
+  private letGo(): void {
+    this.inbox?.close();
+    if (this.consumer !== '') this.link.deleteConsumer(this.request.stream, this.consumer);
+    this.consumer = '';
   }
 
   private startingPoint(): object {

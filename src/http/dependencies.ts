@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { MessageClasses } from './api-request';
 import type { Registry } from 'prom-client';
+import type { EngineTable } from '../core/engine-table';
 import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
@@ -22,10 +23,8 @@ type ReplayPolicy = 'reject' | 'accept';
 export interface HttpDependencies {
   /** Undefined: nobody needs a token. */
   readonly accessTokens: AccessTokens | undefined;
-  readonly replicator: Pick<
-    Replicator,
-    'add' | 'promptDelete' | 'delete' | 'whenPublished' | 'rowsJson' | 'clustersJson'
-  >;
+  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'whenPublished'>;
+  readonly engines: Pick<EngineTable, 'rowsJson' | 'clustersJson'>;
   readonly replica: ReplicaDependencies;
   readonly watchers: Watchers;
   readonly replayPolicy: ReplayPolicy;

@@ -19,6 +19,7 @@ export const errorKinds = {
   routeNotFound: { code: 40401000, status: 404, message: 'Route not found' },
   methodNotAllowed: { code: 40501000, status: 405, message: 'Method not allowed' },
   requestTimeout: { code: 40801000, status: 408, message: 'Request timeout' },
+  otherDeployment: { code: 40901000, status: 409, message: 'Other deployment' },
   bodyTooLarge: { code: 41301000, status: 413, message: 'Request body too large' },
   unknownEncoding: { code: 41501000, status: 415, message: 'Unsupported content encoding' },
   headersTooLarge: { code: 43101000, status: 431, message: 'Request header fields too large' },

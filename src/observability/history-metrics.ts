@@ -1,9 +1,9 @@
 /** The metrics of the bus's memory, read when Prometheus scrapes. */
 import type { Registry } from 'prom-client';
 import type { History } from '../history/history';
-import { counter, gauge, labelledGauge } from './scraped';
+import { counter, gauge, labelledCounter, labelledGauge } from './scraped';
 
-const STATES = ['off', 'none', 'starting', 'replaying', 'young', 'done'] as const;
+const STATES = ['off', 'none', 'starting', 'replaying', 'failing', 'young', 'done'] as const;
 
 /** `history` is undefined where it is switched off. */
 export function registerHistoryMetrics(registry: Registry, history: History | undefined): void {
@@ -19,6 +19,16 @@ export function registerHistoryMetrics(registry: Registry, history: History | un
   );
   gauge(registry, 'metacenter_history_available', '1 while the stream is there to replay', () =>
     history?.available ? 1 : 0,
+  );
+  gauge(registry, 'metacenter_history_replay_owed', '1 while a replay that failed is owed', () =>
+    history?.owed ? 1 : 0,
+  );
+  labelledCounter(
+    registry,
+    'metacenter_history_faults_total',
+    'What went wrong with the history, by reason',
+    'reason',
+    () => history?.faults ?? [],
   );
   gauge(
     registry,

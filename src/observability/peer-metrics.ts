@@ -2,18 +2,18 @@
 import type { Registry } from 'prom-client';
 import type { CausalContext } from '../core/causal-context';
 import type { DnsDiscovery } from '../peers/dns-discovery';
-import type { PeerExchange } from '../peers/peer-exchange';
+import type { Repair } from '../repair/repair';
+import { PEER_STATES } from '../repair/peer-table';
 import { counter, gauge, labelledGauge } from './scraped';
 
 export function registerPeerMetrics(
   registry: Registry,
-  exchange: PeerExchange,
+  repair: Repair,
   context: CausalContext,
   discovery: DnsDiscovery | undefined,
   domain = '',
 ): void {
-  const { antiEntropy, joining } = exchange;
-  const { counts } = antiEntropy;
+  const { counts } = repair;
   labelledGauge(
     registry,
     'dns_lookup_hosts',
@@ -24,15 +24,27 @@ export function registerPeerMetrics(
     },
   );
   labelledGauge(registry, 'metacenter_peers', 'Other replicas by state', ['state'], (set) => {
-    const states = Object.values(exchange.peerStates());
-    for (const state of ['ready', 'joining', 'unreachable']) {
+    const states = Object.values(repair.peerStates);
+    for (const state of PEER_STATES) {
       set({ state }, states.filter((each) => each === state).length);
     }
   });
   gauge(registry, 'metacenter_ready', '1 once the replica has caught up or given up waiting', () =>
-    joining.current.ready ? 1 : 0,
+    repair.joining.ready ? 1 : 0,
   );
-  gauge(registry, 'metacenter_missing_events', 'Lost events that are being chased', () => antiEntropy.chased);
+  gauge(registry, 'metacenter_missing_events', 'Lost events that are being chased', () => repair.missing);
+  gauge(
+    registry,
+    'metacenter_fleet_speaks',
+    'The level of events and records that every replica understands',
+    () => repair.fleetSpeaks,
+  );
+  gauge(
+    registry,
+    'metacenter_clock_ahead_ms',
+    'How far the clock is ahead of those of the other replicas, behind where negative',
+    () => (repair.clock.aheadUs ?? 0) / 1000,
+  );
   gauge(registry, 'metacenter_origins', 'Origins in the causal context', () => context.originCount);
   counter(registry, 'metacenter_dns_lookup_failures_total', 'Failed lookups', () => discovery?.failures ?? 0);
   counter(registry, 'metacenter_comparisons_total', 'Comparisons with peers', () => counts.compares);
@@ -54,6 +66,12 @@ export function registerPeerMetrics(
     'metacenter_snapshot_records_total',
     'Records merged from snapshots',
     () => counts.recordsMerged,
+  );
+  counter(
+    registry,
+    'metacenter_snapshot_records_skipped_total',
+    'Records of kinds that this version does not know',
+    () => counts.recordsSkipped,
   );
   counter(
     registry,

@@ -2,7 +2,7 @@
  * The state of this replica as its dashboard shows it: readiness with its reasons, and totals since the start, from
  * which a reader makes rates and quantiles between two looks.
  */
-import type { AntiEntropy } from '../replication/anti-entropy';
+import type { Repair } from '../repair/repair';
 import type { Replicator } from '../replication/replicator';
 import type { LatencyCounts } from './latency-counts';
 
@@ -11,22 +11,20 @@ export interface OverviewSources {
   /** What `/readyz` shows. */
   readonly readiness: () => { readonly body: object };
   readonly replicator: Replicator;
-  readonly antiEntropy: Pick<AntiEntropy, 'addresses' | 'statusOf' | 'counts'>;
+  readonly repair: Pick<Repair, 'peerReplicas' | 'counts'>;
   readonly latency: LatencyCounts;
   readonly watchers: () => number;
   readonly nowUs: () => number;
 }
 
 export function replicaOverview(sources: OverviewSources): object {
-  const { replicator, antiEntropy, latency } = sources;
+  const { replicator, repair, latency } = sources;
   const { loadStats, counts } = replicator;
   return {
     ...sources.readiness().body,
     version: sources.version,
     time_us: sources.nowUs(),
-    peer_replicas: Object.fromEntries(
-      antiEntropy.addresses.map((address) => [address, antiEntropy.statusOf(address)?.replica ?? null]),
-    ),
+    peer_replicas: repair.peerReplicas,
     in_flight: loadStats.inFlight.size,
     engines: loadStats.engines.listedCount,
     watchers: sources.watchers(),
@@ -34,8 +32,8 @@ export function replicaOverview(sources: OverviewSources): object {
       events_own: sum(counts.published) + sum(counts.unpublished),
       events_received: sum(counts.received),
       events_dropped: [...counts.dropped.values()].reduce((total, count) => total + count, 0),
-      events_given_up: antiEntropy.counts.eventsGivenUp,
-      divergences: antiEntropy.counts.divergences,
+      events_given_up: repair.counts.eventsGivenUp,
+      divergences: repair.counts.divergences,
       requests_expired: loadStats.expiredRequests,
     },
     replication_latency: { bounds_ms: latency.boundsMs, counts: latency.counts },

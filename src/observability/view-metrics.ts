@@ -1,10 +1,9 @@
 /** The metrics of the view: its rows, and how much it holds. */
 import type { Registry } from 'prom-client';
-import type { Replicator } from '../replication/replicator';
+import type { LoadStats } from '../core/load-stats';
 import { counter, gauge, labelledGauge } from './scraped';
 
-export function registerViewMetrics(registry: Registry, replicator: Replicator): void {
-  const { loadStats } = replicator;
+export function registerViewMetrics(registry: Registry, loadStats: LoadStats): void {
   labelledGauge(registry, 'model_engine_count', 'Engines listed for a cluster', ['model_name'], (set) => {
     for (const model of loadStats.engines.clusters) {
       if (model.rows.length > 0) set({ model_name: model.cluster }, model.rows.length);

@@ -1,10 +1,9 @@
 /**
- * The limits and paces of replication that follow from the configuration. Those of a single mechanism stand with it.
+ * The limits of the view and its context that follow from the configuration. Those of a single mechanism stand with it.
  */
 import type { ContextOptions } from '../core/causal-context';
 import type { Fingerprinting } from '../core/fingerprint';
 import type { LoadStatsOptions } from '../core/load-stats';
-import type { AntiEntropyOptions } from './anti-entropy';
 
 export const CONTEXT_LIMITS = {
   /** Process starts within 2(E + R); beyond it new origins are applied but not tracked. */
@@ -46,27 +45,4 @@ export function contextOptions({
   finishedRetentionUs,
 }: Pick<LoadStatsOptions, 'expireAfterUs' | 'finishedRetentionUs'>): ContextOptions {
   return { ...CONTEXT_LIMITS, forgetAfterUs: 2 * (expireAfterUs + finishedRetentionUs) };
-}
-
-export function antiEntropyOptions(
-  origin: string,
-  { finishedRetentionUs }: LoadStatsOptions,
-): AntiEntropyOptions {
-  return {
-    origin,
-    graceUs: 300_000,
-    retryUs: 250_000,
-    retryMostUs: 2_000_000,
-    historyAfterUs: 2_000_000,
-    historyEveryUs: 5_000_000,
-    historyReachUs: 60_000_000,
-    giveUpAfterUs: 30_000_000,
-    giveUpKnownAfterUs: 300_000_000,
-    compareEveryUs: 30_000_000,
-    reconnectSweepsUs: [200_000, 1_500_000, 5_000_000],
-    // Clocks may differ by R; the rest is for the pace of expiry and for seconds that are half over.
-    marginUs: finishedRetentionUs + 3_000_000,
-    slowAfterUs: 2_000_000,
-    avoidAfterFailureUs: 10_000_000,
-  };
 }

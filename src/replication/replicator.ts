@@ -12,6 +12,7 @@ import type { CausalContext } from '../core/causal-context';
 import type { LoadEvent, LoadEventType } from '../core/event';
 import type { Add } from '../core/in-flight';
 import type { LoadStats, Outcome } from '../core/load-stats';
+import { SPEAKS } from '../repair/protocol';
 import type { InvalidReason } from '../wire/event-codec';
 import { encodeEvent } from '../wire/event-codec';
 import { EventReader } from '../wire/event-reader';
@@ -188,23 +189,6 @@ export class Replicator {
     this.bus.whenWritten(callback);
   }
 
-  /** The JSON array of a cluster's rows, ready to be put into an answer. */
-  rowsJson(cluster: string): string {
-    return this.loadStats.engines.model(cluster)?.toJson() ?? '[]';
-  }
-
-  /** The JSON array of all clusters with their sums. */
-  clustersJson(): string {
-    return `[${this.loadStats.engines.listedClusters.map((model) => model.toSummaryJson()).join()}]`;
-  }
-
-  /** Drops what is kept of origins that the context has forgotten. */
-  forgetGone(): void {
-    for (const origin of this.clockDifferencesUs.keys()) {
-      if (!this.context.knows(origin)) this.clockDifferencesUs.delete(origin);
-    }
-  }
-
   /**
    * Takes a message of the load subjects; whatever it holds, it never throws. A replayed one changes the view just as a
    * live one does, but its age tells nothing about latency or clocks, and that it has expired is nothing to count.
@@ -219,7 +203,8 @@ export class Replicator {
     if (decoded.kind === 'unknown') {
       this.counts.unknown++;
       const { origin, seq } = decoded.dot;
-      if (origin !== this.origin) this.context.observe(origin, seq, decoded.timeUs, now);
+      // It can't be shown by this view, so it is neither claimed nor chased (I9).
+      if (origin !== this.origin) this.context.observeLevel(origin, seq, SPEAKS + 1, decoded.timeUs, now);
       return;
     }
     this.receiveEvent(decoded.event, now, way);
@@ -240,6 +225,7 @@ export class Replicator {
     this.counts.received[event.type]++;
     if (!isNew) return;
     const differenceUs = now - event.timeUs;
+    if (!this.clockDifferencesUs.has(event.origin)) this.forgetGone();
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
   }
@@ -300,6 +286,13 @@ export class Replicator {
     if (sent) return;
     if (payload.length > (this.bus.maxPayload ?? Infinity)) this.counts.tooLarge[type]++;
     else this.republisher.keep(subject, payload);
+  }
+
+  /** Drops what is kept of origins that the context has forgotten. */
+  private forgetGone(): void {
+    for (const origin of this.clockDifferencesUs.keys()) {
+      if (!this.context.knows(origin)) this.clockDifferencesUs.delete(origin);
+    }
   }
 
   private now(): number {

@@ -1,17 +1,17 @@
 /**
  * Publishes later what the bus could not take: events of this replica that were reported while it was cut off.
  *
- * With peers, anti-entropy brings them to the others too; this spares it the work, and does it where no DNS name is
+ * With peers, repair brings them to the others too; this spares it the work, and does it where no DNS name is
  * configured. Published several times, since the others may find back to the bus later than this replica: what comes
- * twice changes nothing. What a connection lost on its way is not known here, and is left to anti-entropy.
+ * twice changes nothing. What a connection lost on its way is not known here, and is left to repair. Polled with the time.
  */
 import type { Bus } from '../bus/bus';
 
 /** After the bus is back. A replica tries to connect at least every 1.25 s; a dead link is noticed after 12 s. */
 const ROUNDS_MS = [100, 1_500, 5_000, 15_000] as const;
-/** Where the buffer to the bus is full. */
-const PAUSE_MS = 50;
-/** Of payloads; beyond it the oldest are left to anti-entropy. About 80,000 events, and half as much again in memory. */
+/** How often it looks whether something is due. */
+export const REPUBLISH_TICK_MS = 50;
+/** Of payloads; beyond it the oldest are left to repair. About 80,000 events, and half as much again in memory. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
 interface Kept {
@@ -26,7 +26,10 @@ export class Republisher {
   private bytes = 0;
   /** The number of the oldest that is kept; numbers rise by one. */
   private first = 0;
-  private rounds: NodeJS.Timeout[] = [];
+  private next = 0;
+  private isBack = false;
+  /** When the rounds that are left are due. */
+  private rounds: number[] = [];
 
   constructor(
     private readonly bus: Bus,
@@ -49,44 +52,42 @@ export class Republisher {
       this.dropped += oldest;
       this.drop(oldest);
     }
-    // A full buffer and no lost connection: nobody will say that the bus is back.
-    if (this.bus.connected && this.rounds.length === 0) this.busConnected();
   }
 
   busConnected(): void {
-    this.stop();
-    const last = this.roundsMs.at(-1);
-    this.rounds = this.roundsMs.map((delayMs) =>
-      setTimeout(() => this.publish(this.first, delayMs === last), delayMs),
-    );
+    this.isBack = true;
+  }
+
+  /** Publishes what is due. */
+  tick(nowMs: number): void {
+    // A full buffer and no lost connection: nobody will say that the bus is back.
+    const wasFull = this.rounds.length === 0 && this.kept.length > 0 && this.bus.connected;
+    if (this.isBack || wasFull) {
+      this.isBack = false;
+      this.rounds = this.roundsMs.map((delayMs) => nowMs + delayMs);
+      this.next = this.first;
+    }
+    if (this.rounds.length === 0 || this.rounds[0]! > nowMs || !this.publish()) return;
+    this.rounds.shift();
+    this.next = this.first;
+    if (this.rounds.length === 0) this.drop(this.kept.length);
   }
 
   /** Publishes what is left, as far as the bus takes it, and ends. */
   finish(): void {
-    this.stop();
-    this.dropTooLarge();
-    for (const { subject, payload } of this.kept) if (!this.bus.publish(subject, payload)) return;
+    this.next = this.first;
+    this.publish();
   }
 
-  private stop(): void {
-    for (const round of this.rounds) clearTimeout(round);
-    this.rounds = [];
-  }
-
-  private publish(from: number, isLast: boolean): void {
+  /** True when the bus has taken all of it. */
+  private publish(): boolean {
     this.dropTooLarge();
-    let next = Math.max(from, this.first);
-    while (next < this.first + this.kept.length) {
-      const { subject, payload } = this.kept[next - this.first]!;
-      if (!this.bus.publish(subject, payload)) break;
-      next++;
+    const end = this.first + this.kept.length;
+    for (this.next = Math.max(this.next, this.first); this.next < end; this.next++) {
+      const { subject, payload } = this.kept[this.next - this.first]!;
+      if (!this.bus.publish(subject, payload)) return false;
     }
-    if (next < this.first + this.kept.length) {
-      if (this.bus.connected) this.rounds.push(setTimeout(() => this.publish(next, isLast), PAUSE_MS));
-    } else if (isLast) {
-      this.stop();
-      this.drop(this.kept.length);
-    }
+    return true;
   }
 
   private dropTooLarge(): void {

@@ -14,13 +14,16 @@ test('I6: a replica whose clock went back says so, since it may refuse what othe
   const bus = new InProcessBus(new InProcessHub(), () => undefined);
   bus.start({}, () => undefined);
   await until(() => bus.connected, { describe: 'the bus is connected' });
-  const exchange = {
-    joining: { current: { ready: true, caughtUp: true, reason: 'there is no peer' } },
-    antiEntropy: { chased: 0 },
-    peerStates: () => ({}),
-  } as unknown as ReplicaParts['exchange'];
+  const repair = {
+    self: { replica: 'o', deployment: 'p', speaks: 1 },
+    joining: { ready: true, caughtUp: true, reason: 'there is no peer' },
+    clock: { aheadUs: undefined, off: false, alone: false },
+    missing: 0,
+    fleetSpeaks: 1,
+    peerStates: {},
+  } as unknown as ReplicaParts['repair'];
   const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1 });
-  const parts = { origin: 'o', version: '1', stats, context, bus, history: undefined, exchange };
+  const parts = { stats, context, bus, history: undefined, repair };
   const report = new SelfReport({ ...parts, nowUs: () => nowUs });
 
   stats.advance(nowUs);

@@ -61,8 +61,13 @@ function digestsOf(view: LoadStats, nowUs: number): unknown {
 /** A view's state, put into another one as a snapshot is. */
 function mergeInto(target: LoadStats, source: LoadStats, nowUs: number): void {
   const options = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 };
-  const merge = new SnapshotMerge(target, options, 'target');
-  for (const line of snapshotLines(source, new CausalContext(options), 'source', true))
+  const merge = new SnapshotMerge(target, options, { replica: 'target', deployment: 'd', speaks: 1 });
+  for (const line of snapshotLines(source, new CausalContext(options), {
+    replica: 'source',
+    deployment: 'd',
+    speaks: 1,
+    ready: true,
+  }))
     merge.line(line, nowUs);
   expect([merge.complete, merge.refused]).toEqual([true, 0]);
 }

@@ -49,7 +49,7 @@ const header = fc.record({
 });
 
 function merge(view: LoadStats, lines: Iterable<string>, own: string): SnapshotMerge {
-  const merging = new SnapshotMerge(view, CONTEXT, own);
+  const merging = new SnapshotMerge(view, CONTEXT, { replica: own, deployment: 'd', speaks: 1 });
   for (const line of lines) merging.line(line, NOW);
   return merging;
 }
@@ -79,7 +79,11 @@ describe('What a peer sends as its snapshot', () => {
           expect(error).toBeInstanceOf(SnapshotFault);
         }
         const other = newView();
-        const shown = merge(other, snapshotLines(view, context, 'own', true), 'other');
+        const shown = merge(
+          other,
+          snapshotLines(view, context, { replica: 'own', deployment: 'd', speaks: 1, ready: true }),
+          'other',
+        );
         expect([shown.complete, shown.refused]).toEqual([true, 0]);
         expect(stateOf(other)).toEqual(stateOf(view));
       }),

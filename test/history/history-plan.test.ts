@@ -49,7 +49,7 @@ describe('The plan for the history', () => {
     expect(next()).toBeUndefined();
   });
 
-  it('ends partial where the stream may begin too late', () => {
+  it('ends young where the stream may begin too late', () => {
     catchUp(false);
     expect(plan.state).toBe('young');
   });
@@ -69,7 +69,7 @@ describe('The plan for the history', () => {
       } else now += SECOND;
     }
     expect(pauses).toEqual([0, 1, 2, 4, 4]);
-    expect(states).toEqual(['starting', 'starting', 'starting', 'none', 'none']);
+    expect(states).toEqual(['starting', 'starting', 'starting', 'failing', 'failing']);
   });
 
   it('gives up hope at once where it is refused, and takes it up when the stream can be had after all', () => {
@@ -92,6 +92,51 @@ describe('The plan for the history', () => {
     expect(next()).toEqual({ kind: 'prepare' });
     plan.prepared(now);
     expect(next()).toEqual({ kind: 'replay', since: 'start' });
+  });
+
+  it('lengthens its pauses though the stream can be prepared: only a replay that has ended resets them', () => {
+    plan.busChanged(true, now);
+    const pauses: number[] = [];
+    for (let failedAt = now; pauses.length < 4;) {
+      const job = next();
+      if (job?.kind === 'prepare') plan.prepared(now);
+      else if (job) {
+        pauses.push((now - failedAt) / SECOND);
+        failedAt = now;
+        plan.failed(job, true, now);
+      } else now += SECOND;
+    }
+    expect(pauses).toEqual([0, 1, 2, 4]);
+    now += 4 * SECOND;
+    next();
+    plan.prepared(now);
+    next();
+    plan.replayed('start', true, now);
+    now += OPTIONS.checkEveryUs;
+    plan.failed(next()!, true, now);
+    now += SECOND;
+    expect(next()).toEqual({ kind: 'prepare' });
+  });
+
+  it('owes a replay that has failed until one has ended, and never calls a stream that was seen none', () => {
+    plan.busChanged(true, now);
+    next();
+    plan.prepared(now);
+    expect([next()?.kind, plan.owed]).toEqual(['replay', false]);
+    plan.failed({ kind: 'replay', since: 'start' }, false, now);
+    expect([plan.owed, plan.state]).toEqual([true, 'failing']);
+    now += SECOND;
+    next();
+    plan.prepared(now);
+    expect([plan.available, plan.owed, next()?.kind, plan.owed]).toEqual([true, true, 'replay', true]);
+    plan.replayed('start', true, now);
+    expect([plan.owed, plan.state]).toEqual([false, 'done']);
+  });
+
+  it('owes nothing where there is no history to be had', () => {
+    plan.busChanged(true, now);
+    plan.failed(next()!, false, now);
+    expect([plan.owed, plan.state]).toEqual([false, 'none']);
   });
 
   it('prepares at once when the bus is back, and replays from before it may have fallen silent', () => {

@@ -5,10 +5,9 @@ import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { History } from '../../src/history/history';
 import { createLogger } from '../../src/observability/logger';
-import type { AntiEntropyEvent, AntiEntropyPort } from '../../src/replication/anti-entropy-port';
-import type { PeerStatus } from '../../src/replication/peer-table';
-import { AntiEntropy } from '../../src/replication/anti-entropy';
-import { CONTEXT_LIMITS, antiEntropyOptions, loadStatsOptions } from '../../src/replication/limits';
+import { repairOptions } from '../../src/repair/limits';
+import { Repair } from '../../src/repair/repair';
+import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
 import { Republisher } from '../../src/replication/republisher';
 import { parseNatsServers } from '../../src/bus/nats-servers';
@@ -31,105 +30,7 @@ const STATS = loadStatsOptions(
   newFingerprinting(),
 );
 const CONTEXT = { ...CONTEXT_LIMITS, forgetAfterUs: 2 * (STATS.expireAfterUs + STATS.finishedRetentionUs) };
-const OPTIONS = antiEntropyOptions('me', STATS);
-const TICK = 100_000;
-
-/** Anti-entropy that chases a hole in the seqs of one origin, seq 2 of 3. */
-class Chaser implements AntiEntropyPort {
-  readonly replays: number[] = [];
-  readonly givenUp: AntiEntropyEvent[] = [];
-  canReplay = true;
-  readonly context = new CausalContext(CONTEXT);
-  readonly startUs = 1_700_000_000 * SECOND;
-  nowUs = this.startUs;
-  readonly antiEntropy = new AntiEntropy(
-    new LoadStats(STATS),
-    this.context,
-    this,
-    () => 0.5,
-    OPTIONS,
-    this.nowUs,
-  );
-
-  constructor() {
-    for (const seq of [1, 3]) this.context.observe('x', seq, this.nowUs, this.nowUs);
-  }
-
-  compare(address: string): void {
-    this.antiEntropy.failed(address, this.nowUs);
-  }
-  pull(): void {
-    throw new Error('nothing to pull');
-  }
-  nudge(): void {
-    // Nobody to nudge.
-  }
-  replay(sinceUs: number): boolean {
-    if (this.canReplay) this.replays.push(sinceUs);
-    return this.canReplay;
-  }
-  report(event: AntiEntropyEvent): void {
-    this.givenUp.push(event);
-  }
-
-  /** Ticks through so many seconds. */
-  pass(seconds: number, replaying = false): void {
-    for (const end = this.nowUs + seconds * SECOND; this.nowUs < end;) {
-      this.nowUs += TICK;
-      this.antiEntropy.tick(this.nowUs, replaying);
-    }
-  }
-}
-
-describe('A hole that no peer can fill', () => {
-  it('is looked for in the history: first in the last minute, then once in everything, then given up (I4)', () => {
-    const chaser = new Chaser();
-    chaser.pass(2);
-    expect(chaser.replays).toEqual([]);
-    chaser.pass(2);
-    expect(chaser.replays).toHaveLength(1);
-    expect(Math.abs(chaser.replays[0]! - (chaser.startUs - OPTIONS.historyReachUs))).toBeLessThan(SECOND);
-    chaser.pass(3);
-    expect(chaser.replays).toHaveLength(1);
-    chaser.pass(20);
-    expect(chaser.replays.slice(1)).toEqual([0]);
-    chaser.pass(10);
-    expect(chaser.replays).toHaveLength(2);
-    expect(chaser.givenUp.map(({ kind }) => kind)).toEqual(['hole-given-up']);
-    expect(chaser.antiEntropy.counts.historyReplays).toBe(2);
-  });
-
-  it('is not looked for there while it can be had from a peer', () => {
-    const chaser = new Chaser();
-    chaser.antiEntropy.setPeers(['10.0.0.1']);
-    const context = new CausalContext(CONTEXT);
-    for (const seq of [1, 2, 3]) context.observe('x', seq, chaser.nowUs, chaser.nowUs);
-    const status: PeerStatus = { replica: 'other', ready: true, context, digests: undefined };
-    for (let i = 0; i < 100; i++) {
-      chaser.antiEntropy.observe('10.0.0.1', status, chaser.nowUs);
-      chaser.pass(0.1);
-    }
-    expect(chaser.replays).toEqual([]);
-    chaser.antiEntropy.unreachable('10.0.0.1');
-    chaser.pass(0.1);
-    expect(chaser.replays).toHaveLength(1);
-  });
-
-  it('waits for a history that can not be replayed now', () => {
-    const chaser = new Chaser();
-    chaser.canReplay = false;
-    chaser.pass(5);
-    chaser.canReplay = true;
-    chaser.pass(0.2);
-    expect(chaser.replays).toHaveLength(1);
-  });
-
-  it('is no loss yet while a starting replica replays', () => {
-    const chaser = new Chaser();
-    chaser.pass(60, true);
-    expect([chaser.replays, chaser.givenUp, chaser.antiEntropy.chased]).toEqual([[], [], 0]);
-  });
-});
+const TICK_MS = 100;
 
 describe('What an origin did before the first of its events that is remembered', () => {
   it('is no longer chased, and still open for a late arrival or a peer that has it', () => {
@@ -202,15 +103,19 @@ describe('With a real stream', () => {
       nowUs,
       createLogger('fatal', 'under-test', { write: () => undefined }),
     );
-    const chaser = new Chaser();
-    const port: AntiEntropyPort = Object.assign(Object.create(chaser) as Chaser, {
-      replay: (sinceUs: number) => history.replay(sinceUs),
-    });
-    const antiEntropy = new AntiEntropy(stats, context, port, Math.random, OPTIONS, nowUs());
+    const self = { replica: 'me', deployment: 'p', speaks: 1 };
+    const repair = new Repair(self, stats, context, Math.random, repairOptions(STATS));
+    const tick = (): void => {
+      const around = { busConnected: true, peersKnown: true, history: history.state };
+      for (const command of repair.step({ kind: 'tick', around }, nowUs(), performance.now() * 1000)) {
+        if (command.kind !== 'replay' || !history.replay(command.sinceUs)) continue;
+        repair.step({ kind: 'replaying' }, nowUs(), performance.now() * 1000);
+      }
+    };
     history.start();
     cleanUp.add(() => history.stop());
     const connection = await cleanUp.use(connect({ servers: nats.url }), (it) => it.close());
-    const timer = setInterval(() => antiEntropy.tick(nowUs(), history.state === 'replaying'), 100);
+    const timer = setInterval(tick, TICK_MS);
     cleanUp.add(() => clearInterval(timer));
     await until(() => history.state === 'young', { describe: 'the empty stream was replayed' });
     const events = [1, 2, 3].map((seq) =>
@@ -232,6 +137,6 @@ describe('With a real stream', () => {
     replicator.receive(events[2]!);
     await until(() => stats.inFlight.size === 3, { describe: 'the lost event is there' });
     expect(context.has('x', 2)).toBe(true);
-    expect(antiEntropy.counts.historyReplays).toBe(1);
+    expect(repair.counts.historyReplays).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-import type { StreamConfig, StreamState } from '../../src/history/stream-config';
+import type { StreamConfig, StreamInfo, StreamState } from '../../src/history/stream-config';
 import {
   adjustmentOf,
   reachesBack,
@@ -6,6 +6,7 @@ import {
   streamName,
   unusable,
   wantedConfig,
+  withoutQuorum,
 } from '../../src/history/stream-config';
 
 const SETTINGS = {
@@ -32,10 +33,11 @@ function onServer(config: StreamConfig, changes: Partial<StreamConfig> = {}): St
 }
 
 describe('A stream', () => {
-  it('is named from the prefix, without dots', () => {
-    expect([streamName('metadata-center'), streamName('a.b_c.d')]).toEqual([
+  it('is named from the prefix, without dots, and no two prefixes make one name', () => {
+    expect([streamName('metadata-center'), streamName('a.b_c'), streamName('a_b_c')]).toEqual([
       'metadata-center-load',
-      'a_b_c_d-load',
+      'a+b_c-load',
+      'a_b_c-load',
     ]);
   });
 
@@ -91,6 +93,18 @@ describe('A stream', () => {
   ])('that %s falls short or not', (_what, changes, state, problem) => {
     const found = shortfall({ config: onServer(WANTED, changes), state: { ...STATE, ...state } }, 660_000);
     expect(found ?? '').toMatch(problem);
+  });
+
+  it.each<[string, StreamInfo['cluster'], RegExp]>([
+    ['is at one server', undefined, NOTHING],
+    ['has all', { leader: 'a', replicas: [{ offline: false }, {}] }, NOTHING],
+    ['has two of three', { leader: 'a', replicas: [{ offline: true }, {}] }, NOTHING],
+    ['has one of three', { leader: 'a', replicas: [{ offline: true }, { offline: true }] }, /1 of 3 servers/],
+    ['has no leader', { replicas: [{}, {}] }, /none leads/],
+    ['has no leader, of one copy', { leader: '', replicas: null }, /none leads/],
+  ])('that %s takes events or not', (_what, cluster, problem) => {
+    const config = { ...WANTED, num_replicas: cluster?.replicas ? 3 : 1 };
+    expect(withoutQuorum({ config, ...(cluster && { cluster }) }) ?? '').toMatch(problem);
   });
 
   it('reaches back when it is old enough and has dropped its first message', () => {

@@ -236,7 +236,7 @@ describe('stop', () => {
     expect(await busy.answer()).toMatchObject({ code: 0, headers: { connection: 'close' } });
     await busy.untilClosed();
     await stopped;
-    expect(stopping.replicator.rowsJson('conn')).toContain('"queued_req_num":2');
+    expect(stopping.replicator.loadStats.engines.rowsJson('conn')).toContain('"queued_req_num":2');
   });
 
   it('cuts what does not end in time', async () => {

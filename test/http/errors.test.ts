@@ -381,7 +381,7 @@ describe('50001000 Internal server error', () => {
   };
 
   it('tells the caller nothing but a trace id, under which the log has the stack', async () => {
-    jest.spyOn(replica.replicator, 'rowsJson').mockImplementationOnce(() => {
+    jest.spyOn(replica.replicator.loadStats.engines, 'rowsJson').mockImplementationOnce(() => {
       throw secret;
     });
     expectHidden(await callJson(port, 'GET', '/v1/load/stats?cluster=c'));

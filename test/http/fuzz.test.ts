@@ -73,7 +73,7 @@ function mayChangeRows(method: string, body: string | Buffer): boolean {
 }
 
 it(`no body brings a replica out of step (fast-check seed ${seed}) (I8)`, async () => {
-  const before = replica.replicator.rowsJson('steady');
+  const before = replica.replicator.loadStats.engines.rowsJson('steady');
   const bodies = fc.oneof<fc.Arbitrary<string | Buffer>[]>(mutatedFields, mutatedBytes, anyJson, anyBytes);
   await fc.assert(
     fc.asyncProperty(routes, bodies, async ([method, path], body) => {
@@ -86,7 +86,7 @@ it(`no body brings a replica out of step (fast-check seed ${seed}) (I8)`, async 
     }),
     { numRuns: runs(1_500), seed },
   );
-  expect(replica.replicator.rowsJson('steady')).toBe(before);
+  expect(replica.replicator.loadStats.engines.rowsJson('steady')).toBe(before);
   expect(replica.log.filter((line) => line['level'] === 'error' || line['level'] === 'fatal')).toEqual([]);
 });
 

@@ -32,6 +32,9 @@ export const readyBody = {
   degraded: false,
   reason: 'there is no peer',
   replica: 'origin-under-test',
+  deployment: 'test',
+  speaks: 1,
+  fleet_speaks: 1,
   bus: { connected: true, reason: '' },
   peers: {},
   history: { state: 'none' },
@@ -84,12 +87,12 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     {
       accessTokens: undefined,
       replicator,
+      engines: loadStats.engines,
       replica: {
         status: () => {
           throw new Error('not under test');
         },
         snapshot: () => [],
-        nudged: () => undefined,
       },
       watchers,
       replayPolicy: 'reject',

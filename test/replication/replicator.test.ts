@@ -73,7 +73,7 @@ class Replica {
   }
 
   rows(): unknown[] {
-    const rows = JSON.parse(this.replicator.rowsJson('m')) as {
+    const rows = JSON.parse(this.replicator.loadStats.engines.rowsJson('m')) as {
       ip: string;
       queued_req_num: number;
       prompt_length: number;
@@ -356,7 +356,7 @@ describe('What the bus brings', () => {
     expect([b.latenciesMs, b.replicator.counts.received.add]).toEqual([[], 0]);
   });
 
-  it('changes nothing when it is its own, invalid, or of a later version, whose dot counts as seen (I8)', () => {
+  it('changes nothing when it is its own, invalid, or of a later version, whose dot is neither claimed nor chased (I8, I9)', () => {
     const a = new Replica('a');
     a.replicator.add(report());
     const own = a.take();
@@ -372,7 +372,8 @@ describe('What the bus brings', () => {
     ]);
     expect(a.rows()).toEqual([['10.0.0.1', 1, 5]]);
     expect([a.replicator.counts.own, a.replicator.counts.unknown]).toEqual([1, 2]);
-    expect([a.replicator.context.has('b', 1), a.replicator.context.has('b', 2)]).toEqual([true, true]);
+    expect([a.replicator.context.has('b', 1), a.replicator.context.has('b', 2)]).toEqual([false, false]);
+    expect(a.replicator.context.holes().size).toBe(0);
     expect([...a.replicator.counts.dropped]).toEqual([
       ['not-json', 1],
       ['not-utf8', 1],

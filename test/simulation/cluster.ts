@@ -14,6 +14,7 @@ import { SimulatedProcess } from './simulated-process';
 const DNS_EVERY_US = 3 * SECOND;
 const DNS_FIRST_RETRY_US = 500 * MS;
 const MOST_HOSTS = 7;
+const CLOCK_NOTICED_WITHIN_US = 5 * SECOND;
 
 export class Cluster implements Surroundings {
   readonly bus: SimulatedBusServer;
@@ -23,7 +24,10 @@ export class Cluster implements Surroundings {
   readonly processes: SimulatedProcess[] = [];
   /** Every process that there ever was. */
   readonly all: SimulatedProcess[] = [];
+  /** Replicas of another deployment whose addresses are in the name. */
+  readonly strangers: SimulatedProcess[] = [];
   dnsFails = false;
+  private offHost: Host | undefined;
 
   constructor(
     readonly queue: EventQueue,
@@ -35,12 +39,15 @@ export class Cluster implements Surroundings {
     readonly caughtUp: Surroundings['caughtUp'],
     readonly gaveUp: Surroundings['gaveUp'],
     readonly diverged: Surroundings['diverged'],
+    /** Its clock has been off for so long that it must know it. */
+    readonly clockIsOff: (process: SimulatedProcess) => void,
   ) {
     this.bus = new SimulatedBusServer(this.queue, chance, oracle, scenario);
     this.network = new PeerNetwork(this.queue, chance, oracle, scenario, (address) =>
-      this.processes.find(({ hostOf }) => hostOf.address === address),
+      [...this.processes, ...this.strangers].find(({ hostOf }) => hostOf.address === address),
     );
     for (let i = 0; i < scenario.replicas; i++) this.join();
+    if (scenario.stranger) this.letInStranger();
   }
 
   get live(): SimulatedProcess[] {
@@ -73,6 +80,41 @@ export class Cluster implements Surroundings {
     this.trace(`host ${host}`, () => `has a clock that is ${this.hosts[host]!.clockOffsetUs / MS} ms ahead`);
   }
 
+  /** One clock is further away than R, from the start of its process or from now on. */
+  setClockOff(): void {
+    const { chance, scenario } = this;
+    const host = chance.of(this.hosts)!;
+    const byUs = chance.between(2, 8) * scenario.retentionUs * (chance.is(0.5) ? 1 : -1);
+    if (chance.is(0.5)) this.crash(host.number);
+    host.clockOffsetUs = byUs;
+    this.trace(`host ${host.number}`, () => `has a clock that is off by ${Math.round(byUs / MS)} ms`);
+    this.restart(host.number);
+    this.offHost = host;
+    this.queue.after(CLOCK_NOTICED_WITHIN_US, () => {
+      if (this.offHost === host) this.clockIsOff(this.processes[host.number]!);
+    });
+  }
+
+  /** Somebody has set it, and started the process anew. */
+  setClocksRight(): void {
+    const host = this.offHost;
+    this.offHost = undefined;
+    if (!host) return;
+    this.crash(host.number);
+    host.clockOffsetUs = 0;
+    this.restart(host.number);
+  }
+
+  private letInStranger(): void {
+    const host = { number: 99, address: '10.1.0.99', clockOffsetUs: 0, deployment: 'staging' };
+    const process = new SimulatedProcess(host, 'stranger', this);
+    this.strangers.push(process);
+    process.start();
+    process.run(() => process.setPeers(this.hosts.map(({ address }) => address)));
+    const row = { cluster: 'llama', ip: '10.0.0.1', promptLength: 1, timestampNs: undefined };
+    this.queue.after(SECOND / 2, () => process.replicator.add({ ...row, requestId: 'of-staging' }));
+  }
+
   private start(host: Host): void {
     const name = `${String.fromCharCode(97 + this.chance.below(26))}${host.number}.${this.all.length}`;
     const process = new SimulatedProcess(host, name, this);
@@ -85,11 +127,15 @@ export class Cluster implements Surroundings {
 
   private askDns(process: SimulatedProcess): void {
     if (!process.alive) return;
+    if (!this.scenario.discovery) {
+      process.peersKnown = true;
+      return;
+    }
     if (!this.dnsFails) {
       const { dnsNamesOwn } = this.scenario;
       const named = this.processes.filter(({ alive }) => alive || this.chance.is(0.5));
       const others = named.filter((other) => dnsNamesOwn || other !== process);
-      process.run(() => process.setPeers(others.map(({ hostOf }) => hostOf.address)));
+      process.run(() => process.setPeers([...others, ...this.strangers].map(({ hostOf }) => hostOf.address)));
     }
     const next = process.peersKnown ? DNS_EVERY_US : DNS_FIRST_RETRY_US;
     this.queue.after(next, () => this.askDns(process));

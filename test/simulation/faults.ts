@@ -10,6 +10,7 @@ export class Faults {
 
   plan(): void {
     const { queue, chance, scenario } = this.cluster;
+    if (scenario.clockOff) queue.after(chance.between(0, 1) * SECOND, () => this.cluster.setClockOff());
     for (const kind of FAULT_KINDS) {
       const meanUs = (10 * SECOND) / scenario.faults[kind];
       for (let at = chance.wait(meanUs); at < scenario.troubleUs; at += chance.wait(meanUs)) {
@@ -27,6 +28,7 @@ export class Faults {
     cluster.network.unblockAll();
     cluster.dnsFails = false;
     for (const process of cluster.live) process.resumeNow();
+    cluster.setClocksRight();
     for (const { number } of cluster.hosts) if (cluster.chance.is(0.5)) cluster.restart(number);
   }
 
@@ -72,6 +74,12 @@ export class Faults {
         return;
       case 'clock-step':
         cluster.stepClock(host);
+        return;
+      case 'stream-failure':
+        bus.stream.failing = true;
+        this.after(lastsUs, () => {
+          bus.stream.failing = false;
+        });
         return;
       case 'dns-failure':
         cluster.dnsFails = true;

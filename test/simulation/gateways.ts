@@ -4,6 +4,7 @@
  */
 import type { AddReport } from '../../src/replication/replicator';
 import type { Cluster } from './cluster';
+import { DialectReplicator } from './dialect';
 import { MS, SECOND } from './scenario';
 import type { SimulatedProcess } from './simulated-process';
 
@@ -27,7 +28,16 @@ export class Gateways {
     for (let at = chance.wait(meanUs); at < forUs; at += chance.wait(meanUs)) {
       const leftUs = forUs - at;
       queue.after(at, () => this.live(leftUs));
+      if (scenario.dialects && chance.is(0.3)) queue.after(at, () => this.note());
     }
+  }
+
+  /** Some replica that speaks so much publishes what others may not understand. */
+  private note(): void {
+    const { chance, live } = this.cluster;
+    const process = chance.of(live);
+    const replicator = process?.replicator;
+    if (replicator instanceof DialectReplicator) process!.run(() => replicator.note());
   }
 
   /** Reports the end of a request to some replica. */
@@ -84,7 +94,7 @@ export class Gateways {
     const add = (process: SimulatedProcess): void => {
       const before = this.cluster.oracle.facts.length;
       const result = process.replicator.add(report);
-      this.note(process, `add ${report.requestId} on ${report.cluster} ${report.ip}`, result, before);
+      this.check(process, `add ${report.requestId} on ${report.cluster} ${report.ip}`, result, before);
     };
     const first = this.report(add);
     // No answer in time, or the answer was lost.
@@ -100,7 +110,7 @@ export class Gateways {
     const ended = oracle.liveAdds(requestId, process.knows, process.viewNowUs());
     const before = oracle.facts.length;
     const result = process.replicator[kind](requestId);
-    this.note(process, `${kind} ${requestId}`, result, before);
+    this.check(process, `${kind} ${requestId}`, result, before);
     const fact = oracle.facts[before];
     for (const { timeUs } of fact ? ended : []) {
       if (timeUs > fact!.timeUs)
@@ -118,7 +128,7 @@ export class Gateways {
   }
 
   /** What was accepted, and nothing else, has been published. */
-  private note(process: SimulatedProcess, what: string, result: string, before: number): void {
+  private check(process: SimulatedProcess, what: string, result: string, before: number): void {
     const { oracle, trace } = this.cluster;
     const published = oracle.facts.slice(before);
     const fact = published[0];

@@ -9,12 +9,13 @@ import type { Fingerprint } from '../../src/core/fingerprint';
 import type { LoadStatsOptions, Outcome, RowName } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 import { SeqSet } from '../../src/core/seq-set';
-import type { SnapshotSelection } from '../../src/core/snapshot';
+import type { SnapshotSelection, SnapshotSource } from '../../src/core/snapshot';
 import { snapshotLines } from '../../src/core/snapshot';
 import { DELETE_ITEM } from '../../src/core/state-digest';
-import type { PeerExchangeParts } from '../../src/peers/peer-exchange';
-import { PeerExchange } from '../../src/peers/peer-exchange';
-import { HeartbeatExchange } from '../../src/replication/heartbeat-exchange';
+import type { JoiningState } from '../../src/repair/joining';
+import type { Command, Input } from '../../src/repair/repair';
+import { Repair } from '../../src/repair/repair';
+import { Republisher } from '../../src/replication/republisher';
 import { Replicator } from '../../src/replication/replicator';
 import type { Scenario } from './scenario';
 import { FAULT_KINDS, NEVER_US, SECOND } from './scenario';
@@ -31,6 +32,16 @@ export interface Mutation {
 const WRONG_ROWS = /the rows of .* are .*, but .* makes/;
 const FALSE_CLAIM = /claims the .*, but does not show it/;
 const NO_NETS = { compareEveryUs: NEVER_US };
+
+/** Nobody to ask: what the bus lost is only at its origin and in the stream. */
+const ALONE = {
+  ...NO_NETS,
+  discovery: false,
+  stranger: false,
+  lostAfterReconnect: 0,
+  history: true,
+  clockOff: false,
+};
 
 const NO_FAULTS = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Scenario['faults'];
 
@@ -92,12 +103,11 @@ function* withoutFinished(...of: Parameters<typeof snapshotLines>): Generator<st
 function withoutMoved(
   stats: LoadStats,
   context: CausalContext,
-  replica: string,
-  ready: boolean,
+  source: SnapshotSource,
   selection?: SnapshotSelection,
 ): Generator<string> {
   const since = [stats.deletes.raises, stats.promptDeletes.raises] as const;
-  return snapshotLines(stats, context, replica, ready, selection && { ...selection, since });
+  return snapshotLines(stats, context, source, selection && { ...selection, since });
 }
 
 /** The context that a snapshot is worth is taken when its last line is made. */
@@ -105,27 +115,23 @@ function cutAtTheEnd(options: ContextOptions): Partial<Parts> {
   const cuts = new Map<string, CausalContext>();
   function* lines(...of: Parameters<typeof snapshotLines>): Generator<string> {
     yield* snapshotLines(...of);
-    const [, context, replica] = of;
+    const [, context, { replica }] = of;
     cuts.set(replica, CausalContext.fromJSON(context.toJSON(), options));
   }
-  class LateCut extends PeerExchange {
-    constructor(parts: PeerExchangeParts) {
-      super(parts);
-      const { antiEntropy } = this;
-      const pulled = antiEntropy.pulled.bind(antiEntropy);
-      antiEntropy.pulled = (address, merge, nowUs) => {
-        if (merge.source) merge.context = cuts.get(merge.source.replica);
-        return pulled(address, merge, nowUs);
-      };
+  class LateCut extends Repair {
+    override step(input: Input, nowUs: number, monotonicUs: number): Command[] {
+      const { source } = input.kind === 'pulled' ? input.merge : {};
+      if (input.kind === 'pulled' && source) input.merge.context = cuts.get(source.replica);
+      return super.step(input, nowUs, monotonicUs);
     }
   }
-  return { snapshotLines: lines, PeerExchange: LateCut };
+  return { snapshotLines: lines, Repair: LateCut };
 }
 
 /** Compares what a peer with a faster clock may have let expire already. */
-class ComparesToTheEnd extends PeerExchange {
-  constructor(parts: PeerExchangeParts) {
-    super({ ...parts, antiEntropy: { ...parts.antiEntropy, marginUs: 0 } });
+class ComparesToTheEnd extends Repair {
+  constructor(...[self, stats, context, random, options]: ConstructorParameters<typeof Repair>) {
+    super(self, stats, context, random, { ...options, marginUs: 0 });
   }
 }
 
@@ -174,9 +180,55 @@ class StampsByOwnClock extends Replicator {
   }
 }
 
-class KeepsQuiet extends HeartbeatExchange {
-  override send(): void {
+/** A machine some of whose commands are not carried out. */
+function without(isLeftOut: (command: Command) => boolean): typeof Repair {
+  return class extends Repair {
+    override step(input: Input, nowUs: number, monotonicUs: number): Command[] {
+      return super.step(input, nowUs, monotonicUs).filter((command) => !isLeftOut(command));
+    }
+  };
+}
+
+function withOptions(changed: Partial<ConstructorParameters<typeof Repair>[4]>): typeof Repair {
+  return class extends Repair {
+    constructor(...[self, stats, context, random, options]: ConstructorParameters<typeof Repair>) {
+      super(self, stats, context, random, { ...options, ...changed });
+    }
+  };
+}
+
+class NeverRepublishes extends Republisher {
+  override tick(): void {
     return;
+  }
+}
+
+/** Whatever comes is seen, whether it was understood or not. */
+class ClaimsWhatItCannotRead extends CausalContext {
+  override observeLevel(origin: string, seq: number, _level: number, timeUs: number, nowUs: number): boolean {
+    return this.observe(origin, seq, timeUs, nowUs);
+  }
+}
+
+/** It believes nobody who says that an event is above its level. */
+class ChasesWhatItCannotRead extends CausalContext {
+  override learnLevels(): void {
+    return;
+  }
+}
+
+/** It does not look at the clocks of the others. */
+class TrustsItsClock extends Repair {
+  override get joining(): JoiningState {
+    return this['joiningState'];
+  }
+}
+
+/** It has caught up when it starts. */
+class DoesNotJoin extends Repair {
+  constructor(...of: ConstructorParameters<typeof Repair>) {
+    super(...of);
+    this['joiningState'] = { ready: true, caughtUp: true, reason: 'mutation' };
   }
 }
 
@@ -225,7 +277,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'states compared up to the end of what expires (I1)',
-    parts: () => ({ PeerExchange: ComparesToTheEnd }),
+    parts: () => ({ Repair: ComparesToTheEnd }),
     scenario: { compareEveryUs: SECOND / 2, retentionUs: 3 * SECOND, skewUs: 1.4 * SECOND, finishAll: false },
     shows: /false alarm/,
   },
@@ -268,7 +320,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'no heartbeat, with periodic comparison and health checks off (I4)',
-    parts: () => ({ HeartbeatExchange: KeepsQuiet }),
+    parts: () => ({ Repair: without(({ kind }) => kind === 'heartbeat') }),
     scenario: {
       ...NO_NETS,
       healthEveryUs: NEVER_US,
@@ -276,5 +328,71 @@ export const MUTATIONS: readonly Mutation[] = [
       faults: { ...NO_FAULTS, 'bus-loss': 2, 'bus-partition': 2 },
     },
     shows: /has not seen|but the union makes/,
+  },
+  {
+    name: 'nothing pulled (I4)',
+    parts: () => ({ Repair: without(({ kind }) => kind === 'pull') }),
+    scenario: NO_NETS,
+    shows: /is not ready|has not seen|but the union makes/,
+  },
+  {
+    name: 'nobody compared with for what is missing (I4)',
+    parts: () => ({ Repair: withOptions({ graceUs: NEVER_US }) }),
+    scenario: NO_NETS,
+    shows: /has not seen|but the union makes/,
+  },
+  {
+    name: 'one look before a hole is chased (I7)',
+    parts: () => ({ Repair: withOptions({ graceUs: 0 }) }),
+    scenario: { ...NO_NETS, faults: NO_FAULTS, latencyUs: SECOND / 10, requestsPerSecond: 4 },
+    shows: /compares though nothing was lost/,
+  },
+  {
+    name: 'holes chased for ever (I7)',
+    parts: () => ({ Repair: withOptions({ giveUpAfterUs: NEVER_US }) }),
+    scenario: { ...NO_NETS, faults: { ...NO_FAULTS, crash: 3, 'bus-cut': 3 } },
+    shows: /still looks for what is lost/,
+  },
+  {
+    name: 'ready before it has joined (I4)',
+    parts: () => ({ Repair: DoesNotJoin }),
+    scenario: { ...NO_NETS, faults: { ...NO_FAULTS, join: 3 } },
+    shows: /is ready without/,
+  },
+  {
+    name: 'nothing published again (I6)',
+    parts: () => ({ Republisher: NeverRepublishes }),
+    scenario: { ...ALONE, faults: { ...NO_FAULTS, 'bus-outage': 2 } },
+    shows: /has not seen|but the union makes/,
+  },
+  {
+    name: 'the history not replayed for holes (I4)',
+    parts: () => ({ Repair: without(({ kind }) => kind === 'replay') }),
+    scenario: { ...ALONE, faults: { ...NO_FAULTS, 'bus-loss': 2 } },
+    shows: /has not seen|but the union makes|still looks/,
+  },
+  {
+    name: 'a clock that is off (I2)',
+    parts: () => ({ Repair: TrustsItsClock }),
+    scenario: { replicas: 3, faults: NO_FAULTS, clockOff: true, skewUs: 0, dialects: false },
+    shows: /is ready, though its clock is off/,
+  },
+  {
+    name: 'an event claimed that was not understood (I9)',
+    parts: () => ({ CausalContext: ClaimsWhatItCannotRead }),
+    scenario: { ...NO_NETS, dialects: true, clockOff: false, requestsPerSecond: 4 },
+    shows: FALSE_CLAIM,
+  },
+  {
+    name: 'an event chased that cannot be understood (I9)',
+    parts: () => ({ CausalContext: ChasesWhatItCannotRead }),
+    scenario: {
+      ...NO_NETS,
+      dialects: true,
+      clockOff: false,
+      requestsPerSecond: 4,
+      faults: { ...NO_FAULTS, 'bus-loss': 2 },
+    },
+    shows: /while nothing was missing|gave up the note|still looks|claims the note/,
   },
 ];

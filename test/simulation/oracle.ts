@@ -8,7 +8,7 @@ import { Fingerprint } from '../../src/core/fingerprint';
 
 export interface Fact {
   readonly index: number;
-  readonly type: 'add' | 'prompt-delete' | 'delete';
+  readonly type: 'add' | 'prompt-delete' | 'delete' | 'note';
   readonly origin: string;
   readonly seq: number;
   readonly timeUs: number;
@@ -22,7 +22,7 @@ interface WireEvent {
   readonly origin: string;
   readonly seq: number;
   readonly time_us: number;
-  readonly request_id: string;
+  readonly request_id?: string;
   readonly cluster?: string;
   readonly ip?: string;
   readonly prompt_length?: number;
@@ -32,6 +32,7 @@ interface WireEvent {
 type Line =
   | readonly ['add', number, string, number, string, number, string | null, number?]
   | readonly ['delete' | 'prompt-delete', number, number, number, number, number]
+  | readonly ['note', string, number, number]
   | readonly ['row' | 'end'];
 
 export interface CountedRow {
@@ -45,6 +46,7 @@ export type Knowledge = Map<Fact, number>;
 export class Oracle {
   readonly facts: Fact[] = [];
   private readonly byDot = new Map<string, Fact>();
+  private readonly texts = new Map<Fact, string>();
   private readonly addsByTime = new Map<string, Fact>();
   private readonly byId = new Map<string, Fact[]>();
   private readonly idOfFingerprint = new Map<string, string>();
@@ -55,21 +57,25 @@ export class Oracle {
     private readonly retentionUs: number,
   ) {}
 
-  /** A replica published this. */
+  /** A replica published this, perhaps again. */
   accept(payload: Uint8Array): Fact {
-    const wire = JSON.parse(Buffer.from(payload).toString()) as WireEvent;
+    const text = Buffer.from(payload).toString();
+    const wire = JSON.parse(text) as WireEvent;
+    const dot = `${wire.origin}/${wire.seq}`;
+    const again = this.byDot.get(dot);
+    if (again && this.texts.get(again) === text) return again;
     const fact: Fact = {
       index: this.facts.length,
       type: wire.type,
       origin: wire.origin,
       seq: wire.seq,
       timeUs: wire.time_us,
-      requestId: wire.request_id,
+      requestId: wire.request_id ?? '',
       row: rowKey(wire.cluster ?? '', wire.ip ?? ''),
       promptLength: wire.prompt_length ?? 0,
     };
-    const dot = `${fact.origin}/${fact.seq}`;
-    if (this.byDot.has(dot)) throw new Error(`two events have the dot ${dot}`);
+    this.texts.set(fact, text);
+    if (again) throw new Error(`two events have the dot ${dot}`);
     const previous = fact.seq > 1 && !this.byDot.has(`${fact.origin}/${fact.seq - 1}`);
     if (previous) throw new Error(`the origin of ${dot} has left out a seq`);
     this.facts.push(fact);
@@ -99,6 +105,8 @@ export class Oracle {
       if (add?.requestId !== id) throw new Error(`nobody reported ${line}`);
       yield add;
       if (promptDeletedUs !== undefined) yield this.deletion('prompt-delete', id, promptDeletedUs, line);
+    } else if (record[0] === 'note') {
+      yield this.factOf(record[1], record[2])!;
     } else if (record[0] === 'delete' || record[0] === 'prompt-delete') {
       const [type, w0, w1, w2, w3, timeUs] = record;
       yield this.deletion(type, this.idOfFingerprint.get(`${w0},${w1},${w2},${w3}`), timeUs, line);
@@ -117,6 +125,20 @@ export class Oracle {
       if (!this.isCovered(first, 'prompt-delete', facts, knows)) row.prompt += first.promptLength;
     }
     return rows;
+  }
+
+  /** The rows that are surely listed by the known facts, and those that may be by all that ever was. */
+  listed(knows: (fact: Fact) => boolean, nowUs: number): { sure: Set<string>; possible: Set<string> } {
+    const [sure, possible] = [new Set<string>(), new Set<string>()];
+    for (const facts of this.byId.values()) {
+      const adds = facts.filter(({ type }) => type === 'add');
+      const isYoung = facts.some(({ timeUs }) => timeUs + this.expireAfterUs > nowUs);
+      for (const add of adds) {
+        if (isYoung) possible.add(add.row);
+        if (knows(add) && add.timeUs + this.expireAfterUs > nowUs) sure.add(add.row);
+      }
+    }
+    return { sure, possible };
   }
 
   /** The ids that are in flight by the known facts. */
@@ -140,6 +162,7 @@ export class Oracle {
   isShown(fact: Fact, knows: (fact: Fact) => boolean, nowUs: number): boolean {
     if (this.isForgotten(fact, nowUs) || knows(fact)) return true;
     const facts = this.byId.get(fact.requestId)!;
+    if (fact.type === 'note') return false;
     if (fact.type === 'add') return this.isCovered(fact, 'delete', facts, knows);
     return facts.some(
       (other) =>

@@ -33,6 +33,18 @@ export interface Scenario {
   readonly finishAll: boolean;
   /** Goes on until dead origins are forgotten. */
   readonly untilForgotten: boolean;
+  /** Without a name to look up nobody can be asked: what was not published is published again, and the stream replayed. */
+  readonly discovery: boolean;
+  /** Messages that may be lost after a reconnect, without a word. */
+  readonly lostAfterReconnect: number;
+  /** A stream keeps what reached the server. */
+  readonly history: boolean;
+  /** A replica of another deployment has an address in the name. */
+  readonly stranger: boolean;
+  /** Processes speak 1 or 2, as it falls, and restart as either. */
+  readonly dialects: boolean;
+  /** One clock is off by more than R for a while, in a calm world. */
+  readonly clockOff: boolean;
 }
 
 export const FAULT_KINDS = [
@@ -46,6 +58,7 @@ export const FAULT_KINDS = [
   'pause',
   'clock-step',
   'dns-failure',
+  'stream-failure',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -78,7 +91,29 @@ export function drawScenario(chance: Chance): Scenario {
     dnsNamesOwn: chance.is(0.3),
     finishAll: chance.is(0.5),
     untilForgotten: chance.is(0.1),
+    discovery: true,
+    lostAfterReconnect: 4,
+    history: chance.is(0.3),
+    stranger: chance.is(0.2),
+    dialects: chance.is(0.25),
+    clockOff: false,
   };
+  const calm = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+  if (chance.is(0.05)) {
+    return {
+      ...drawn,
+      replicas: 3 + chance.below(2),
+      faults: calm,
+      clockOff: true,
+      skewUs: 0,
+      dialects: false,
+    };
+  }
+  if (chance.is(0.06)) {
+    const outages = { ...calm, 'bus-outage': 2, join: faults.join };
+    const alone = { discovery: false, stranger: false, lostAfterReconnect: 0, history: true };
+    return { ...drawn, ...alone, faults: outages, compareEveryUs: NEVER_US };
+  }
   // What half a snapshot brought from a process that crashed then is in no context: only a comparison finds it.
   const onlyComparisonFinds = drawn.snapshotFailures > 0 && faults.crash > 0;
   return onlyComparisonFinds ? { ...drawn, compareEveryUs: 5 * SECOND } : drawn;

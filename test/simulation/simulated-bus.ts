@@ -8,6 +8,7 @@ import type { Chance } from './chance';
 import type { EventQueue } from './event-queue';
 import type { Fact, Oracle } from './oracle';
 import { MS } from './scenario';
+import { SimulatedStream } from './simulated-history';
 import type { SimulatedProcess } from './simulated-process';
 
 interface Message {
@@ -17,11 +18,11 @@ interface Message {
 }
 
 const RECONNECT_WITHIN_US = 400 * MS;
-const LOST_AFTER_RECONNECT = 4;
 
 /** The server and the links to it, one a host. */
 export class SimulatedBusServer {
   lossRate = 0;
+  readonly stream: SimulatedStream;
   private readonly members = new Set<SimulatedBus>();
   /** Hosts whose link swallows everything, and why. */
   private readonly cut = new Map<number, number>();
@@ -33,8 +34,16 @@ export class SimulatedBusServer {
     private readonly queue: EventQueue,
     private readonly chance: Chance,
     private readonly oracle: Oracle,
-    private readonly options: { readonly latencyUs: number; readonly duplicates: number },
-  ) {}
+    private readonly options: {
+      readonly latencyUs: number;
+      readonly duplicates: number;
+      readonly lostAfterReconnect: number;
+      readonly expireAfterUs: number;
+      readonly retentionUs: number;
+    },
+  ) {
+    this.stream = new SimulatedStream(queue, options.expireAfterUs + options.retentionUs);
+  }
 
   partition(groups: ReadonlyMap<number, number>): void {
     this.groups = groups;
@@ -62,6 +71,7 @@ export class SimulatedBusServer {
   }
 
   restoreAll(): void {
+    this.stream.failing = false;
     this.lossRate = 0;
     this.groups = new Map();
     for (const host of [...this.cut.keys()]) {
@@ -89,6 +99,7 @@ export class SimulatedBusServer {
 
   send(from: SimulatedBus, message: Message): void {
     if (this.isCut(from.host)) return;
+    if (message.fact && !from.isStranger) this.stream.keep(message.payload, message.fact);
     for (const to of this.members) {
       if (to === from || !to.connected || this.isCut(to.host) || !this.passes(from.host, to.host)) continue;
       if (this.lossRate > 0 && this.chance.is(this.lossRate)) continue;
@@ -116,7 +127,7 @@ export class SimulatedBusServer {
   private connectSoon(member: SimulatedBus): void {
     this.queue.after(this.chance.between(10 * MS, RECONNECT_WITHIN_US), () => {
       if (!this.isCut(member.host) && this.members.has(member)) {
-        member.reconnected(this.chance.below(LOST_AFTER_RECONNECT + 1));
+        member.reconnected(this.chance.below(this.options.lostAfterReconnect + 1));
       }
     });
   }
@@ -149,6 +160,11 @@ export class SimulatedBus implements Bus {
     private readonly server: SimulatedBusServer,
     private readonly process: SimulatedProcess,
   ) {}
+
+  /** Of another deployment, whose stream would be another one. */
+  get isStranger(): boolean {
+    return this.process.hostOf.deployment !== undefined;
+  }
 
   get alone(): boolean {
     return false;
@@ -183,9 +199,10 @@ export class SimulatedBus implements Bus {
   receive({ fact, subject, payload }: Message): void {
     this.process.run(() => {
       for (const [pattern, onMessage] of this.subscriptions) {
-        if (subjectMatches(pattern, subject)) onMessage(payload);
+        if (!subjectMatches(pattern, subject)) continue;
+        onMessage(payload);
+        if (fact) this.process.learns(fact);
       }
-      if (fact) this.process.learns(fact);
     });
   }
 

@@ -2,13 +2,12 @@
  * What replicas ask each other, on the simulated network: requests that time out, are refused or answered late, and
  * snapshots that stream over virtual time while the state changes, or break off. Everything travels as text.
  */
-import type { PeerRequests } from '../../src/peers/peer-exchange';
-import type { StatusJson } from '../../src/peers/status';
-import { readStatus } from '../../src/peers/status';
 import type { ContextOptions } from '../../src/core/causal-context';
 import type { SnapshotSelection } from '../../src/core/snapshot';
-import type { PeerStatus } from '../../src/replication/peer-table';
-import type { DigestWindow } from '../../src/replication/state-comparison';
+import type { DigestWindow } from '../../src/repair/digests';
+import type { Identity, PeerStatus, StatusJson } from '../../src/repair/protocol';
+import { ProtocolFault, readStatus, snapshotPath, statusPath } from '../../src/repair/protocol';
+import type { PeerRequests } from '../../src/repair/runner';
 import type { Chance } from './chance';
 import type { EventQueue } from './event-queue';
 import type { Fact, Oracle } from './oracle';
@@ -39,10 +38,10 @@ class Answer<T> implements PromiseLike<T> {
     this.onValue?.(value);
   }
 
-  reject(reason: string): void {
+  reject(reason: string | Error): void {
     if (this.settled) return;
     this.settled = true;
-    this.onError?.(new Error(reason));
+    this.onError?.(typeof reason === 'string' ? new Error(reason) : reason);
   }
 }
 
@@ -53,9 +52,8 @@ export interface Reachable {
   /** Runs it when the process next runs; never when it has died. */
   run(action: () => void): void;
   learns(fact: Fact): void;
-  status(window: DigestWindow | undefined): StatusJson;
-  nudged(replica: string): void;
-  snapshot(selection: SnapshotSelection | undefined): Iterator<string>;
+  status(query: URLSearchParams): StatusJson;
+  snapshot(query: URLSearchParams): Iterable<string>;
   streaming: number;
 }
 
@@ -131,16 +129,26 @@ export class SimulatedPeers implements PeerRequests {
   constructor(
     private readonly network: PeerNetwork,
     private readonly self: Reachable,
+    private readonly identity: Identity,
     private readonly context: ContextOptions,
   ) {}
 
-  status(address: string, window?: DigestWindow, nudge?: string): PromiseLike<PeerStatus> {
+  status(address: string, window: DigestWindow | undefined): PromiseLike<PeerStatus> {
     const answer = new Answer<PeerStatus>();
     this.request(address, answer, (peer) => {
-      if (nudge !== undefined) peer.nudged(nudge);
-      const text = JSON.stringify(peer.status(window));
-      this.deliver(this.network.latency(), peer, answer, () => {
-        answer.resolve(readStatus(JSON.parse(text), this.context));
+      const query = queryOf(statusPath(this.identity, window));
+      this.answerOr(peer, answer, () => {
+        const text = JSON.stringify(peer.status(query));
+        this.deliver(this.network.latency(), peer, answer, () => {
+          let status: PeerStatus;
+          try {
+            status = readStatus(JSON.parse(text), this.identity, this.context);
+          } catch (error) {
+            answer.reject(error as Error);
+            return;
+          }
+          answer.resolve(status);
+        });
       });
     });
     this.failAfter(TIMEOUT_US, answer, 'no answer in time');
@@ -159,8 +167,11 @@ export class SimulatedPeers implements PeerRequests {
         this.deliver(this.network.latency(), peer, answer, () => answer.reject('busy'));
         return;
       }
-      peer.streaming++;
-      this.stream(peer, peer.snapshot(selection), transfer, 0);
+      this.answerOr(peer, answer, () => {
+        const lines = peer.snapshot(queryOf(snapshotPath(this.identity, selection)))[Symbol.iterator]();
+        peer.streaming++;
+        this.stream(peer, lines, transfer, 0);
+      });
     });
     this.watch(transfer);
     return answer;
@@ -210,6 +221,16 @@ export class SimulatedPeers implements PeerRequests {
     });
   }
 
+  /** What the peer refuses to answer comes back as an error of the protocol. */
+  private answerOr<T>(peer: Reachable, answer: Answer<T>, serve: () => void): void {
+    try {
+      serve();
+    } catch (error) {
+      if (!(error instanceof ProtocolFault)) throw error;
+      this.deliver(this.network.latency(), peer, answer, () => answer.reject(error));
+    }
+  }
+
   private request<T>(address: string, answer: Answer<T>, serve: (peer: Reachable) => void): void {
     const { queue, at } = this.network;
     queue.after(this.network.latency(), () => {
@@ -243,4 +264,8 @@ export class SimulatedPeers implements PeerRequests {
       if (!answer.isSettled) this.self.run(() => answer.reject(reason));
     });
   }
+}
+
+function queryOf(path: string): URLSearchParams {
+  return new URL(path, 'http://peer').searchParams;
 }

@@ -9,26 +9,27 @@ import type { ContextOptions } from '../../src/core/causal-context';
 import type { SeqSet } from '../../src/core/seq-set';
 import { LoadStats } from '../../src/core/load-stats';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
-import type { SnapshotSelection } from '../../src/core/snapshot';
 import { snapshotLines } from '../../src/core/snapshot';
-import { PeerExchange, TICK_MS } from '../../src/peers/peer-exchange';
-import type { StatusJson } from '../../src/peers/status';
-import { digestsJson } from '../../src/peers/status';
-import { HEARTBEAT_INTERVAL_MS, HeartbeatExchange } from '../../src/replication/heartbeat-exchange';
-import { CONTEXT_LIMITS, antiEntropyOptions } from '../../src/replication/limits';
+import { Answering } from '../../src/repair/answering';
+import { repairOptions } from '../../src/repair/limits';
+import type { Identity, StatusJson } from '../../src/repair/protocol';
+import { levelFor, readSelection } from '../../src/repair/protocol';
+import { Repair } from '../../src/repair/repair';
+import { RepairRunner, TICK_MS } from '../../src/repair/runner';
+import { CONTEXT_LIMITS } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
-import { Republisher } from '../../src/replication/republisher';
-import type { DigestWindow } from '../../src/replication/state-comparison';
-import { digestsOf } from '../../src/replication/state-comparison';
+import { REPUBLISH_TICK_MS, Republisher } from '../../src/replication/republisher';
 import { heartbeatSubject, loadWildcard } from '../../src/wire/subjects';
 import type { Chance } from './chance';
+import { DIALECT, DialectReplicator, DialectRunner, Notes, dialectLines } from './dialect';
 import type { EventQueue } from './event-queue';
 import type { Fact, Knowledge } from './oracle';
 import { rowKey } from './oracle';
 import type { Scenario } from './scenario';
-import { MS, NEVER_US } from './scenario';
+import { MS } from './scenario';
 import { SimulatedBus } from './simulated-bus';
 import type { SimulatedBusServer } from './simulated-bus';
+import { SimulatedHistory } from './simulated-history';
 import { SimulatedPeers } from './simulated-peers';
 import type { PeerNetwork, Reachable } from './simulated-peers';
 
@@ -37,8 +38,8 @@ export interface Parts {
   readonly LoadStats: typeof LoadStats;
   readonly CausalContext: typeof CausalContext;
   readonly Replicator: typeof Replicator;
-  readonly HeartbeatExchange: typeof HeartbeatExchange;
-  readonly PeerExchange: typeof PeerExchange;
+  readonly Repair: typeof Repair;
+  readonly Republisher: typeof Republisher;
   readonly snapshotLines: typeof snapshotLines;
 }
 
@@ -46,8 +47,8 @@ export const REAL_PARTS: Parts = {
   LoadStats,
   CausalContext,
   Replicator,
-  HeartbeatExchange,
-  PeerExchange,
+  Repair,
+  Republisher,
   snapshotLines,
 };
 
@@ -73,10 +74,12 @@ export interface Host {
   readonly number: number;
   readonly address: string;
   clockOffsetUs: number;
+  /** Of another deployment, where it is given. */
+  readonly deployment?: string;
 }
 
 const PREFIX = 'metadata-center';
-const READY_TIMEOUT_MS = 4_000;
+const READY_TIMEOUT_US = 4_000 * MS;
 const EXPIRY_SLICE = 4_000;
 const EXPIRY_EVERY_US = 1_000 * MS;
 
@@ -87,7 +90,9 @@ export class SimulatedProcess implements Reachable {
   readonly stats: LoadStats;
   readonly context: CausalContext;
   readonly replicator: Replicator;
-  readonly exchange: PeerExchange;
+  readonly repair: Repair;
+  readonly runner: RepairRunner;
+  readonly self: Identity;
   readonly startedUs: number;
   givenUp = 0;
   alive = true;
@@ -96,7 +101,10 @@ export class SimulatedProcess implements Reachable {
   /** When it said that it was ready and had caught up. */
   caughtUpUs = Infinity;
   private readonly bus: SimulatedBus;
-  private readonly heartbeats: HeartbeatExchange;
+  private readonly answering: Answering;
+  private readonly history: SimulatedHistory | undefined;
+  private readonly notes = new Notes();
+  private readonly republisher: Republisher;
   private waiting: (() => void)[] = [];
   private pausedUntilUs = 0;
   private resumedUs = -Infinity;
@@ -109,45 +117,79 @@ export class SimulatedProcess implements Reachable {
   ) {
     const { parts, scenario, queue, chance, network } = around;
     const options = loadStatsOptions(scenario);
-    const contextOptions = contextOptionsOf(scenario);
     const nowUs = (): number => this.nowUs();
     this.startedUs = queue.nowUs;
     this.stats = new parts.LoadStats(options);
-    this.context = new parts.CausalContext(contextOptions);
     this.bus = new SimulatedBus(hostOf.number, around.bus, this);
+    const speaks = scenario.dialects && chance.is(0.5) ? DIALECT : 1;
+    const self = { replica: origin, deployment: hostOf.deployment ?? PREFIX, speaks };
+    this.self = self;
+    const contextOptions = { ...contextOptionsOf(scenario), speaks };
+    this.context = new parts.CausalContext(contextOptions);
     const limits = { maxInFlight: 10_000, maxEngines: 1_000 };
-    this.replicator = new parts.Replicator({
+    this.republisher = new parts.Republisher(this.bus);
+    const Events = speaks === DIALECT ? DialectReplicator : parts.Replicator;
+    this.replicator = new Events({
       loadStats: this.stats,
       context: this.context,
       bus: this.bus,
-      // Never told that the bus is back: anti-entropy alone must bring everything.
-      republisher: new Republisher(this.bus),
+      republisher: this.republisher,
       nowUs,
       observeLatency: () => undefined,
-      options: { origin, subjectPrefix: PREFIX, ...limits },
+      options: { origin, subjectPrefix: self.deployment, ...limits },
     });
-    this.heartbeats = new parts.HeartbeatExchange(this.replicator, this.context, this.bus, nowUs, PREFIX);
-    this.exchange = new parts.PeerExchange({
+    this.repair = new parts.Repair(self, this.stats, this.context, chance.next, {
+      ...repairOptions(options),
+      compareEveryUs: scenario.compareEveryUs,
+      healthEveryUs: scenario.healthEveryUs,
+      giveUpAfterUs: scenario.giveUpAfterUs,
+      readyTimeoutUs: READY_TIMEOUT_US,
+    });
+    const Runner = speaks === DIALECT ? DialectRunner : RepairRunner;
+    this.runner = new Runner({
+      repair: this.repair,
       stats: this.stats,
-      context: this.context,
-      client: new SimulatedPeers(network, this, contextOptions),
+      bus: this.bus,
+      client: new SimulatedPeers(network, this, self, contextOptions),
       surroundings: () => ({
         busConnected: this.bus.connected,
         peersKnown: this.peersKnown,
-        history: 'none',
+        history: this.history?.state ?? 'none',
       }),
-      replayHistory: () => false,
+      onTooLarge: () => undefined,
+      replayHistory: (sinceUs) => this.history?.replay(sinceUs) ?? false,
       nowUs,
-      random: chance.next,
+      monotonicUs: () => queue.nowUs,
       logger: this.logger(),
-      antiEntropy: {
-        ...antiEntropyOptions(origin, options),
-        compareEveryUs: scenario.compareEveryUs,
-        giveUpAfterUs: scenario.giveUpAfterUs,
-      },
       contextOptions,
-      healthIntervalMs: scenario.healthEveryUs / MS,
-      readyTimeoutMs: READY_TIMEOUT_MS,
+    });
+    if (this.replicator instanceof DialectReplicator && this.runner instanceof DialectRunner) {
+      this.replicator.notes = this.runner.notes = this.notes;
+    }
+    if (scenario.history && !hostOf.deployment) {
+      const receive = (payload: Uint8Array, fact: Fact): void => {
+        this.replicator.receive(payload, 'replay');
+        this.learns(fact);
+      };
+      const connected = (): boolean => this.bus.connected;
+      this.history = new SimulatedHistory(
+        queue,
+        around.bus.stream,
+        connected,
+        (action) => this.run(action),
+        receive,
+      );
+    }
+    this.answering = new Answering({
+      self,
+      version: 'simulated',
+      stats: this.stats,
+      context: this.context,
+      bus: this.bus,
+      history: () => ({ state: 'none' }),
+      ready: () => this.ready,
+      missing: () => this.repair.missing,
+      nowUs,
     });
   }
 
@@ -160,7 +202,7 @@ export class SimulatedProcess implements Reachable {
   }
 
   get ready(): boolean {
-    return this.exchange.joining.current.ready;
+    return this.repair.joining.ready;
   }
 
   get paused(): boolean {
@@ -182,25 +224,22 @@ export class SimulatedProcess implements Reachable {
   }
 
   start(): void {
-    const { chance, scenario } = this.around;
+    const { chance } = this.around;
     this.bus.start(
       {
-        [loadWildcard(PREFIX)]: (payload) => this.replicator.receive(payload),
-        [heartbeatSubject(PREFIX)]: (payload) => this.heartbeats.receive(payload),
+        [loadWildcard(this.self.deployment)]: (payload) => this.replicator.receive(payload),
+        [heartbeatSubject(this.self.deployment)]: (payload) => void this.runner.hear(payload),
       },
       ({ connected }) => {
         this.around.trace(this.origin, () => (connected ? 'bus connected' : 'bus lost'));
-        if (connected) this.exchange.antiEntropy.busConnected();
+        if (connected) this.republisher.busConnected();
       },
     );
     this.every(TICK_MS * MS, chance.between(0, TICK_MS * MS), () => this.tick());
-    this.every(HEARTBEAT_INTERVAL_MS * MS, chance.between(0, HEARTBEAT_INTERVAL_MS * MS), () => {
-      this.heartbeats.send();
+    this.every(REPUBLISH_TICK_MS * MS, chance.between(0, REPUBLISH_TICK_MS * MS), () => {
+      this.republisher.tick(this.around.queue.nowUs / MS);
     });
     this.every(EXPIRY_EVERY_US, chance.between(0, EXPIRY_EVERY_US), () => this.expire());
-    if (scenario.healthEveryUs < NEVER_US) {
-      this.every(scenario.healthEveryUs, scenario.healthEveryUs, () => this.exchange.askHealth());
-    }
   }
 
   crash(): void {
@@ -232,6 +271,12 @@ export class SimulatedProcess implements Reachable {
   }
 
   learns(fact: Fact): void {
+    if (fact.type === 'note' && this.self.speaks < DIALECT) return;
+    if ((fact.origin === 'stranger') !== (this.origin === 'stranger')) {
+      throw new Error(`${this.origin} takes in what ${fact.origin} of another deployment has`);
+    }
+    // What is ahead by more than R is refused.
+    if (fact.timeUs > this.viewNowUs() + this.around.scenario.retentionUs) return;
     if (!this.knowledge.has(fact)) this.knowledge.set(fact, this.around.queue.nowUs);
   }
 
@@ -246,32 +291,25 @@ export class SimulatedProcess implements Reachable {
     this.peersKnown = true;
     const { nowUs } = this.around.queue;
     this.named = new Map(addresses.map((address) => [address, Math.min(nowUs, this.namedSince(address))]));
-    this.exchange.setPeers(addresses);
+    this.runner.setPeers(addresses);
   }
 
   expire(): void {
     while (!this.stats.expire(this.nowUs(), EXPIRY_SLICE));
   }
 
-  status(window: DigestWindow | undefined): StatusJson {
-    return {
-      replica: this.origin,
-      version: 'simulated',
-      ready: this.ready,
-      bus: { connected: this.bus.connected, reason: this.bus.reason },
-      history: { state: 'none' },
-      counts: {},
-      context: this.context.toJSON(),
-      ...(window && { digests: digestsJson(digestsOf(this.stats, window)) }),
-    };
+  status(query: URLSearchParams): StatusJson {
+    return this.answering.status(query);
   }
 
-  nudged(replica: string): void {
-    this.exchange.antiEntropy.nudged(replica);
-  }
-
-  snapshot(selection: SnapshotSelection | undefined): Iterator<string> {
-    return this.around.parts.snapshotLines(this.stats, this.context, this.origin, this.ready, selection);
+  snapshot(query: URLSearchParams): Iterable<string> {
+    const speaks = levelFor(query, this.self);
+    const source = { ...this.self, ready: this.ready, speaks };
+    const selection = readSelection(query);
+    if (this.self.speaks === DIALECT) {
+      return dialectLines(this.notes, this.stats, this.context, source, selection);
+    }
+    return this.around.parts.snapshotLines(this.stats, this.context, source, selection);
   }
 
   /** Rows with something in flight, by `rowKey`. */
@@ -285,9 +323,19 @@ export class SimulatedProcess implements Reachable {
     return rows;
   }
 
+  /** Rows that are listed, those of zeros too. */
+  listedRows(): Set<string> {
+    const rows = new Set<string>();
+    for (const model of this.stats.engines.clusters) {
+      for (const { ip } of model.rows) rows.add(rowKey(model.cluster, ip));
+    }
+    return rows;
+  }
+
   private tick(): void {
-    this.exchange.tick();
-    const { current } = this.exchange.joining;
+    this.history?.tick();
+    this.runner.tick();
+    const current = this.repair.joining;
     if (this.caughtUpUs === Infinity && current.ready && current.caughtUp) {
       this.caughtUpUs = this.around.queue.nowUs;
       this.around.caughtUp(this);
@@ -344,11 +392,11 @@ export class SimulatedProcess implements Reachable {
         }
       }
     };
-    const error = (fields: { peer_replica: string; err?: Error }, message: string): void => {
+    const error = (fields: { peer_replica?: string; err?: Error }, message: string): void => {
       // A fault of the code, or a violation that was found on the way.
       if (fields.err) throw fields.err;
       write('error')({ ...fields }, message);
-      this.around.diverged(this, fields.peer_replica);
+      if (fields.peer_replica !== undefined) this.around.diverged(this, fields.peer_replica);
     };
     const logger = { debug: write('debug'), info: write('info'), error, warn };
     return logger as unknown as Logger;

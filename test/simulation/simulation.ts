@@ -9,7 +9,7 @@ import { Gateways } from './gateways';
 import type { Fact } from './oracle';
 import { Oracle } from './oracle';
 import type { Scenario } from './scenario';
-import { MS, SECOND, drawScenario } from './scenario';
+import { MS, NEVER_US, SECOND, drawScenario } from './scenario';
 import type { Parts, SimulatedProcess } from './simulated-process';
 import { REAL_PARTS } from './simulated-process';
 
@@ -71,6 +71,7 @@ export class Simulation {
       (process) => this.expectCaughtUp(process),
       (process, fact) => this.expectLost(process, fact),
       (process, replica) => this.expectDifferent(process, replica),
+      (process) => this.expectNotReady(process),
     );
   }
 
@@ -101,7 +102,7 @@ export class Simulation {
   /** Nothing is lost any more: what is left ends, nothing comes back, nothing is pulled. */
   private quiet(gateways: Gateways): void {
     const { cluster, scenario, oracle } = this;
-    const pulls = this.sumOf((process) => process.exchange.antiEntropy.counts.pulls);
+    const pulls = this.sumOf((process) => process.repair.counts.pulls);
     if (scenario.finishAll) {
       const slowestUs = Math.min(...cluster.live.map((process) => process.viewNowUs()));
       for (const id of oracle.liveIds(this.inUnion(), slowestUs)) gateways.finish(id);
@@ -115,8 +116,19 @@ export class Simulation {
     const lifeUs = scenario.untilForgotten ? 2 * (expireAfterUs + retentionUs) : expireAfterUs;
     this.pass(lifeUs + 2 * skewUs + 2 * SECOND);
     this.expectEmpty();
-    const pulled = this.sumOf((process) => process.exchange.antiEntropy.counts.pulls) - pulls;
+    const pulled = this.sumOf((process) => process.repair.counts.pulls) - pulls;
+    const { faults } = scenario;
+    const calm = !scenario.clockOff && Object.values(faults).every((rate) => rate === 0);
+    if (calm && scenario.compareEveryUs === NEVER_US) {
+      const compares = this.sumOf((process) =>
+        process.startedUs === START_US ? process.repair.counts.compares : 0,
+      );
+      if (compares > cluster.hosts.length * cluster.hosts.length)
+        this.fail('compares though nothing was lost');
+    }
     if (pulled > 0) this.fail(`${pulled} pulls while nothing was missing`);
+    this.pass(scenario.giveUpAfterUs);
+    this.expectNothingMissing();
     if (scenario.untilForgotten) this.expectForgotten();
   }
 
@@ -142,7 +154,9 @@ export class Simulation {
       if (!process.context.has(fact.origin, fact.seq)) continue;
       if (!process.claims.has(fact)) process.claims.set(fact, this.queue.nowUs);
       if (!this.oracle.isShown(fact, process.knows, fastestUs)) {
-        this.fail(`${process.origin} claims ${describe(fact)}, but does not show it`);
+        this.fail(
+          `${process.origin} (${process.self.speaks}) claims ${describe(fact)}, but does not show it`,
+        );
       }
     }
   }
@@ -157,6 +171,7 @@ export class Simulation {
     const inUnion = this.inUnion();
     const { live } = this.cluster;
     for (const process of live) {
+      this.expectListed(process, inUnion);
       this.expectRows(process, this.oracle.recount(inUnion, process.viewNowUs()), 'the union');
       if (!process.ready) this.fail(`${process.origin} is not ready`);
       for (const other of live) this.expectSameContexts(process, other);
@@ -166,12 +181,13 @@ export class Simulation {
   /** What a ready peer knew when a process started, that process knows when it is ready itself. */
   private expectCaughtUp(process: SimulatedProcess): void {
     // A peer whose snapshots break off is not waited for when another one has shown its state.
-    if (this.scenario.snapshotFailures > 0) return;
+    if (this.scenario.snapshotFailures > 0 || this.scenario.clockOff || !this.scenario.discovery) return;
     const { startedUs } = process;
     for (const peer of this.cluster.live) {
       if (peer === process || peer.caughtUpUs > startedUs || !this.couldAsk(process, peer, startedUs))
         continue;
       for (const [fact, learntUs] of peer.knowledge) {
+        if (fact.type === 'note' && process.self.speaks < 2) continue;
         if (learntUs > startedUs || this.oracle.isShown(fact, process.knows, this.fastestUs(process)))
           continue;
         this.fail(`${process.origin} is ready without ${describe(fact)}, which ${peer.origin} knew`);
@@ -181,7 +197,7 @@ export class Simulation {
 
   /** I4: what is given up, no peer that could be asked had. */
   private expectLost(process: SimulatedProcess, fact: Fact): void {
-    if (this.scenario.snapshotFailures > 0) return;
+    if (this.scenario.snapshotFailures > 0 || this.scenario.clockOff) return;
     const sinceUs = this.queue.nowUs - this.scenario.giveUpAfterUs;
     for (const peer of this.cluster.live) {
       if ((peer.claims.get(fact) ?? Infinity) > sinceUs) continue;
@@ -218,8 +234,32 @@ export class Simulation {
     for (const fact of this.oracle.facts) {
       if (fact.timeUs <= sinceUs || !other.context.has(fact.origin, fact.seq)) continue;
       if (process.context.has(fact.origin, fact.seq)) continue;
+      if (fact.type === 'note' && process.self.speaks < 2) continue;
       if (this.queue.nowUs - (other.knowledge.get(fact) ?? 0) < SPREAD_US) continue;
       this.fail(`${process.origin} has not seen ${describe(fact)}, but ${other.origin} has`);
+    }
+  }
+
+  /** Rows of zeros are rows too: an engine stays listed until it has been idle for E. */
+  private expectListed(process: SimulatedProcess, knows: (fact: Fact) => boolean): void {
+    const nowUs = process.viewNowUs();
+    const { skewUs } = this.scenario;
+    const { sure } = this.oracle.listed(knows, nowUs + 2 * skewUs + SECOND);
+    const { possible } = this.oracle.listed(knows, nowUs - 2 * skewUs - SECOND);
+    const listed = process.listedRows();
+    for (const row of sure) if (!listed.has(row)) this.fail(`${process.origin} does not list ${row}`);
+    for (const row of listed) if (!possible.has(row)) this.fail(`${process.origin} lists ${row} too long`);
+  }
+
+  private expectNotReady(process: SimulatedProcess): void {
+    if (process.alive && process.ready && process.busConnected)
+      this.fail(`${process.origin} is ready, though its clock is off`);
+  }
+
+  /** What nobody has is given up at last. */
+  private expectNothingMissing(): void {
+    for (const process of this.cluster.live) {
+      if (process.repair.missing > 0) this.fail(`${process.origin} still looks for what is lost`);
     }
   }
 
@@ -259,8 +299,8 @@ export class Simulation {
       virtualUs: queue.nowUs - START_US,
       steps: queue.count,
       facts: this.oracle.facts.length,
-      pulls: this.sumOf((process) => process.exchange.antiEntropy.counts.pulls),
-      fullPulls: this.sumOf((process) => process.exchange.antiEntropy.counts.fullPulls),
+      pulls: this.sumOf((process) => process.repair.counts.pulls),
+      fullPulls: this.sumOf((process) => process.repair.counts.fullPulls),
       givenUp: this.sumOf(({ givenUp }) => givenUp),
     };
   }

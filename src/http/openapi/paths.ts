@@ -23,6 +23,17 @@ const stream = [
   'are sent again, so `Last-Event-ID` is not needed. A slow reader skips intermediate states and gets the latest one.',
 ].join(' ');
 
+/** Who asks. A person need not say it. */
+const asker = [
+  query(
+    'deployment',
+    false,
+    { type: 'string' },
+    'The deployment of the replica that asks: another one is refused.',
+  ),
+  query('speaks', false, { type: 'integer' }, 'What that replica understands: the answer is written for it.'),
+];
+
 const deletion = [
   'Only `request_id` identifies the request. A first delete of an id that no replica has reported yet is answered 200',
   'and takes effect when its report arrives.',
@@ -177,11 +188,11 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
           { type: 'integer' },
           'Also answer digests of deletions since this second.',
         ),
-        query('nudge', false, { type: 'string' }, 'The id of a replica that found a difference.'),
+        ...asker,
       ],
       responses: {
         ...ok('The status', ref('ReplicaStatus')),
-        ...errors('invalidInput', 'authenticationFailed'),
+        ...errors('invalidInput', 'authenticationFailed', 'otherDeployment'),
       },
     },
   },
@@ -198,10 +209,11 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
           { type: 'string' },
           'With the seconds: the counts that the comparison showed, such as 12,3. Deletions that have changed since then are added.',
         ),
+        ...asker,
       ],
       responses: {
         ...content('One JSON value a line, the last of them an end mark', 'application/x-ndjson'),
-        ...errors('invalidInput', 'authenticationFailed', 'unavailable'),
+        ...errors('invalidInput', 'authenticationFailed', 'otherDeployment', 'unavailable'),
       },
     },
   },

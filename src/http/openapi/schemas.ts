@@ -4,6 +4,7 @@ import { MAX_NAME_LENGTH } from '../../core/event';
 import { LoadAddDto } from '../dto/load-add.dto';
 import { LoadDeleteDto } from '../dto/load-delete.dto';
 import { LOG_LEVEL_NAMES, LogLevelDto } from '../dto/log-level.dto';
+import { PEER_STATES } from '../../repair/peer-table';
 import { errorKinds } from '../errors';
 import { MAX_TRACE_ID_LENGTH } from '../trace-ids';
 import { schemaOf } from './dto-schema';
@@ -44,6 +45,12 @@ const loads = {
   updated_time: updatedTime,
 };
 
+const deployment = described(
+  { type: 'string' },
+  'The subject prefix: only replicas of one deployment are peers.',
+);
+const level: Schema = { type: 'integer', minimum: 1 };
+const speaks = described(level, 'The level of events and records that it understands.');
 const bus = object({ connected: { type: 'boolean' }, reason: { type: 'string' } });
 const stateOfHistory = { type: 'object', properties: { state: { type: 'string' } }, required: ['state'] };
 
@@ -76,38 +83,55 @@ export const schemas: Record<string, Schema> = {
     }),
     additionalProperties: false,
   },
-  Readiness: object({
-    ready: { type: 'boolean' },
-    degraded: described(
-      { type: 'boolean' },
-      'It serves, but something is missing, such as the bus; the reason says what.',
-    ),
-    reason: { type: 'string' },
-    replica: { type: 'string' },
-    bus,
-    peers: {
-      type: 'object',
-      additionalProperties: { type: 'string', enum: ['ready', 'joining', 'unreachable'] },
+  Readiness: object(
+    {
+      ready: { type: 'boolean' },
+      degraded: described(
+        { type: 'boolean' },
+        'It serves, but something is missing, such as the bus; the reason says what.',
+      ),
+      reason: { type: 'string' },
+      replica: { type: 'string' },
+      deployment,
+      speaks,
+      fleet_speaks: described(level, 'The least that any replica known here speaks.'),
+      bus,
+      peers: {
+        type: 'object',
+        additionalProperties: { type: 'string', enum: [...PEER_STATES] },
+      },
+      history: stateOfHistory,
+      missing_events: described(count, 'Lost events that are being asked for.'),
+      clock_ahead_ms: described(
+        { type: 'integer' },
+        'How far its clock is ahead of those of the others; absent while none is heard.',
+      ),
+      limits: {
+        description: 'The limits that are reached, with how many reports were refused since.',
+        type: 'object',
+        additionalProperties: object({ use: count, most: count, refused: count }),
+      },
     },
-    history: stateOfHistory,
-    missing_events: described(count, 'Lost events that are being asked for.'),
-    limits: {
-      description: 'The limits that are reached, with how many reports were refused since.',
-      type: 'object',
-      additionalProperties: object({ use: count, most: count, refused: count }),
-    },
-  }),
+    ['clock_ahead_ms'],
+  ),
   ReplicaStatus: object(
     {
       replica: { type: 'string' },
+      deployment,
+      speaks,
       version: { type: 'string' },
       ready: { type: 'boolean' },
+      time_us: { type: 'integer' },
       bus,
       history: stateOfHistory,
       counts: { type: 'object', additionalProperties: { type: 'integer' } },
       context: described(
         { type: 'array', items: { type: 'array', items: { type: ['string', 'integer'] } } },
         'Per origin: its id, the time of its newest event (µs), its highest seq, and the seqs seen as intervals.',
+      ),
+      levels: described(
+        { type: 'array', items: { type: 'array', items: { type: ['string', 'integer'] } } },
+        'Events above the first level: origin, level, and their seqs as intervals.',
       ),
       digests: { type: 'object' },
     },

@@ -11,9 +11,9 @@ import type { Router } from '../router';
 
 const NO_DATA = 'null';
 
-type Dependencies = Pick<HttpDependencies, 'replicator' | 'replayPolicy'>;
+type Dependencies = Pick<HttpDependencies, 'replicator' | 'engines' | 'replayPolicy'>;
 
-export function addLoadRoutes(router: Router, { replicator, replayPolicy }: Dependencies): void {
+export function addLoadRoutes(router: Router, { replicator, engines, replayPolicy }: Dependencies): void {
   const addBody = new DtoCheck(LoadAddDto);
   const deleteBody = new DtoCheck(LoadDeleteDto);
   const query = new DtoCheck(LoadQueryDto);
@@ -66,11 +66,11 @@ export function addLoadRoutes(router: Router, { replicator, replayPolicy }: Depe
   };
 
   router.json('/v1/load/stats', {
-    get: (req) => replicator.rowsJson(query.query(req.url).cluster),
+    get: (req) => engines.rowsJson(query.query(req.url).cluster),
     post: (body) => answerAdd(replicator.add(readAdd(body))),
     delete: (body) => answerDelete(replicator.delete(readRequestId(body))),
   });
-  router.json('/v1/clusters', { get: () => replicator.clustersJson() });
+  router.json('/v1/clusters', { get: () => engines.clustersJson() });
   router.json('/v1/load/prompt', {
     delete: (body) => answerDelete(replicator.promptDelete(readRequestId(body))),
   });

@@ -1,42 +1,37 @@
 /**
- * What replicas ask each other: `/v1/replica/status` and `/v1/replica/snapshot`. Not for gateways.
+ * Carries what replicas ask each other: `/v1/replica/status` and `/v1/replica/snapshot`. What is asked and answered is
+ * `repair/protocol.ts`. Not for gateways.
  */
+import type { ServerResponse } from 'node:http';
 import { Readable, pipeline } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
-import type { SnapshotSelection } from '../../core/snapshot';
-import { readRanges } from '../../peers/second-ranges';
-import type { StatusJson } from '../../peers/status';
-import type { DigestWindow } from '../../replication/state-comparison';
+import { ProtocolFault, type StatusJson } from '../../repair/protocol';
 import type { Answers } from '../answers';
 import { ApiError } from '../errors';
-import { onceOver } from '../once-over';
-import { queryValue } from '../query-string';
 import type { Router } from '../router';
 
+/** Each throws a ProtocolFault, before it has begun to answer, for what it does not answer. */
 export interface ReplicaDependencies {
-  readonly status: (window: DigestWindow | undefined) => StatusJson;
-  readonly snapshot: (selection: SnapshotSelection | undefined) => Iterable<string>;
-  /** The replica of that id found that its state differs from this one's. */
-  readonly nudged: (replica: string) => void;
+  readonly status: (query: URLSearchParams) => StatusJson;
+  readonly snapshot: (query: URLSearchParams) => Iterable<string>;
 }
 
 /** Snapshots streamed at the same time. */
 const MAX_SNAPSHOTS = 4;
 const PIECE_LENGTH = 64 * 1024;
+/** A reader that takes nothing for so long loses its place, and so does one that takes longer in all. */
+const STALLED_MS = 10_000;
+const MAX_SNAPSHOT_MS = 120_000;
 
 export function addReplicaRoutes(routes: Router, answers: Answers, replica: ReplicaDependencies): void {
   let streaming = 0;
   routes.json('/v1/replica/status', {
-    get: (req) => {
-      const nudge = queryValue(req.url, 'nudge');
-      if (nudge !== undefined) replica.nudged(nudge);
-      return JSON.stringify(replica.status(windowOf(req.url)));
-    },
+    get: (req) => JSON.stringify(answerOf(() => replica.status(queryOf(req.url)))),
   });
   routes.add('/v1/replica/snapshot', {
     get: (req, res) => {
-      const selection = selectionOf(req.url);
+      const lines = answerOf(() => replica.snapshot(queryOf(req.url)));
       if (streaming >= MAX_SNAPSHOTS) {
         throw new ApiError('unavailable', `already streaming ${MAX_SNAPSHOTS} snapshots`, {
           'Retry-After': '1',
@@ -49,55 +44,65 @@ export function addReplicaRoutes(routes: Router, answers: Answers, replica: Repl
         return;
       }
       streaming++;
-      const pieces = Readable.from(piecesOf(replica.snapshot(selection)), { objectMode: false });
-      onceOver(res, () => {
+      const bounds = new ReaderBounds(res);
+      const pieces = Readable.from(piecesOf(lines, bounds), { objectMode: false });
+      const done = (error?: Error | null): void => {
         streaming--;
-        pieces.destroy();
-      });
-      const ended = (): void => undefined;
-      if (gzip) pipeline(pieces, createGzip({ level: constants.Z_BEST_SPEED }), res, ended);
-      else pipeline(pieces, res, ended);
+        bounds.end();
+        // A reader may leave whenever it likes; whatever else ends it is a defect of ours.
+        if (error && pieces.errored) answers.error(req, res, error);
+      };
+      if (gzip) pipeline(pieces, createGzip({ level: constants.Z_BEST_SPEED }), res, done);
+      else pipeline(pieces, res, done);
     },
   });
 }
 
+/** Cuts the connection of a reader that is too slow. */
+class ReaderBounds {
+  private readonly whole: NodeJS.Timeout;
+  private stalled: NodeJS.Timeout;
+
+  constructor(res: ServerResponse) {
+    this.whole = setTimeout(() => res.destroy(), MAX_SNAPSHOT_MS);
+    this.stalled = setTimeout(() => res.destroy(), STALLED_MS);
+  }
+
+  /** It has taken a piece. */
+  taken(): void {
+    this.stalled.refresh();
+  }
+
+  end(): void {
+    clearTimeout(this.whole);
+    clearTimeout(this.stalled);
+  }
+}
+
 /** Lines in pieces of about 64 KiB, each made in a turn of its own: requests are answered in between. */
-async function* piecesOf(lines: Iterable<string>): AsyncGenerator<string> {
+async function* piecesOf(lines: Iterable<string>, bounds: ReaderBounds): AsyncGenerator<string> {
   let piece = '';
   for (const line of lines) {
     piece += line + '\n';
     if (piece.length < PIECE_LENGTH) continue;
     yield piece;
+    bounds.taken();
     piece = '';
     await nextTurn();
   }
   yield piece;
 }
 
-function windowOf(url: string): DigestWindow | undefined {
-  const adds = queryValue(url, 'adds_since');
-  const deletions = queryValue(url, 'deletions_since');
-  if (adds === undefined && deletions === undefined) return undefined;
-  const window = { addsSince: Number(adds ?? 0), deletionsSince: Number(deletions ?? 0) };
-  if (!Number.isSafeInteger(window.addsSince) || !Number.isSafeInteger(window.deletionsSince)) {
-    throw new ApiError('invalidInput', 'adds_since and deletions_since must be seconds since 1970');
+function answerOf<T>(answer: () => T): T {
+  try {
+    return answer();
+  } catch (error) {
+    if (!(error instanceof ProtocolFault)) throw error;
+    throw new ApiError(error.kind === 'invalid' ? 'invalidInput' : 'otherDeployment', error.message);
   }
-  return window;
 }
 
-function selectionOf(url: string): SnapshotSelection | undefined {
-  const adds = queryValue(url, 'adds');
-  const deletions = queryValue(url, 'deletions');
-  if (adds === undefined && deletions === undefined) return undefined;
-  const selection = { adds: readRanges(adds ?? ''), deletions: readRanges(deletions ?? '') };
-  if (!selection.adds || !selection.deletions) {
-    throw new ApiError('invalidInput', 'adds and deletions must be ranges of seconds, such as 100-105,110');
-  }
-  const since = /^(\d{1,15}),(\d{1,15})$/.exec(queryValue(url, 'since') ?? '0,0');
-  if (!since) throw new ApiError('invalidInput', 'since must be two counts, such as 12,3');
-  return {
-    adds: selection.adds,
-    deletions: selection.deletions,
-    since: [Number(since[1]), Number(since[2])],
-  };
+function queryOf(url: string): URLSearchParams {
+  const start = url.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
 }

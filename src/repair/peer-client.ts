@@ -6,18 +6,24 @@ import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContextOptions } from '../core/causal-context';
 import type { SnapshotSelection } from '../core/snapshot';
-import type { PeerStatus } from '../replication/peer-table';
-import type { DigestWindow } from '../replication/state-comparison';
+import type { DigestWindow } from './digests';
 import type { PeerTransport } from './peer-transport';
-import type { PeerRequests } from './peer-exchange';
-import { writeRanges } from './second-ranges';
-import { readStatus, windowQuery } from './status';
+import {
+  ProtocolFault,
+  readStatus,
+  snapshotPath,
+  statusPath,
+  type Identity,
+  type PeerStatus,
+} from './protocol';
+import type { PeerRequests } from './runner';
 
 export interface PeerClientOptions {
   readonly port: number;
   /** Bounds a status request as a whole, and the wait for a snapshot's first byte. */
   readonly timeoutMs: number;
   readonly context: ContextOptions;
+  readonly self: Identity;
 }
 
 /** A snapshot that comes slower than this after its first seconds is given up: another peer may be faster. */
@@ -27,8 +33,6 @@ const SNAPSHOT_MS = 120_000;
 /** A context, and with the digests of every second of a day. */
 const MAX_STATUS_BYTES = 2 * 1024 * 1024;
 const MAX_COMPARISON_BYTES = 16 * 1024 * 1024;
-/** Well within the 16 KiB that a server takes as headers: so many scattered seconds are asked for as everything. */
-const MAX_SELECTION_LENGTH = 12_000;
 const MAX_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
 /** The first line of a snapshot holds the whole context; all others are short. */
 const MAX_LINE_LENGTH = 16 * 1024 * 1024;
@@ -44,17 +48,17 @@ export class PeerClient implements PeerRequests {
     private readonly monotonicMs: () => number,
   ) {}
 
-  async status(address: string, window?: DigestWindow, nudge?: string): Promise<PeerStatus> {
+  async status(address: string, window: DigestWindow | undefined): Promise<PeerStatus> {
+    const { self, context, timeoutMs } = this.options;
     const maxBytes = window ? MAX_COMPARISON_BYTES : MAX_STATUS_BYTES;
-    const query = [window && windowQuery(window), nudge && `nudge=${nudge}`].filter(Boolean).join('&');
-    const signal = AbortSignal.timeout(this.options.timeoutMs);
-    const response = await this.get(address, `/v1/replica/status?${query}`, signal);
+    const signal = AbortSignal.timeout(timeoutMs);
+    const response = await this.get(address, statusPath(self, window), signal);
     let text = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk;
       if (text.length > maxBytes) throw new PeerFault('the status is too large');
     }
-    return readStatus((JSON.parse(text) as { data?: unknown }).data, this.options.context);
+    return readStatus((JSON.parse(text) as { data?: unknown }).data, self, context);
   }
 
   async snapshot(
@@ -62,10 +66,9 @@ export class PeerClient implements PeerRequests {
     selection: SnapshotSelection | undefined,
     onLine: (line: string) => void,
   ): Promise<void> {
-    const query = selection ? selectionQuery(selection) : '';
-    const asked = query.length > MAX_SELECTION_LENGTH ? '' : query;
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
-    const response = await this.get(address, `/v1/replica/snapshot${asked}`, whole, this.options.timeoutMs);
+    const path = snapshotPath(this.options.self, selection);
+    const response = await this.get(address, path, whole, this.options.timeoutMs);
     let bytes = 0;
     const started = this.monotonicMs();
     const pace = setInterval(() => {
@@ -105,6 +108,9 @@ export class PeerClient implements PeerRequests {
     }
     if (response.statusCode === 200) return response;
     response.destroy();
+    if (response.statusCode === 409) {
+      throw new ProtocolFault('other-deployment', 'it belongs to another deployment');
+    }
     throw new PeerFault(
       response.statusCode === 401
         ? 'the peer accepts none of the tokens of this replica'
@@ -141,8 +147,4 @@ export class PeerClient implements PeerRequests {
       outgoing.end();
     });
   }
-}
-
-function selectionQuery({ adds, deletions, since }: SnapshotSelection): string {
-  return `?adds=${writeRanges(adds)}&deletions=${writeRanges(deletions)}&since=${since.join()}`;
 }

@@ -2,9 +2,9 @@ import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
 import { LoadStats } from '../../src/core/load-stats';
-import type { Seen } from '../../src/replication/agreement';
-import { Agreement } from '../../src/replication/agreement';
-import { digestsOf, windowAt } from '../../src/replication/state-comparison';
+import type { Seen } from '../../src/repair/agreement';
+import { Agreement } from '../../src/repair/agreement';
+import { digestsOf, windowAt } from '../../src/repair/digests';
 
 const SECOND = 1_000_000;
 const E = 100 * SECOND;

@@ -7,8 +7,8 @@
  * on neither side all the while is no event under way.
  */
 import type { CausalContext } from '../core/causal-context';
-import type { DigestWindow, StateDigests } from './state-comparison';
-import { differencesOf } from './state-comparison';
+import type { DigestWindow, StateDigests } from './digests';
+import { differencesOf } from './digests';
 
 export interface Seen {
   readonly context: CausalContext;

@@ -1,8 +1,8 @@
 /** The client of peers against real servers that answer what no good peer would. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PeerClient } from '../../src/peers/peer-client';
-import { PeerTransport } from '../../src/peers/peer-transport';
+import { PeerClient } from '../../src/repair/peer-client';
+import { PeerTransport } from '../../src/repair/peer-transport';
 
 let server: Server | undefined;
 let transport: PeerTransport | undefined;
@@ -21,6 +21,7 @@ async function clientOf(answer: RequestListener): Promise<PeerClient> {
   return new PeerClient(
     {
       port: (listening.address() as AddressInfo).port,
+      self: { replica: 'me', deployment: 'a b', speaks: 1 },
       timeoutMs: 5_000,
       context: { forgetAfterUs: 1e12, maxOrigins: 10, maxIntervals: 10 },
     },
@@ -43,13 +44,13 @@ async function pathOfPull(adds: readonly number[]): Promise<string> {
 describe('A pull', () => {
   it('names the seconds that differ', async () => {
     expect(await pathOfPull([100, 101, 102, 110])).toBe(
-      '/v1/replica/snapshot?adds=100-102,110&deletions=7&since=1,2',
+      '/v1/replica/snapshot?deployment=a%20b&speaks=1&adds=100-102,110&deletions=7&since=1,2',
     );
   });
 
   it('asks for everything where the seconds are too many and too scattered for a request line (I4)', async () => {
     const scattered = Array.from({ length: 5_000 }, (_, i) => 1_700_000_000 + 2 * i);
-    expect(await pathOfPull(scattered)).toBe('/v1/replica/snapshot');
+    expect(await pathOfPull(scattered)).toBe('/v1/replica/snapshot?deployment=a%20b&speaks=1');
   });
 });
 
@@ -66,7 +67,7 @@ describe('A status', () => {
       res.on('error', () => undefined);
       more();
     });
-    await expect(client.status('127.0.0.1')).rejects.toThrow('too large');
+    await expect(client.status('127.0.0.1', undefined)).rejects.toThrow('too large');
     expect(sentBytes).toBeLessThan(50e6);
   });
 });

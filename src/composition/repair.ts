@@ -1,0 +1,79 @@
+/**
+ * Builds the room of repair: who the other replicas are (discovery), how they are asked (client), what is asked of whom
+ * (repair), and what they are shown (answering).
+ */
+import type { Logger } from 'pino';
+import type { Bus } from '../bus/bus';
+import type { Config } from '../config/config';
+import type { CausalContext } from '../core/causal-context';
+import type { LoadStats } from '../core/load-stats';
+import type { History } from '../history/history';
+import type { DnsDiscovery } from '../peers/dns-discovery';
+import { repairOptions } from '../repair/limits';
+import { PeerClient } from '../repair/peer-client';
+import type { PeerTransport } from '../repair/peer-transport';
+import type { Identity } from '../repair/protocol';
+import { Repair } from '../repair/repair';
+import { RepairRunner } from '../repair/runner';
+import { contextOptions } from '../replication/limits';
+import type { AccessTokens } from '../security/access-tokens';
+import { createDiscovery } from './discovery';
+
+/** However seldom the name is looked up: with the bus down, what peers have seen is known by their health alone. */
+const MAX_HEALTH_INTERVAL_MS = 5_000;
+
+export interface RepairRoom {
+  /** Undefined where no name is configured. */
+  readonly discovery: DnsDiscovery | undefined;
+  readonly repair: Repair;
+  readonly runner: RepairRunner;
+}
+
+export interface RepairSurroundings {
+  readonly self: Identity;
+  readonly stats: LoadStats;
+  readonly context: CausalContext;
+  readonly bus: Bus;
+  readonly history: History | undefined;
+  readonly transport: PeerTransport;
+  readonly accessTokens: AccessTokens;
+  readonly onTooLarge: () => void;
+  readonly nowUs: () => number;
+  readonly logger: Logger;
+}
+
+export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSurroundings): RepairRoom {
+  const { self, stats, context, bus, history, transport, accessTokens, nowUs, logger } = around;
+  const ofPeers = contextOptions(stats.options);
+  const client = new PeerClient(
+    { self, port: peers.port, timeoutMs: peers.requestTimeoutMs, context: ofPeers },
+    transport,
+    () => accessTokens.forPeers,
+    () => performance.now(),
+  );
+  const repair = new Repair(self, stats, context, Math.random, {
+    ...repairOptions(stats.options),
+    healthEveryUs: 1000 * Math.min(peers.dnsLookupIntervalMs, MAX_HEALTH_INTERVAL_MS),
+    readyTimeoutUs: 1000 * readyTimeoutMs,
+  });
+  const runner = new RepairRunner({
+    repair,
+    stats,
+    bus,
+    client,
+    surroundings: () => ({
+      busConnected: bus.connected,
+      peersKnown: discovery?.answered ?? true,
+      history: history?.state ?? 'none',
+      historyMissing: history?.missing,
+    }),
+    onTooLarge: around.onTooLarge,
+    replayHistory: (sinceUs) => history?.replay(sinceUs) ?? false,
+    nowUs,
+    monotonicUs: () => performance.now() * 1000,
+    logger,
+    contextOptions: ofPeers,
+  });
+  const discovery = createDiscovery(peers, (addresses) => runner.setPeers(addresses), logger);
+  return { discovery, repair, runner };
+}

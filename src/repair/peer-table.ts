@@ -1,0 +1,122 @@
+/**
+ * Who is behind the addresses that discovery names, and what each said of itself last. Only replicas of the same deployment
+ * are peers; an address that leads back to this replica is none either.
+ */
+import type { CausalContext } from '../core/causal-context';
+import { Agreement } from './agreement';
+import type { PeersState } from './joining';
+import type { PeerStatus } from './protocol';
+
+export const PEER_STATES = ['ready', 'joining', 'unreachable', 'other-deployment', 'itself'] as const;
+export type PeerState = (typeof PEER_STATES)[number];
+
+export interface Peer {
+  readonly address: string;
+  /** Who answered there last. */
+  replica: string | undefined;
+  /** Undefined while it has not answered, or not lately. */
+  status: PeerStatus | undefined;
+  /** Why it is no peer of this replica. */
+  stranger: 'other-deployment' | 'itself' | undefined;
+  /** It did not answer when it was asked last. */
+  silent: boolean;
+  /** While joining: it could not show its state; its state has been merged since the subscription stood. */
+  failed: boolean;
+  shown: boolean;
+  /** When a snapshot of it failed last. */
+  failedUs: number;
+  readonly agreement: Agreement;
+}
+
+export class PeerTable {
+  private readonly addresses = new Map<string, Peer>();
+  private turn = 0;
+
+  /** `origin` is this replica's own id. */
+  constructor(private readonly origin: string) {}
+
+  /** Every address that discovery names. */
+  get all(): Peer[] {
+    return [...this.addresses.values()];
+  }
+
+  /** Those that are other replicas of this deployment, as far as is known. */
+  get peers(): Peer[] {
+    return this.all.filter(({ stranger }) => stranger === undefined);
+  }
+
+  /** What those that answer have seen. */
+  get contexts(): CausalContext[] {
+    return this.peers.flatMap(({ status }) => status?.context ?? []);
+  }
+
+  get(address: string): Peer | undefined {
+    return this.addresses.get(address);
+  }
+
+  /** The addresses that discovery knows now. */
+  set(addresses: readonly string[]): void {
+    const known = new Set(addresses);
+    for (const address of this.addresses.keys()) if (!known.has(address)) this.addresses.delete(address);
+    for (const address of known) {
+      if (this.addresses.has(address)) continue;
+      const unknown = {
+        replica: undefined,
+        status: undefined,
+        stranger: undefined,
+        silent: false,
+        failed: false,
+        shown: false,
+      };
+      const agreement = new Agreement();
+      this.addresses.set(address, { address, ...unknown, failedUs: -Infinity, agreement });
+    }
+  }
+
+  /** Remembers what an address said of itself. */
+  observe(peer: Peer, status: PeerStatus): void {
+    peer.silent = false;
+    peer.stranger = status.replica === this.origin ? 'itself' : undefined;
+    // Another process has shown nothing yet.
+    if (peer.replica !== status.replica) peer.failed = peer.shown = false;
+    peer.replica = status.replica;
+    peer.status = peer.stranger ? undefined : status;
+  }
+
+  isForeign(peer: Peer): void {
+    peer.silent = false;
+    peer.status = undefined;
+    peer.stranger = 'other-deployment';
+  }
+
+  unreachable(peer: Peer): void {
+    peer.status = undefined;
+    peer.silent = true;
+  }
+
+  /** One peer after the other. */
+  next(): Peer | undefined {
+    const { peers } = this;
+    return peers[this.turn++ % peers.length];
+  }
+
+  states(): Record<string, PeerState> {
+    const stateOf = ({ stranger, status }: Peer): PeerState =>
+      stranger ?? (!status ? 'unreachable' : status.ready ? 'ready' : 'joining');
+    return Object.fromEntries(this.all.map((peer) => [peer.address, stateOf(peer)]));
+  }
+
+  /** What they have shown to a replica that joins. `isSlow`: one that is being asked and need not be waited for. */
+  stateForJoining(known: boolean, hasEvents: boolean, isSlow: (peer: Peer) => boolean): PeersState {
+    if (!known) return 'unknown';
+    const { peers } = this;
+    if (peers.length === 0) return 'none';
+    const answered = peers.every(({ status, silent }) => status ?? silent);
+    const ready = peers.filter(({ status }) => status?.ready);
+    const owing = ready.filter(({ failed, shown }) => !failed && !shown);
+    if (answered && owing.every(isSlow) && ready.some(({ shown }) => shown)) return 'shown';
+    if (ready.length > 0) return owing.length > 0 ? 'owing' : 'unable';
+    if (!hasEvents && peers.every(({ status }) => status && !status.context.hasEvents)) return 'empty';
+    return answered ? 'joining' : 'unasked';
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * What replicas say to each other, written and read here and nowhere else: heartbeats on the bus, status and requests for
+ * snapshots over HTTP, which only carries them. (The records of a snapshot are the core's.) Everything names the deployment
+ * and the level that its writer speaks. Read with suspicion: a peer may be of another version, broken or lying.
+ */
+import type { ContextOptions, OriginJson, LevelJson } from '../core/causal-context';
+import { CausalContext } from '../core/causal-context';
+import { isOrigin } from '../core/event';
+import { parseLevels, parseContext } from '../core/snapshot-merge';
+import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
+import type { SecondDigest } from '../core/state-digest';
+import type { DigestWindow, StateDigests } from './digests';
+
+/** The level of this build: each new kind of event or of record raises it by one. */
+export const SPEAKS = 1;
+
+/** Who a replica is. `deployment` is its subject prefix. */
+export interface Identity {
+  readonly replica: string;
+  readonly deployment: string;
+  readonly speaks: number;
+}
+
+/** Why a request is not answered; for the asker to read. */
+export class ProtocolFault extends Error {
+  constructor(
+    readonly kind: 'invalid' | 'other-deployment',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+// Heartbeats
+
+/** What each replica publishes once a second under `<prefix>.replica.heartbeat`. */
+export interface Heartbeat extends Identity {
+  readonly ready: boolean;
+  /** By the sender's clock. */
+  readonly timeUs: number;
+  /** Origin, time of its newest event or heartbeat (its own clock), highest seq; the sender itself first. */
+  readonly highest: readonly (readonly [origin: string, newestUs: number, highest: number])[];
+}
+
+const HEARTBEAT_VERSION = 1;
+/** Origins named in one heartbeat; the most recently active ones. */
+export const MAX_NAMED_ORIGINS = 64;
+export const MAX_HEARTBEAT_BYTES = 16 * 1024;
+
+export function encodeHeartbeat({ replica, deployment, speaks, ready, timeUs, highest }: Heartbeat): Buffer {
+  const who = { v: HEARTBEAT_VERSION, deployment, speaks, origin: replica, ready, time_us: timeUs };
+  return Buffer.from(JSON.stringify({ ...who, highest }));
+}
+
+/** `later` is a heartbeat of a later version, `invalid` is none. */
+export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'invalid' {
+  if (payload.length > MAX_HEARTBEAT_BYTES) return 'invalid';
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
+  } catch {
+    return 'invalid';
+  }
+  if (typeof value !== 'object' || value === null) return 'invalid';
+  const { v, origin, deployment, speaks, ready, time_us: timeUs, highest } = value as Record<string, unknown>;
+  if (isNatural(v) && v > HEARTBEAT_VERSION) return 'later';
+  if (v !== HEARTBEAT_VERSION || !isOrigin(origin) || !isNatural(timeUs) || !Array.isArray(highest)) {
+    return 'invalid';
+  }
+  if (typeof deployment !== 'string' || !isLevel(speaks)) return 'invalid';
+  if (highest.length > MAX_NAMED_ORIGINS || !highest.every(isAnnouncement)) return 'invalid';
+  return { replica: origin, deployment, speaks, ready: ready === true, timeUs, highest };
+}
+
+// Requests
+
+/** Who asks: every request to a peer says it. */
+function askerQuery({ deployment, speaks }: Identity): string {
+  return `deployment=${encodeURIComponent(deployment)}&speaks=${speaks}`;
+}
+
+/**
+ * The level to answer in. Throws a ProtocolFault for an asker of another deployment; one that does not say who it is (a
+ * person) is answered in the own level.
+ */
+export function levelFor(query: URLSearchParams, { deployment, speaks }: Identity): number {
+  const asker = query.get('deployment');
+  if (asker !== null && asker !== deployment) {
+    throw new ProtocolFault('other-deployment', `this replica belongs to the deployment ${deployment}`);
+  }
+  const asked = query.get('speaks');
+  if (asked === null) return speaks;
+  if (!/^[1-9]\d{0,5}$/.test(asked))
+    throw new ProtocolFault('invalid', 'speaks must be an integer from 1 on');
+  return Math.min(speaks, Number(asked));
+}
+
+export function statusPath(asker: Identity, window: DigestWindow | undefined): string {
+  const path = `/v1/replica/status?${askerQuery(asker)}`;
+  return window ? `${path}&adds_since=${window.addsSince}&deletions_since=${window.deletionsSince}` : path;
+}
+
+export function readWindow(query: URLSearchParams): DigestWindow | undefined {
+  const adds = query.get('adds_since');
+  const deletions = query.get('deletions_since');
+  if (adds === null && deletions === null) return undefined;
+  const window = { addsSince: Number(adds), deletionsSince: Number(deletions) };
+  if (!Number.isSafeInteger(window.addsSince) || !Number.isSafeInteger(window.deletionsSince)) {
+    throw new ProtocolFault('invalid', 'adds_since and deletions_since must be seconds since 1970');
+  }
+  return window;
+}
+
+/** Well within the 16 KiB that a server takes as headers: so many scattered seconds are asked for as everything. */
+const MAX_SELECTION_LENGTH = 12_000;
+
+export function snapshotPath(asker: Identity, selection: SnapshotSelection | undefined): string {
+  const path = `/v1/replica/snapshot?${askerQuery(asker)}`;
+  if (!selection) return path;
+  const { adds, deletions, since } = selection;
+  const query = `&adds=${writeRanges(adds)}&deletions=${writeRanges(deletions)}&since=${since.join()}`;
+  return query.length > MAX_SELECTION_LENGTH ? path : path + query;
+}
+
+export function readSelection(query: URLSearchParams): SnapshotSelection | undefined {
+  const [adds, deletions] = [query.get('adds'), query.get('deletions')];
+  if (adds === null && deletions === null) return undefined;
+  const selection = { adds: readRanges(adds ?? ''), deletions: readRanges(deletions ?? '') };
+  if (!selection.adds || !selection.deletions) {
+    throw new ProtocolFault('invalid', 'adds and deletions must be ranges of seconds, such as 100-105,110');
+  }
+  const since = /^(\d{1,15}),(\d{1,15})$/.exec(query.get('since') ?? '0,0');
+  if (!since) throw new ProtocolFault('invalid', 'since must be two counts, such as 12,3');
+  return {
+    adds: selection.adds,
+    deletions: selection.deletions,
+    since: [Number(since[1]), Number(since[2])],
+  };
+}
+
+/** Seconds that a comparison covers, or that one request names: E and R are a day each at most, and clocks may differ. */
+const MAX_SECONDS = 400_000;
+
+function writeRanges(seconds: readonly number[]): string {
+  const sorted = [...seconds].sort((a, b) => a - b);
+  const ranges: string[] = [];
+  for (let i = 0; i < sorted.length;) {
+    let end = i;
+    while (sorted[end + 1] === sorted[end]! + 1) end++;
+    ranges.push(end === i ? String(sorted[i]) : `${sorted[i]!}-${sorted[end]!}`);
+    i = end + 1;
+  }
+  return ranges.join();
+}
+
+function readRanges(text: string): number[] | undefined {
+  const seconds: number[] = [];
+  for (const range of text === '' ? [] : text.split(',')) {
+    const match = /^(\d{1,12})(?:-(\d{1,12}))?$/.exec(range);
+    if (!match) return undefined;
+    const from = Number(match[1]);
+    const to = Number(match[2] ?? from);
+    if (to < from || seconds.length + (to - from) >= MAX_SECONDS) return undefined;
+    for (let second = from; second <= to; second++) seconds.push(second);
+  }
+  return seconds;
+}
+
+// Status
+
+/** What a replica says of itself. */
+export interface PeerStatus extends Identity {
+  readonly ready: boolean;
+  /** By its clock. */
+  readonly timeUs: number;
+  /** What it claims, as far as the asker understands it. */
+  readonly context: CausalContext;
+  /** Present when asked for with a window. */
+  readonly digests: StateDigests | undefined;
+}
+
+/** `[second, count, hi, lo]` */
+type DigestJson = readonly [number, number, number, number];
+
+/** Written for the level of the asker: context and digests. */
+export interface StatusJson extends Identity {
+  readonly version: string;
+  readonly ready: boolean;
+  readonly time_us: number;
+  readonly bus: { readonly connected: boolean; readonly reason: string };
+  readonly history: object;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly context: readonly OriginJson[];
+  readonly levels: readonly LevelJson[];
+  readonly digests?: {
+    readonly adds: readonly DigestJson[];
+    readonly deletions: readonly DigestJson[];
+    readonly raises: DeletionRaises;
+  };
+}
+
+/** `digests` are those that the asker's level knows. */
+export function digestsJson({ adds, deletions, raises }: StateDigests): NonNullable<StatusJson['digests']> {
+  const toJson = ({ second, count, hi, lo }: SecondDigest): DigestJson => [second, count, hi, lo];
+  return { adds: adds.map(toJson), deletions: deletions.map(toJson), raises };
+}
+
+/** Throws an error that says what is wrong when `data` is not a status of the reader's deployment. */
+export function readStatus(data: unknown, reader: Identity, contextOptions: ContextOptions): PeerStatus {
+  const { replica, deployment, speaks, ready, time_us: timeUs, context, levels, digests } = objectOf(data);
+  if (!isOrigin(replica)) throw new ProtocolFault('invalid', 'the status names no replica');
+  if (typeof deployment !== 'string' || !isLevel(speaks)) {
+    throw new ProtocolFault('invalid', 'the status names no deployment, or not what the replica speaks');
+  }
+  if (!isNatural(timeUs)) throw new ProtocolFault('invalid', 'the status has no time');
+  if (deployment !== reader.deployment) {
+    throw new ProtocolFault('other-deployment', `it belongs to the deployment ${deployment}`);
+  }
+  const options = { ...contextOptions, speaks: Math.min(speaks, reader.speaks) };
+  const seen = CausalContext.fromJSON(parseContext(context, options), options);
+  seen.learnLevels(parseLevels(levels, options));
+  const read = digests === undefined ? undefined : readDigests(objectOf(digests));
+  return { replica, deployment, speaks, ready: ready === true, timeUs, context: seen, digests: read };
+}
+
+function readDigests({ adds, deletions, raises }: Record<string, unknown>): StateDigests {
+  if (!Array.isArray(raises) || raises.length !== 2 || !raises.every(Number.isSafeInteger)) {
+    throw new ProtocolFault('invalid', 'the digests have no time');
+  }
+  return {
+    adds: readSeconds(adds),
+    deletions: readSeconds(deletions),
+    raises: raises as unknown as DeletionRaises,
+  };
+}
+
+function readSeconds(value: unknown): SecondDigest[] {
+  if (!Array.isArray(value) || value.length > MAX_SECONDS)
+    throw new ProtocolFault('invalid', 'there are no digests');
+  return value.map((digest: unknown) => {
+    if (!Array.isArray(digest) || digest.length !== 4 || !digest.every(Number.isSafeInteger)) {
+      throw new ProtocolFault('invalid', 'a digest is malformed');
+    }
+    const [second, count, hi, lo] = digest as unknown as DigestJson;
+    return { second, count, hi, lo };
+  });
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) throw new ProtocolFault('invalid', 'it is no object');
+  return value as Record<string, unknown>;
+}
+
+function isAnnouncement(value: unknown): value is readonly [string, number, number] {
+  return Array.isArray(value) && isOrigin(value[0]) && isNatural(value[1]) && isNatural(value[2]);
+}
+
+function isNatural(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isLevel(value: unknown): value is number {
+  return isNatural(value) && value >= 1;
+}

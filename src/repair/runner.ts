@@ -1,0 +1,205 @@
+/**
+ * Carries out what repair decides, and feeds back what came: asks peers, pulls and merges snapshots, publishes heartbeats,
+ * logs. The clock ticks here; it decides nothing.
+ */
+import type { Logger } from 'pino';
+import type { Bus } from '../bus/bus';
+import type { ContextOptions } from '../core/causal-context';
+import type { LoadStats } from '../core/load-stats';
+import type { SnapshotSelection } from '../core/snapshot';
+import { SnapshotMerge } from '../core/snapshot-merge';
+import { heartbeatSubject } from '../wire/subjects';
+import type { DigestWindow } from './digests';
+import type { Surroundings } from './joining';
+import { decodeHeartbeat, encodeHeartbeat, ProtocolFault, type PeerStatus } from './protocol';
+import { clockText, type Command, type Input, type News, type Repair } from './repair';
+
+/** How other replicas are asked: over HTTP, or through the network of a simulation. */
+export interface PeerRequests {
+  /** `window` asks for digests too. Rejects with a ProtocolFault where a peer is of another deployment. */
+  status(address: string, window: DigestWindow | undefined): PromiseLike<PeerStatus>;
+  /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
+  snapshot(
+    address: string,
+    selection: SnapshotSelection | undefined,
+    onLine: (line: string) => void,
+  ): PromiseLike<void>;
+}
+
+export interface RunnerParts {
+  readonly repair: Repair;
+  readonly stats: LoadStats;
+  readonly bus: Bus;
+  readonly client: PeerRequests;
+  readonly surroundings: () => Surroundings;
+  /** Replays what the bus remembers from that time on, 0 for everything; false when it can't now. */
+  readonly replayHistory: (sinceUs: number) => boolean;
+  /** A heartbeat is larger than the bus takes. */
+  readonly onTooLarge: () => void;
+  readonly nowUs: () => number;
+  readonly monotonicUs: () => number;
+  readonly logger: Logger;
+  /** For the contexts that peers send. */
+  readonly contextOptions: ContextOptions;
+}
+
+export const TICK_MS = 100;
+
+export class RepairRunner {
+  private readonly heartbeatSubject: string;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly parts: RunnerParts) {
+    this.heartbeatSubject = heartbeatSubject(parts.repair.self.deployment);
+  }
+
+  start(): void {
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+    this.tick();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  /** One step of the decisions, every `TICK_MS`. */
+  tick(): void {
+    this.step({ kind: 'tick', around: this.parts.surroundings() });
+  }
+
+  setPeers(addresses: readonly string[]): void {
+    this.step({ kind: 'addresses', addresses });
+  }
+
+  /** Takes a heartbeat; false when it is none. One of a later version may say what it likes. */
+  hear(payload: Uint8Array): boolean {
+    const heartbeat = decodeHeartbeat(payload);
+    if (typeof heartbeat === 'object') this.step({ kind: 'heartbeat', heartbeat });
+    return heartbeat !== 'invalid';
+  }
+
+  private step(input: Input): void {
+    const { repair, nowUs, monotonicUs } = this.parts;
+    for (const command of repair.step(input, nowUs(), monotonicUs())) this.carryOut(command);
+  }
+
+  private carryOut(command: Command): void {
+    const { client, replayHistory } = this.parts;
+    switch (command.kind) {
+      case 'ask': {
+        const { address, window } = command;
+        this.take(address, client.status(address, window), (status) =>
+          this.step({ kind: 'status', address, status }),
+        );
+        return;
+      }
+      case 'pull':
+        this.pull(command.address, command.selection);
+        return;
+      case 'heartbeat':
+        this.publish(encodeHeartbeat(command.heartbeat));
+        return;
+      case 'replay':
+        if (replayHistory(command.sinceUs)) this.step({ kind: 'replaying' });
+        return;
+      case 'tell':
+        this.tell(command.news);
+    }
+  }
+
+  private publish(heartbeat: Uint8Array): void {
+    const { bus, onTooLarge } = this.parts;
+    if (heartbeat.length > (bus.maxPayload ?? Infinity)) onTooLarge();
+    bus.publish(this.heartbeatSubject, heartbeat);
+  }
+
+  private pull(address: string, selection: SnapshotSelection | undefined): void {
+    const { client, nowUs } = this.parts;
+    const merge = this.newMerge();
+    const transfer = client.snapshot(address, selection, (line) => merge.line(line, nowUs()));
+    this.take(address, transfer, () => this.step({ kind: 'pulled', address, merge }), merge);
+  }
+
+  protected newMerge(): SnapshotMerge {
+    return new SnapshotMerge(...this.mergeArguments());
+  }
+
+  protected mergeArguments(): ConstructorParameters<typeof SnapshotMerge> {
+    const { stats, contextOptions, repair } = this.parts;
+    return [stats, contextOptions, repair.self];
+  }
+
+  /** Nothing that a peer sends may bring this replica down: a fault of ours in taking it in counts as no answer. */
+  private take<T>(
+    address: string,
+    answer: PromiseLike<T>,
+    onValue: (value: T) => void,
+    merge?: SnapshotMerge,
+  ): void {
+    const onError = (error: unknown): void => {
+      this.parts.logger.debug({ peer: address, err: error }, merge ? 'pull failed' : 'peer not reached');
+      const reason = error instanceof Error ? error.message : String(error);
+      const foreign = error instanceof ProtocolFault && error.kind === 'other-deployment';
+      this.step({ kind: 'failed', address, reason, foreign, named: merge?.context });
+    };
+    answer.then((value) => {
+      try {
+        onValue(value);
+      } catch (error) {
+        this.parts.logger.error({ err: error }, 'what a peer answered could not be taken in');
+        onError(error);
+      }
+    }, onError);
+  }
+
+  private tell(news: News): void {
+    const { logger, repair, stats } = this.parts;
+    const fields: Record<string, unknown> = { ...news, what: undefined };
+    // Every line names this replica.
+    if ('replica' in news) Object.assign(fields, { replica: undefined, peer_replica: news.replica });
+    switch (news.what) {
+      case 'ready':
+        logger.info({ ...fields, holes: repair.missing, in_flight: stats.inFlight.size }, 'ready');
+        return;
+      case 'unready':
+        logger.error(fields, 'no longer ready');
+        return;
+      case 'given-up':
+        logger.warn(fields, 'lost events given up: no live peer has them');
+        return;
+      case 'divergence':
+        logger.error(fields, 'replicas that have seen the same events differ; merging both ways');
+        return;
+      case 'repaired':
+        logger.debug(fields, 'pulled from a peer');
+        return;
+      case 'skipped':
+        logger.info(fields, 'a peer shows kinds of records that this version does not know; left out');
+        return;
+      case 'unreachable':
+        // One that was never there is starting, as this replica is.
+        logger[news.known ? 'warn' : 'info'](fields, 'peer unreachable');
+        return;
+      case 'reachable':
+        logger.info(fields, 'peer reachable again');
+        return;
+      case 'other-deployment':
+        logger.warn(
+          fields,
+          'an address of the discovery name belongs to another deployment: it is not asked for its state',
+        );
+        return;
+      case 'itself':
+        logger.warn(
+          fields,
+          'an address of the discovery name leads back to this replica: if it is that of a load balancer, other replicas cannot be found behind it',
+        );
+        return;
+      case 'clock':
+        logger.warn(
+          fields,
+          `the clock of a replica is ${clockText(news.aheadUs)} those of the others: beyond the finished retention its reports are refused`,
+        );
+    }
+  }
+}

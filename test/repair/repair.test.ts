@@ -1,0 +1,457 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
+import { CausalContext } from '../../src/core/causal-context';
+import type { LoadEvent } from '../../src/core/event';
+import type { LoadStatsOptions } from '../../src/core/load-stats';
+import { LoadStats } from '../../src/core/load-stats';
+import { snapshotLines } from '../../src/core/snapshot';
+import { SnapshotMerge } from '../../src/core/snapshot-merge';
+import { digestsOf, windowAt } from '../../src/repair/digests';
+import type { HistoryState } from '../../src/repair/joining';
+import { repairOptions } from '../../src/repair/limits';
+import type { Heartbeat, PeerStatus } from '../../src/repair/protocol';
+import type { Command, Input, News } from '../../src/repair/repair';
+import { Repair } from '../../src/repair/repair';
+import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
+
+const DEPLOYMENT = { deployment: 'prod', speaks: 1 };
+const SELF = { replica: 'own', ...DEPLOYMENT };
+
+const SECOND = 1_000_000;
+const NOW = 10_000 * SECOND;
+const ADDRESS = '10.1.0.2';
+const OTHER = '10.1.0.3';
+const OPTIONS = loadStatsOptions(
+  {
+    expireAfterMs: 600_000,
+    finishedRetentionMs: 60_000,
+    maxInFlight: 100,
+    maxEngines: 100,
+  },
+  newFingerprinting(),
+);
+const CONTEXT = {
+  ...CONTEXT_LIMITS,
+  forgetAfterUs: 2 * (OPTIONS.expireAfterUs + OPTIONS.finishedRetentionUs),
+};
+
+class Peer {
+  readonly stats = new LoadStats(OPTIONS);
+  readonly context = new CausalContext(CONTEXT);
+
+  ready = true;
+
+  constructor(readonly replica: string) {}
+
+  sees(event: LoadEvent): void {
+    this.stats.apply(event, event.timeUs);
+    this.context.observe(event.origin, event.seq, event.timeUs, event.timeUs);
+  }
+
+  status(): PeerStatus {
+    const digests = digestsOf(this.stats, windowAt(NOW, OPTIONS));
+    const { replica } = this;
+    return { ...DEPLOYMENT, replica, ready: this.ready, timeUs: NOW, context: this.context.copy(), digests };
+  }
+}
+
+class Repairing {
+  readonly stats: LoadStats;
+  readonly context = new CausalContext(CONTEXT);
+  readonly machine: Repair;
+  /** Every command so far. */
+  readonly commands: Command[] = [];
+  history: HistoryState = 'none';
+  private nowUs = NOW;
+  private monotonicUs = 0;
+
+  /** Unless told otherwise it does not ask again who is there: nobody would answer. */
+  constructor(
+    limits: Partial<LoadStatsOptions> = {},
+    addresses: readonly string[] = [ADDRESS],
+    healthEveryUs = Infinity,
+  ) {
+    this.stats = new LoadStats({ ...OPTIONS, ...limits });
+    this.machine = new Repair(SELF, this.stats, this.context, () => 0.5, {
+      ...repairOptions(OPTIONS),
+      healthEveryUs,
+    });
+    this.step({ kind: 'addresses', addresses });
+  }
+
+  get compared(): string[] {
+    return this.commands.flatMap((command) =>
+      command.kind === 'ask' && command.window ? [command.address] : [],
+    );
+  }
+
+  get pulls(): Extract<Command, { kind: 'pull' }>[] {
+    return this.commands.filter((command) => command.kind === 'pull');
+  }
+
+  get replays(): number[] {
+    return this.commands.flatMap((command) => (command.kind === 'replay' ? [command.sinceUs] : []));
+  }
+
+  news<W extends News['what']>(what: W): Extract<News, { what: W }>[] {
+    return this.commands.flatMap((command) =>
+      command.kind === 'tell' && command.news.what === what
+        ? [command.news as Extract<News, { what: W }>]
+        : [],
+    );
+  }
+
+  step(input: Input): Command[] {
+    const commands = this.machine.step(input, this.nowUs, this.monotonicUs);
+    this.commands.push(...commands);
+    return commands;
+  }
+
+  sees(event: LoadEvent): void {
+    this.stats.apply(event, event.timeUs);
+    this.context.observe(event.origin, event.seq, event.timeUs, event.timeUs);
+  }
+
+  hears(replica: string, aheadUs = 0, ready = true): void {
+    const heartbeat: Heartbeat = { replica, ...DEPLOYMENT, ready, timeUs: this.nowUs - aheadUs, highest: [] };
+    this.step({ kind: 'heartbeat', heartbeat });
+  }
+
+  /** What a peer says of itself; each `ask` is answered once. */
+  answer(peer: Peer, address = ADDRESS): Command[] {
+    return this.step({ kind: 'status', address, status: peer.status() });
+  }
+
+  fails(address = ADDRESS, foreign = false): void {
+    this.step({ kind: 'failed', address, reason: 'test', foreign });
+  }
+
+  /** Merges so many lines of what the peer answers to the latest pull, or all of them. */
+  receive(peer: Peer, lines = Infinity): SnapshotMerge {
+    const merge = new SnapshotMerge(this.stats, CONTEXT, SELF);
+    const { selection } = this.pulls.at(-1)!;
+    const source = { ...DEPLOYMENT, replica: peer.replica, ready: peer.ready };
+    for (const line of snapshotLines(peer.stats, peer.context, source, selection)) {
+      if (lines-- > 0) merge.line(line, NOW);
+    }
+    return merge;
+  }
+
+  pulled(peer: Peer, address = ADDRESS): void {
+    this.step({ kind: 'pulled', address, merge: this.receive(peer) });
+  }
+
+  /** It has caught up long ago. */
+  established(): this {
+    this.machine['joiningState'] = { ready: true, caughtUp: true, reason: 'test' };
+    return this;
+  }
+
+  /** Compares with a peer that has what is missing here, so that it is pulled. */
+  compare(peer: Peer): void {
+    this.established();
+    this.answer(peer);
+    this.passes(SECOND);
+    this.answer(peer);
+  }
+
+  passes(us: number, clockStepUs = 0): void {
+    this.nowUs += clockStepUs;
+    for (let passed = 0; passed < us; passed += SECOND / 10) {
+      this.nowUs += SECOND / 10;
+      this.monotonicUs += SECOND / 10;
+      this.step({
+        kind: 'tick',
+        around: { busConnected: true, peersKnown: true, history: this.history },
+      });
+    }
+  }
+
+  /** The process does not run for so long. */
+  isSuspended(us: number): void {
+    this.nowUs += us;
+    this.monotonicUs += us;
+  }
+}
+
+function add(origin: string, seq: number): LoadEvent {
+  const row = { cluster: 'm', ip: '10.0.0.1', promptLength: 1, timestampNs: undefined };
+  const timeUs = NOW - 100 * SECOND + seq * SECOND;
+  return { type: 'add', origin, seq, timeUs, requestId: `${origin}-${seq}`, ...row };
+}
+
+/** So many events that what is missing of them is not most of the state. */
+function established(...replicas: { sees(event: LoadEvent): void }[]): void {
+  for (let seq = 1; seq <= 20; seq++) for (const replica of replicas) replica.sees(add('old', seq));
+}
+
+describe('What is missing', () => {
+  it('is pulled, and only the seconds that differ; what ended meanwhile comes with it (I4)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    established(peer, here);
+    peer.sees(add('a', 1));
+    here.compare(peer);
+    peer.sees({ type: 'delete', origin: 'b', seq: 1, timeUs: NOW, requestId: 'a-1' });
+    expect(here.pulls).toHaveLength(1);
+    expect(here.pulls[0]!.selection!.adds).toHaveLength(1);
+    here.pulled(peer);
+    expect(here.context.has('a', 1)).toBe(true);
+    expect(here.stats.statusOf('a-1', NOW).deletedUs).toBe(NOW);
+  });
+
+  it('is not claimed when another process has taken the place of the one compared with (I4)', () => {
+    const [peer, successor, here] = [new Peer('peer'), new Peer('successor'), new Repairing()];
+    established(peer, successor, here);
+    peer.sees(add('a', 1));
+    here.compare(peer);
+    here.pulled(successor);
+    expect(here.context.has('a', 1)).toBe(false);
+    expect(here.machine.missing).toBe(1);
+  });
+
+  it('is not claimed where there was no room for it (I4, I7)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing({ inFlightCeiling: 20 })];
+    established(peer, here);
+    peer.sees(add('a', 1));
+    here.compare(peer);
+    here.pulled(peer);
+    expect([here.context.has('a', 1), here.machine.missing]).toEqual([false, 1]);
+  });
+
+  it('is known by a snapshot that breaks off (I4)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    peer.sees(add('a', 1));
+    here.compare(peer);
+    peer.sees(add('a', 2));
+    const named = here.receive(peer, 2).context;
+    here.step({ kind: 'failed', address: ADDRESS, reason: 'test', foreign: false, named });
+    expect(here.context.holes().get('a')?.toJSON()).toEqual([1, 2]);
+  });
+
+  it('is looked for at once, whatever else has been missing for long (I4)', () => {
+    const here = new Repairing().established();
+    here.answer(new Peer('peer'));
+    here.context.announce('gone', 1, NOW, NOW);
+    // Until right after an attempt, when the next one is as far away as it gets.
+    for (let attempts = 0; attempts < 6;) {
+      here.passes(SECOND / 10);
+      if (here.compared.length === attempts) continue;
+      here.answer(new Peer('peer'));
+      attempts++;
+    }
+    here.context.announce('a', 1, NOW, NOW);
+    here.passes(SECOND);
+    expect(here.compared.length).toBeGreaterThan(6);
+  });
+
+  it('is not looked for after one look: it may be on its way (I7)', () => {
+    const here = new Repairing().established();
+    here.answer(new Peer('peer'));
+    here.passes(SECOND);
+    here.context.announce('a', 1, NOW, NOW);
+    here.passes(SECOND / 5);
+    here.context.observe('a', 1, NOW, NOW);
+    here.passes(SECOND);
+    expect(here.compared).toEqual([]);
+  });
+
+  it.each([-90, -5, 0, 100])('is pulled as soon, though the clock steps by %s s (I4)', (stepS) => {
+    const [peer, here] = [new Peer('peer'), new Repairing().established()];
+    established(peer, here);
+    peer.sees(add('a', 1));
+    here.passes(SECOND / 10);
+    here.answer(peer);
+    here.passes(SECOND, stepS * SECOND);
+    expect(here.compared).toEqual([ADDRESS]);
+  });
+
+  it('is given up after its time, but not for a process that was suspended; a peer that shows it revives it (I4)', () => {
+    const here = new Repairing({}, []).established();
+    here.context.announce('gone', 1, NOW, NOW);
+    here.passes(SECOND);
+    expect(here.machine.missing).toBe(1);
+    here.isSuspended(600 * SECOND);
+    here.passes(SECOND);
+    expect([here.machine.missing, here.machine.counts.eventsGivenUp]).toEqual([1, 0]);
+    here.passes(31 * SECOND);
+    expect([here.machine.missing, here.machine.counts.eventsGivenUp]).toEqual([0, 1]);
+    expect(here.news('given-up')).toHaveLength(1);
+    const peer = new Peer('peer');
+    peer.context.observe('gone', 1, NOW, NOW);
+    here.step({ kind: 'addresses', addresses: [ADDRESS] });
+    here.answer(peer);
+    here.passes(SECOND);
+    expect(here.machine.missing).toBe(1);
+  });
+
+  it('is got from another peer while one is slow, and that one may still end (I4)', () => {
+    const [slow, other, here] = [new Peer('slow'), new Peer('other'), new Repairing()];
+    established(slow, other, here);
+    slow.sees(add('a', 1));
+    other.sees(add('a', 1));
+    here.compare(slow);
+    expect(here.pulls).toHaveLength(1);
+    here.step({ kind: 'addresses', addresses: [ADDRESS, OTHER] });
+    here.answer(other, OTHER);
+    here.passes(SECOND);
+    expect(here.compared).not.toContain(OTHER);
+    here.passes(4 * SECOND);
+    expect(here.compared).toContain(OTHER);
+    here.answer(other, OTHER);
+    here.pulled(other, OTHER);
+    expect([here.context.has('a', 1), here.machine.missing]).toEqual([true, 0]);
+    here.fails();
+  });
+
+  it('is replayed from the history once before it is given up, and only where no peer has it (I4)', () => {
+    const here = new Repairing({}, []).established();
+    here.context.announce('x', 1, NOW, NOW);
+    here.passes(2 * SECOND);
+    expect(here.replays).toEqual([]);
+    here.passes(SECOND);
+    // It is asked for until it has begun.
+    expect(here.replays.length).toBeGreaterThan(1);
+    expect(Math.abs(here.replays[0]! - (NOW - 60 * SECOND))).toBeLessThan(SECOND);
+    here.step({ kind: 'replaying' });
+    const before = here.replays.length;
+    here.passes(40 * SECOND);
+    expect([here.replays.length, here.machine.counts.historyReplays]).toEqual([before, 1]);
+
+    const [peer, beside] = [new Peer('peer'), new Repairing().established()];
+    peer.context.observe('x', 1, NOW, NOW);
+    beside.answer(peer);
+    for (let i = 0; i < 100; i++) {
+      beside.passes(SECOND / 10);
+      if (beside.compared.length > 0) beside.answer(peer);
+    }
+    expect(beside.replays).toEqual([]);
+  });
+
+  it('is no loss yet while a starting replica replays', () => {
+    const here = new Repairing({}, []);
+    here.history = 'replaying';
+    here.context.announce('x', 1, NOW, NOW);
+    here.passes(60 * SECOND);
+    expect([here.replays, here.news('given-up'), here.machine.missing]).toEqual([[], [], 0]);
+  });
+
+  it('may be rows only: those of finished requests that were never heard of, though nothing else differs (I1)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    established(peer, here);
+    const end: LoadEvent = { type: 'delete', origin: 'b', seq: 1, timeUs: NOW, requestId: 'a-1' };
+    peer.sees({ ...add('a', 1), ip: '10.0.0.9' } as LoadEvent);
+    for (const replica of [peer, here]) replica.sees(end);
+    here.compare(peer);
+    here.pulled(peer);
+    const rows = (stats: LoadStats): string => stats.engines.rowsJson('m');
+    expect(rows(here.stats)).toContain('10.0.0.9');
+    expect(rows(here.stats)).toBe(rows(peer.stats));
+  });
+
+  it('shows the same time of a row, whether a late prompt-delete came before the finished request or after it (I1)', () => {
+    const events: LoadEvent[] = [
+      add('a', 1),
+      { type: 'delete', origin: 'a', seq: 2, timeUs: NOW - SECOND, requestId: 'a-1' },
+    ];
+    const late: LoadEvent = { type: 'prompt-delete', origin: 'b', seq: 1, timeUs: NOW, requestId: 'a-1' };
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    for (const event of events) peer.sees(event);
+    here.sees(late);
+    here.compare(peer);
+    here.pulled(peer);
+    peer.sees(late);
+    expect(here.stats.engines.rowsJson('m')).toBe(peer.stats.engines.rowsJson('m'));
+  });
+});
+
+describe('Who is who', () => {
+  it('an address of another deployment is asked for nothing but who it is, and told once (I9)', () => {
+    const here = new Repairing({}, [ADDRESS], 5 * SECOND);
+    here.fails(ADDRESS, true);
+    here.context.announce('a', 1, NOW, NOW);
+    for (let i = 0; i < 4; i++) {
+      here.passes(6 * SECOND);
+      here.fails(ADDRESS, true);
+    }
+    expect([here.compared, here.pulls]).toEqual([[], []]);
+    expect(here.machine.peerStates).toEqual({ [ADDRESS]: 'other-deployment' });
+    expect(here.news('other-deployment')).toHaveLength(1);
+    here.passes(6 * SECOND);
+    here.answer(new Peer('peer'));
+    expect(here.machine.peerStates).toEqual({ [ADDRESS]: 'ready' });
+  });
+
+  it('an address that leads back to this replica is no peer, and told once (I6)', () => {
+    const here = new Repairing({}, [ADDRESS], 5 * SECOND);
+    for (let i = 0; i < 3; i++) {
+      here.answer(new Peer('own'));
+      here.passes(6 * SECOND);
+    }
+    expect(here.machine.peerStates).toEqual({ [ADDRESS]: 'itself' });
+    expect(here.news('itself')).toHaveLength(1);
+    expect(here.machine.joining).toMatchObject({ ready: true, reason: 'there is no peer' });
+  });
+
+  it('an address that does not answer is asked one thing at a time (I7)', () => {
+    const here = new Repairing({}, [ADDRESS], 5 * SECOND);
+    here.passes(60 * SECOND);
+    expect(here.commands.filter(({ kind }) => kind === 'ask')).toHaveLength(1);
+  });
+
+  it('the fleet speaks what the least of its replicas speaks, until that is gone (I9)', () => {
+    const here = new Repairing({}, []);
+    here.hears('old');
+    expect(here.machine.fleetSpeaks).toBe(1);
+  });
+});
+
+describe('The clock', () => {
+  const CLOCK = 600 * SECOND;
+
+  it('of a starting replica that differs from that of a ready one by more than R keeps it from being ready (I2)', () => {
+    const here = new Repairing();
+    here.hears('peer', CLOCK);
+    here.passes((60 * SECOND) / 10);
+    expect(here.machine.joining).toMatchObject({ ready: false });
+    expect(here.machine.joining.reason).toContain('600 s ahead of');
+    expect(here.pulls).toEqual([]);
+  });
+
+  it('of a replica that is alone with its time makes it unready, also once it serves; it is told once (I2)', () => {
+    const here = new Repairing({}, []).established();
+    for (let i = 0; i < 4; i++) {
+      for (const replica of ['x', 'y']) here.hears(replica, -CLOCK);
+      here.passes(SECOND);
+    }
+    expect(here.machine.joining.ready).toBe(false);
+    expect(here.news('unready')).toHaveLength(1);
+    expect(here.news('clock')).toHaveLength(1);
+  });
+
+  it('of another replica that is alone with its time is told, and changes nothing here (I2)', () => {
+    const here = new Repairing({}, []).established();
+    for (let i = 0; i < 4; i++) {
+      here.hears('x', CLOCK);
+      here.hears('y');
+      here.passes(SECOND);
+    }
+    expect(here.machine.joining.ready).toBe(true);
+    expect(here.machine.clock.off).toBe(false);
+    expect(here.news('clock').map(({ replica }) => replica)).toEqual(['x']);
+  });
+
+  it('of one of two is off at both, and nobody knows whose: both serve, degraded (I6)', () => {
+    const here = new Repairing({}, []).established();
+    here.hears('x', CLOCK);
+    here.passes(SECOND);
+    expect([here.machine.clock.off, here.machine.joining.ready]).toEqual([true, true]);
+  });
+
+  it('is not off because heartbeats come late (I6)', () => {
+    const here = new Repairing({}, []).established();
+    here.hears('x');
+    here.hears('x', CLOCK);
+    here.hears('x', CLOCK / 2);
+    here.passes(SECOND);
+    expect(here.machine.clock.off).toBe(false);
+  });
+});
