@@ -11,18 +11,20 @@ const nowUs = (): number => Date.now() * 1000;
 const envelope = (data: unknown): string =>
   JSON.stringify({ status: 'OK', error: null, data, trace_id: 'x' });
 
+const LIAR = { replica: 'liar', deployment: 'metadata-center', speaks: 1, ready: true };
+
 /** A status that claims to be ready and to have seen and to hold what nobody else has. */
 const lie = (): object => {
   const second = Math.floor(nowUs() / 1e6);
   return {
-    replica: 'liar',
-    ready: true,
+    ...LIAR,
+    time_us: nowUs(),
     context: [['nobody', nowUs(), 500, 1, 500]],
     digests: { adds: [[second, 7, 1, 2]], deletions: [[second, 9, 3, 4]] },
   };
 };
 const header = (): string =>
-  JSON.stringify({ snapshot: 2, replica: 'liar', ready: true, context: [['nobody', nowUs(), 500, 1, 500]] });
+  JSON.stringify({ snapshot: 2, ...LIAR, context: [['nobody', nowUs(), 500, 1, 500]] });
 
 const BAD_PEERS: Record<string, RequestListener> = {
   'never answers': () => undefined,
@@ -98,6 +100,51 @@ test.each(Object.entries(BAD_PEERS))(
   },
   90_000,
 );
+
+test('I9: a replica of another deployment whose address is in the name is no peer, and is told so', async () => {
+  fleet = await cleanUp.use(
+    Fleet.start({
+      size: 3,
+      memberEnv: (index) => (index === 2 ? { NATS_SUBJECT_PREFIX: 'staging' } : {}),
+    }),
+    (it) => it.stop(),
+  );
+  const [first, , staging] = fleet.members;
+  const [prodUrl, , stagingUrl] = fleet.urls;
+  const report = { cluster: 'llama', request_id: 'of-staging', ip: '10.9.9.9' };
+  const added = await fetch(`${stagingUrl!}/v1/load/stats`, { method: 'POST', body: JSON.stringify(report) });
+  expect(added.status).toBe(200);
+  // Started anew, it catches up: with its own only.
+  await first!.replica.kill();
+  await fleet.launch(first!);
+  await first!.replica.ready(20_000);
+  const peersOf = async (url: string): Promise<Record<string, string>> => {
+    const { data } = (await (await fetch(`${url}/readyz`)).json()) as {
+      data: { peers: Record<string, string> };
+    };
+    return data.peers;
+  };
+  await until(async () => (await peersOf(prodUrl!))[staging!.host] === 'other-deployment', {
+    describe: 'the stranger is known',
+  });
+  await until(
+    async () => Object.values(await peersOf(stagingUrl!)).join() === 'other-deployment,other-deployment',
+    {
+      describe: 'the others are strangers to it',
+    },
+  );
+  const rows = (await (await fetch(`${prodUrl!}/v1/load/stats?cluster=llama`)).json()) as { data: unknown[] };
+  expect(rows.data).toEqual([]);
+  for (const path of ['status', 'snapshot']) {
+    const refused = await fetch(`${prodUrl!}/v1/replica/${path}?deployment=staging&speaks=1`);
+    expect([refused.status, ((await refused.json()) as { error: { code: number } }).error.code]).toEqual([
+      409, 40901000,
+    ]);
+  }
+  expect(first!.replica.logged(/belongs to another deployment/)).toBeDefined();
+  const metrics = await (await fetch(`${prodUrl!}/metrics`)).text();
+  expect(metrics).toContain('metacenter_peers{state="other-deployment"} 1');
+}, 60_000);
 
 test('the peers that a name answers come and go', async () => {
   await start();

@@ -43,6 +43,8 @@ const record = fc.oneof(
 );
 const header = fc.record({
   snapshot: fc.constant(2),
+  deployment: fc.constant('d'),
+  speaks: fc.constantFrom(1, 2),
   replica: text,
   ready: fc.boolean(),
   context: fc.array(fc.tuple(text, time, count, count, count), { maxLength: 2 }),
@@ -62,9 +64,11 @@ describe('What a peer sends as its snapshot', () => {
         // Each alone, so that a bad one does not keep the others away.
         for (const each of records) {
           const row = ['row', 0, 'm', '10.0.0.1', NOW];
-          const lines = [{ ...head, replica: 'peer', context: [] }, row, each].map((line) =>
-            JSON.stringify(line),
-          );
+          const lines = [
+            { ...head, deployment: 'd', speaks: 1, replica: 'peer', context: [] },
+            row,
+            each,
+          ].map((line) => JSON.stringify(line));
           try {
             merge(view, lines, 'own');
           } catch (error) {
@@ -93,7 +97,7 @@ describe('What a peer sends as its snapshot', () => {
 
   it('is refused where it claims to have seen more than any replica keeps track of (I7)', () => {
     const header = (context: unknown[]): string =>
-      JSON.stringify({ snapshot: 2, replica: 'peer', ready: true, context });
+      JSON.stringify({ snapshot: 2, deployment: 'd', speaks: 1, replica: 'peer', ready: true, context });
     const holes = (count: number): number[] =>
       Array.from({ length: count }, (_, i) => [2 * i + 1, 2 * i + 1]).flat();
     const origins = (count: number): unknown[] =>
@@ -109,7 +113,14 @@ describe('What a peer sends as its snapshot', () => {
   it('is refused where it names more rows than there may be (I7)', () => {
     const rows = (count: number): string[] =>
       Array.from({ length: count }, (_, i) => JSON.stringify(['row', i, 'm', '10.0.0.1', NOW]));
-    const head = JSON.stringify({ snapshot: 2, replica: 'peer', ready: true, context: [] });
+    const head = JSON.stringify({
+      snapshot: 2,
+      deployment: 'd',
+      speaks: 1,
+      replica: 'peer',
+      ready: true,
+      context: [],
+    });
     const view = (): LoadStats => newView({ engineCeiling: 5 });
     expect(merge(view(), [head, ...rows(5)], 'own').records).toBe(5);
     expect(() => merge(view(), [head, ...rows(6)], 'own')).toThrow('too many rows');
@@ -117,7 +128,7 @@ describe('What a peer sends as its snapshot', () => {
 
   it('is not complete where its end counts other records than came (I4)', () => {
     const lines = [
-      { snapshot: 2, replica: 'peer', ready: true, context: [] },
+      { snapshot: 2, deployment: 'd', speaks: 1, replica: 'peer', ready: true, context: [] },
       ['row', 0, 'm', '10.0.0.1', NOW],
     ].map((line) => JSON.stringify(line));
     expect(merge(newView(), [...lines, '["end",1]'], 'own').complete).toBe(true);
