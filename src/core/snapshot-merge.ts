@@ -4,7 +4,7 @@
  * end mark.
  */
 import type { ContextOptions, OriginJson, LevelJson } from './causal-context';
-import { CausalContext } from './causal-context';
+import { CausalContext, FREE_INTERVALS } from './causal-context';
 import { MAX_ROWS_OF_A_DELETE } from './deletion-times';
 import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName, isOrigin } from './event';
 import { Fingerprint } from './fingerprint';
@@ -177,10 +177,11 @@ export class SnapshotMerge {
 /** Checks a context that came as JSON, also its size: every replica keeps to the same bounds. Throws a SnapshotFault. */
 export function parseContext(
   value: unknown,
-  { maxOrigins, maxIntervals }: ContextOptions,
+  { maxOrigins, maxIntervals, maxIntervalsInAll }: ContextOptions,
 ): readonly OriginJson[] {
   if (!Array.isArray(value)) throw new SnapshotFault('there is no context');
   if (value.length > maxOrigins) throw new SnapshotFault('the context has too many origins');
+  let excess = 0;
   for (const entry of value as unknown[]) {
     if (!Array.isArray(entry) || entry.length < 3 || entry.length % 2 === 0) {
       throw new SnapshotFault('an origin of the context is malformed');
@@ -190,26 +191,40 @@ export function parseContext(
     time(newestUs);
     natural(highest);
     checkIntervals(bounds, maxIntervals);
+    excess += Math.max(0, bounds.length / 2 - FREE_INTERVALS);
   }
+  if (excess > maxIntervalsInAll) throw new SnapshotFault('the context has too many intervals');
   return value as readonly OriginJson[];
 }
 
 /** Checks what a peer says of the levels of events; where it says nothing, all are of the first. Throws a SnapshotFault. */
 export function parseLevels(
   value: unknown,
-  { maxOrigins, maxIntervals }: ContextOptions,
+  { maxOrigins, maxIntervals, maxIntervalsInAll }: ContextOptions,
 ): readonly LevelJson[] {
   if (value === undefined) return [];
   if (!Array.isArray(value) || value.length > MAX_LEVELS * maxOrigins) {
     throw new SnapshotFault('the levels are no list');
   }
+  let held = 0;
   for (const entry of value as unknown[]) {
     if (!Array.isArray(entry) || entry.length % 2 === 1) throw new SnapshotFault('a level is malformed');
     origin(entry[0]);
     if (natural(entry[1]) < 2) throw new SnapshotFault('a level is out of range');
     checkIntervals(entry.slice(2) as unknown[], maxIntervals);
+    held += entry.length / 2;
+  }
+  if (held > maxIntervalsInAll + FREE_INTERVALS * maxOrigins) {
+    throw new SnapshotFault('the levels have too many intervals');
   }
   return value as readonly LevelJson[];
+}
+
+/** Checks which origins a peer says that it has cut; none where it says nothing. Throws a SnapshotFault. */
+export function parseCut(value: unknown, { maxOrigins }: ContextOptions): readonly string[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value) || value.length > maxOrigins) throw new SnapshotFault('what is cut is no list');
+  return (value as unknown[]).map(origin);
 }
 
 function checkIntervals(bounds: readonly unknown[], most: number): void {

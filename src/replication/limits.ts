@@ -10,6 +10,8 @@ export const CONTEXT_LIMITS = {
   maxOrigins: 4096,
   /** Separate holes of one origin. */
   maxIntervals: 1024,
+  /** Holes of all origins together: thousands, where an honest fleet has dozens after an outage. */
+  maxIntervalsInAll: 8192,
 } as const;
 
 /** What the bus brings is applied up to this many times the limits for reports over HTTP. */

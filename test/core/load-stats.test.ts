@@ -60,7 +60,7 @@ function digestsOf(view: LoadStats, nowUs: number): unknown {
 
 /** A view's state, put into another one as a snapshot is. */
 function mergeInto(target: LoadStats, source: LoadStats, nowUs: number): void {
-  const options = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 };
+  const options = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10, maxIntervalsInAll: 1000 };
   const merge = new SnapshotMerge(target, options, { replica: 'target', deployment: 'd', speaks: 1 });
   for (const line of snapshotLines(source, new CausalContext(options), {
     replica: 'source',

@@ -9,7 +9,7 @@ import { expectConsistent, stateOf } from './view-inspection';
 import { runs } from '../support/size';
 
 const NOW = 1_000 * SECOND;
-const CONTEXT = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 };
+const CONTEXT = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10, maxIntervalsInAll: 1000 };
 
 const text = fc.oneof(
   fc.constantFrom(

@@ -55,7 +55,12 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     waitingCeiling: finishedCeiling,
     fingerprinting: newFingerprinting(),
   });
-  const context = new CausalContext({ forgetAfterUs: 30 * MINUTE_US, maxOrigins: 10, maxIntervals: 100 });
+  const context = new CausalContext({
+    forgetAfterUs: 30 * MINUTE_US,
+    maxOrigins: 10,
+    maxIntervals: 100,
+    maxIntervalsInAll: 1000,
+  });
   const replicator = new Replicator({
     loadStats,
     context,

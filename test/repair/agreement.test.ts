@@ -22,7 +22,12 @@ class Replica {
     waitingCeiling: CEILING,
     fingerprinting: newFingerprinting(),
   });
-  readonly context = new CausalContext({ forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 });
+  readonly context = new CausalContext({
+    forgetAfterUs: 2 * (E + R),
+    maxOrigins: 10,
+    maxIntervals: 10,
+    maxIntervalsInAll: 1000,
+  });
 
   sees(event: LoadEvent): void {
     this.stats.apply(event, event.timeUs);

@@ -54,7 +54,12 @@ class Replica {
   ) {
     this.replicator = new Replicator({
       loadStats: new LoadStats({ expireAfterUs: E, finishedRetentionUs: R, ...ROOMY, ...stats }),
-      context: new CausalContext({ forgetAfterUs: 2 * (E + R), maxOrigins: 100, maxIntervals: 100 }),
+      context: new CausalContext({
+        forgetAfterUs: 2 * (E + R),
+        maxOrigins: 100,
+        maxIntervals: 100,
+        maxIntervalsInAll: 1000,
+      }),
       bus: this.bus,
       republisher: new Republisher(this.bus),
       nowUs: () => this.nowUs,

@@ -265,7 +265,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a context cut at the end of the stream (I4)',
-    parts: () => cutAtTheEnd({ forgetAfterUs: NEVER_US, maxOrigins: 1000, maxIntervals: 1000 }),
+    parts: () =>
+      cutAtTheEnd({ forgetAfterUs: NEVER_US, maxOrigins: 1000, maxIntervals: 1000, maxIntervalsInAll: 1000 }),
     scenario: { ...NO_NETS, snapshotPieceLines: 1, snapshotPieceUs: SECOND / 50 },
     shows: FALSE_CLAIM,
   },
