@@ -12,10 +12,13 @@ import {
   createHttpServer,
   createPeerTransport,
 } from './composition/access';
+import type { PrefixCache } from './cache/prefix-cache';
+import { CacheJoin } from './composition/cache-join';
 import { createEventBus, payloadProblem } from './composition/event-bus';
 import { newFingerprinting } from './composition/fingerprinting';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
+import { createPrefixCache } from './composition/prefix-cache';
 import { createRepair, type RepairRoom } from './composition/repair';
 import { SelfReport } from './composition/self-report';
 import { createStreams, type Streams } from './composition/streams';
@@ -38,7 +41,7 @@ import { ExpiryRun } from './replication/expiry-run';
 import { contextOptions, loadStatsOptions } from './replication/limits';
 import { Replicator } from './replication/replicator';
 import { REPUBLISH_TICK_MS, Republisher } from './replication/republisher';
-import { heartbeatSubject, loadWildcard } from './wire/subjects';
+import { cacheWildcard, heartbeatSubject, loadWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
 const HTTP_STOP_MS = 5_000;
@@ -63,6 +66,7 @@ export class App {
   private readonly troubles: BusTroubles;
   private readonly nowUs = wallClock();
   private readonly replicator: Replicator;
+  private readonly cache: PrefixCache | undefined;
   private readonly republisher: Republisher;
   private readonly room: RepairRoom;
   private readonly streams: Streams;
@@ -125,6 +129,8 @@ export class App {
     });
     const { replicator } = this;
 
+    this.cache = createPrefixCache(config, origin, bus, nowUs, randomBytes);
+
     // The other replicas, and what they and everyone else are told of this one.
     const surroundings = { self, stats, context, bus, history, nowUs };
     const room = createRepair(config, {
@@ -147,6 +153,7 @@ export class App {
       history: () => report.history(),
       ready: () => report.ready,
       missing: () => repair.missing,
+      cache: this.cache?.index,
       nowUs,
     });
     const readiness = () => report.readiness();
@@ -167,7 +174,9 @@ export class App {
       replica: {
         status: (query) => answering.status(query),
         snapshot: (query) => answering.snapshot(query),
+        cache: (query) => answering.cache(query),
       },
+      cache: this.cache,
       watchers,
       replayPolicy: config.replayPolicy,
       readiness,
@@ -189,7 +198,7 @@ export class App {
     );
     const limitWatch = new LimitWatch(limits, (fields, message) => logger.warn(fields, message), monotonicMs);
     report.limitWatch = limitWatch;
-    const traffic = { bus, history, replicator, republisher, room, watchers };
+    const traffic = { bus, history, replicator, republisher, room, watchers, cache: this.cache, nowUs };
     registerMetrics(registry, config, { version, logDropped, context, limits, ...traffic });
 
     this.parts = [
@@ -202,6 +211,19 @@ export class App {
       ...(room.discovery ? [room.discovery] : []),
       room.runner,
       expiry,
+      ...(this.cache
+        ? [
+            this.cache,
+            new CacheJoin({
+              index: this.cache.index,
+              client: room.client,
+              isReady: () => report.ready,
+              peerStates: () => repair.peerStates,
+              nowUs,
+              logger,
+            }),
+          ]
+        : []),
       limitWatch,
       this.streams.recentSums,
       ...(debug ? [listening(debug, config.debug)] : []),
@@ -235,12 +257,14 @@ export class App {
 
   private startBus(bus: Bus): void {
     const { subjectPrefix } = this.config;
+    const { cache } = this;
     bus.start(
       {
         [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
         [heartbeatSubject(subjectPrefix)]: (payload) => {
           if (!this.room.runner.hear(payload)) this.replicator.counts.drop('heartbeat');
         },
+        ...(cache && { [cacheWildcard(subjectPrefix)]: (payload: Uint8Array) => cache.receive(payload) }),
       },
       (status) => this.busChanged(bus, status),
     );

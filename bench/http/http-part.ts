@@ -9,6 +9,7 @@ import { closedLoop, type Script } from '../load/closed-loop';
 import { Lanes, type Target } from '../load/lanes';
 import { Lives } from '../load/lives';
 import { addRequest, deleteRequest, engineOf, queryPath, queryRequest, requestId } from '../load/requests';
+import { hasWrk, runWrk, WRK_KINDS, type WrkKind } from './wrk';
 import { Collected, type Part, type Row, ratios } from '../report/rows';
 
 const LANES = 32;
@@ -36,6 +37,8 @@ export const httpPart: Part = {
       answers[path] = await (await fetch(`${replica.url}${path}`)).text();
     }
     const bare = await startBareServer(answers);
+    const byWrk = hasWrk();
+    if (!byWrk) say('there is no wrk (apt-get install wrk): its rows are left out');
     const results = new Collected();
     const sides = [new Side('bare', bare), new Side('ours', replica)];
     try {
@@ -50,11 +53,23 @@ export const httpPart: Part = {
             }
           }
         }
+        for (const kind of byWrk ? WRK_KINDS : []) {
+          for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
+            const result = side.runWrk(kind, `${kind}-${round + 1}`);
+            if (round < 0) continue;
+            for (const [measure, value] of Object.entries(result)) {
+              results.add(`${wrkNameOf(kind)} ${side.name} ${measure}`, value);
+            }
+          }
+        }
       }
     } finally {
       await Promise.all([replica.kill(), bare.stop()]);
     }
-    return WORKLOADS.flatMap(({ name }) => rowsOf(name, results));
+    return [
+      ...WORKLOADS.flatMap(({ name }) => rowsOf(name, results)),
+      ...(byWrk ? WRK_KINDS.flatMap((kind) => wrkRowsOf(wrkNameOf(kind), results)) : []),
+    ];
   },
 };
 
@@ -79,6 +94,26 @@ function rowsOf(name: string, results: Collected): Row[] {
     // On a busy machine the one to trust: others take the CPU from a process, but their work is not counted as its own.
     row(', ratio by CPU', 'of bare', ratios(of('bare', 'cpuMs'), of('ours', 'cpuMs'))),
     row(', p99', 'ms', of('ours', 'p99Ms')),
+  ];
+}
+
+const wrkNameOf = (kind: WrkKind): string => `by wrk: ${kind}`;
+
+function wrkRowsOf(name: string, results: Collected): Row[] {
+  const of = (side: string, measure: string): readonly number[] => results.of(`${name} ${side} ${measure}`);
+  const row = (what: string, unit: string, values: readonly number[], target?: Row['target']): Row => ({
+    part: 'http',
+    name: `${name}${what}`,
+    unit,
+    values,
+    ...(target && { target }),
+  });
+  return [
+    row('', 'requests/s', of('ours', 'perSecond')),
+    row(', bare node:http', 'requests/s', of('bare', 'perSecond')),
+    row(', ratio', 'of bare', ratios(of('ours', 'perSecond'), of('bare', 'perSecond')), { atLeast: 0.85 }),
+    row(', CPU', 'ms per 1,000', of('ours', 'cpuMs')),
+    row(', CPU ratio', 'times bare', ratios(of('ours', 'cpuMs'), of('bare', 'cpuMs')), { atMost: 1.4 }),
   ];
 }
 
@@ -124,6 +159,10 @@ class Side {
     readonly name: string,
     private readonly server: Target & { readonly pid: number },
   ) {}
+
+  runWrk(kind: WrkKind, run: string): ReturnType<typeof runWrk> {
+    return runWrk(kind, `${this.name}-${run}`, this.server);
+  }
 
   async run({ name, script }: Workload): Promise<Measured> {
     const lanes = await Lanes.open([this.server], LANES);

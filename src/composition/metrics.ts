@@ -1,10 +1,12 @@
 /** Registers everything that is read when Prometheus scrapes. */
 import type { Registry } from 'prom-client';
 import type { Bus } from '../bus/bus';
+import type { PrefixCache } from '../cache/prefix-cache';
 import type { Config } from '../config/config';
 import type { CausalContext } from '../core/causal-context';
 import type { History } from '../history/history';
 import { registerBusMetrics } from '../observability/bus-metrics';
+import { registerCacheMetrics } from '../observability/cache-metrics';
 import { registerHistoryMetrics } from '../observability/history-metrics';
 import { type Limit, registerLimitMetrics } from '../observability/limit-metrics';
 import { registerPeerMetrics } from '../observability/peer-metrics';
@@ -26,6 +28,8 @@ export interface MeasuredParts {
   readonly republisher: Republisher;
   readonly room: RepairRoom;
   readonly watchers: Watchers;
+  readonly cache: PrefixCache | undefined;
+  readonly nowUs: () => number;
   readonly limits: readonly Limit[];
 }
 
@@ -35,6 +39,7 @@ export function registerMetrics(registry: Registry, config: Config, parts: Measu
   registerProcessMetrics(registry, version, logDropped);
   registerViewMetrics(registry, replicator.loadStats);
   registerWatchMetrics(registry, watchers);
+  registerCacheMetrics(registry, parts.cache, parts.nowUs);
   registerLimitMetrics(registry, limits);
   registerBusMetrics(registry, bus, replicator, republisher);
   registerHistoryMetrics(registry, history);

@@ -40,6 +40,7 @@ export async function warmUp(dependencies: HttpDependencies, load: LoadConfig): 
       ...dependencies,
       accessTokens: undefined,
       replicator: sender.replicator,
+      cache: undefined,
       engines: sender.replicator.loadStats.engines,
       registry: new Registry(),
       logger: pino({ level: 'silent' }),

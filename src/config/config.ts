@@ -46,6 +46,12 @@ export interface LoadConfig {
   readonly maxEngines: number;
 }
 
+export interface CacheConfig {
+  readonly on: boolean;
+  readonly ttlMs: number;
+  readonly maxEntries: number;
+}
+
 export interface Config {
   readonly http: HttpConfig;
   readonly subjectPrefix: string;
@@ -55,6 +61,7 @@ export interface Config {
   readonly peers: PeersConfig;
   readonly readyTimeoutMs: number;
   readonly load: LoadConfig;
+  readonly cache: CacheConfig;
   readonly replayPolicy: 'reject' | 'accept';
   readonly auth: AuthConfig;
   /** Undefined: no second listener. */
@@ -92,6 +99,7 @@ export function parseConfig(env: Env, isReadable: (path: string) => boolean = ca
       10 * SECOND,
     ),
     load: readLoad(reader),
+    cache: readCache(reader),
     replayPolicy: reader.oneOf('METADATA_CENTER_REPLAY_POLICY', ['reject', 'accept'], 'reject'),
     auth: readAuth(reader),
     debug: readDebug(reader, http),
@@ -163,6 +171,14 @@ function readLoad(reader: EnvReader): LoadConfig {
     finishedRetentionMs: reader.durationMs('METADATA_CENTER_FINISHED_RETENTION', hours, MINUTE),
     maxInFlight: reader.integer('METADATA_CENTER_MAX_IN_FLIGHT', { min: 1, max: 10_000_000 }, 1_000_000),
     maxEngines: reader.integer('METADATA_CENTER_MAX_ENGINES', { min: 1, max: 1_000_000 }, 100_000),
+  };
+}
+
+function readCache(reader: EnvReader): CacheConfig {
+  return {
+    on: reader.oneOf('METADATA_CENTER_CACHE', ['on', 'off'], 'on') === 'on',
+    ttlMs: reader.durationMs('METADATA_CENTER_CACHE_TTL', { min: SECOND, max: 24 * HOUR }, 10 * MINUTE),
+    maxEntries: reader.integer('METADATA_CENTER_CACHE_MAX_ENTRIES', { min: 1, max: 100_000_000 }, 1_000_000),
   };
 }
 

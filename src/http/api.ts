@@ -5,6 +5,7 @@ import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import type { HttpDependencies } from './dependencies';
 import { Router } from './router';
+import { addCacheRoutes } from './routes/cache';
 import { addHealthRoutes } from './routes/health';
 import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
@@ -27,6 +28,7 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   const router = new Router(app, answers, accessTokens, turn);
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(router, dependencies);
+  addCacheRoutes(router, dependencies.cache);
   addWatchRoutes(router, answers, dependencies.watchers);
   addHealthRoutes(router, answers, dependencies);
   addMetricsRoute(router, answers, dependencies);

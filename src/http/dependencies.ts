@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { MessageClasses } from './api-request';
 import type { Registry } from 'prom-client';
+import type { PrefixCache } from '../cache/prefix-cache';
 import type { EngineTable } from '../core/engine-table';
 import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
@@ -26,6 +27,8 @@ export interface HttpDependencies {
   readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'whenPublished'>;
   readonly engines: Pick<EngineTable, 'rowsJson' | 'clustersJson'>;
   readonly replica: ReplicaDependencies;
+  /** Undefined: switched off. */
+  readonly cache: PrefixCache | undefined;
   readonly watchers: Watchers;
   readonly replayPolicy: ReplayPolicy;
   readonly readiness: () => Readiness;

@@ -18,3 +18,12 @@ export function loadWildcard(prefix: string): string {
 export function heartbeatSubject(prefix: string): string {
   return `${prefix}.replica.heartbeat`;
 }
+
+/** The prefix cache has subjects of its own. */
+export function cacheSubjects(prefix: string): { save: string; clear: string } {
+  return { save: `${prefix}.cache.save`, clear: `${prefix}.cache.clear` };
+}
+
+export function cacheWildcard(prefix: string): string {
+  return `${prefix}.cache.*`;
+}

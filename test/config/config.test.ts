@@ -47,6 +47,7 @@ describe('the configuration', () => {
         maxInFlight: 1_000_000,
         maxEngines: 100_000,
       },
+      cache: { on: true, ttlMs: 600_000, maxEntries: 1_000_000 },
       replayPolicy: 'reject',
       auth: { tokens: [], tokensFile: undefined, peerToken: undefined },
       debug: undefined,

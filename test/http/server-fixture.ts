@@ -98,7 +98,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
           throw new Error('not under test');
         },
         snapshot: () => [],
+        cache: () => [],
       },
+      cache: undefined,
       watchers,
       replayPolicy: 'reject',
       readiness: options.readiness ?? (() => ({ ready: true, reason: readyBody.reason, body: readyBody })),

@@ -1,0 +1,370 @@
+/**
+ * Which engine's cache holds which prefixes: a flat set of (cluster, hash, engine), each with the newest time at which it was saved.
+ * A hash stands for the whole prefix up to its chunk, so there is no tree.
+ *
+ * A function of the set of events, and advisory (I15). An entry counts while it is newer than the newest clear of its engine, than the
+ * time to live, and than the horizon, which rises where there would be more entries than allowed. What no longer counts is taken out
+ * later, in passing: columns of numbers, no object and no list of ages per entry. Pure: time is an argument, microseconds.
+ */
+import { addressOf } from '../core/engine-stats';
+import { float64Column, int32Column } from '../core/hashed-slots';
+import { halfSipHash, type HashKey } from './half-sip-hash';
+import type { PrefixHashes } from './prefix-hashes';
+import { Recency } from './recency';
+
+export interface CacheOptions {
+  /** How long a saved prefix counts. */
+  readonly ttlUs: number;
+  /** How far ahead of now an event may be. */
+  readonly aheadUs: number;
+  readonly maxEntries: number;
+  /** Of engines, each in its cluster, and of remembered clears. */
+  readonly maxHolders: number;
+  /** Drawn by chance, once. */
+  readonly key: HashKey;
+}
+
+/** Anything but `applied` has changed nothing. `full`: too many engines. */
+export type CacheOutcome = 'applied' | 'expired' | 'ahead' | 'full';
+
+export interface CacheLocation {
+  readonly ip: string;
+  /** Leading chunks of the prompt that the engine holds. */
+  readonly length: number;
+}
+
+/** An engine in a cluster. */
+export interface Holder {
+  readonly number: number;
+  readonly cluster: string;
+  readonly clusterNumber: number;
+  readonly ip: string;
+  readonly address: number;
+  clearedUs: number;
+  entries: number;
+}
+
+export interface CacheEntry {
+  readonly holder: Holder;
+  readonly hi: number;
+  readonly lo: number;
+  readonly timeUs: number;
+}
+
+/** Engines remembered for one prefix: the newest. */
+export const MAX_ENGINES_PER_HASH = 64;
+const NONE = -1;
+/** Places for entries that have gone and were not taken out yet, as a share of those that count. */
+const SLACK = 1 / 8;
+const LOOKED_AT_PER_ENTRY = 4;
+
+export class CacheIndex {
+  private readonly recency: Recency;
+  private readonly hi = int32Column();
+  private readonly lo = int32Column();
+  /** Of the entry's holder; NONE where the place is free. */
+  private readonly owner = int32Column();
+  private readonly time = float64Column();
+  /** The next entry in the same place of the table, or the next free one. */
+  private readonly next = int32Column();
+  private readonly heads: Int32Array;
+  private readonly mask: number;
+  private readonly places: number;
+  private placesUsed = 0;
+  private firstFree = NONE;
+  private hand = 0;
+  private readonly holders = new Map<string, Map<string, Holder>>();
+  private readonly byNumber: (Holder | undefined)[] = [];
+  private readonly freeNumbers: number[] = [];
+  private readonly clusterNumbers = new Map<string, number>();
+  private lastClusterNumber = 0;
+  private holderCount = 0;
+  /** Clears of an engine in every cluster. */
+  private readonly clears = new Map<string, number>();
+  private latestNowUs = 0;
+
+  constructor(readonly options: CacheOptions) {
+    this.recency = new Recency(options.ttlUs + options.aheadUs, options.maxEntries);
+    this.places = Math.ceil(options.maxEntries * (1 + SLACK)) + MAX_ENGINES_PER_HASH;
+    this.mask = 2 ** Math.ceil(Math.log2(options.maxEntries + 1)) - 1;
+    this.heads = new Int32Array(this.mask + 1).fill(NONE);
+  }
+
+  /** Entries that count, but for those that were cleared a moment ago. */
+  get size(): number {
+    return this.recency.size;
+  }
+
+  /** Entries that left since there were too many. */
+  get evicted(): number {
+    return this.recency.evicted;
+  }
+
+  /** What is at or before it has gone, microseconds since 1970. */
+  get horizonUs(): number {
+    return this.recency.horizonUs;
+  }
+
+  save(cluster: string, ip: string, hashes: PrefixHashes, timeUs: number, nowUs: number): CacheOutcome {
+    const now = this.advance(nowUs);
+    const refused = this.refuse(timeUs, now);
+    if (refused) return refused;
+    if (this.recency.isGone(timeUs)) return 'applied';
+    const holder = this.holderOf(cluster, ip);
+    if (!holder) return 'full';
+    if (timeUs <= this.clearedUs(holder)) return 'applied';
+    for (let at = 0; at < hashes.length; at += 2) this.raise(holder, hashes[at]!, hashes[at + 1]!, timeUs);
+    return 'applied';
+  }
+
+  /** What was saved for the engine until then is gone: in one cluster, or in every one. */
+  clear(cluster: string | undefined, ip: string, timeUs: number, nowUs: number): CacheOutcome {
+    const now = this.advance(nowUs);
+    const refused = this.refuse(timeUs, now);
+    if (refused) return refused;
+    if (cluster === undefined) {
+      if (!this.clears.has(ip) && this.clears.size >= this.options.maxHolders) return 'full';
+      this.clears.set(ip, Math.max(timeUs, this.clears.get(ip) ?? 0));
+      return 'applied';
+    }
+    const holder = this.holderOf(cluster, ip);
+    if (!holder) return 'full';
+    holder.clearedUs = Math.max(holder.clearedUs, timeUs);
+    return 'applied';
+  }
+
+  /** Of the hashes those that the engine does not hold, or not younger than `ageUs`. */
+  notFresh(cluster: string, ip: string, hashes: PrefixHashes, ageUs: number, nowUs: number): PrefixHashes {
+    const now = this.advance(nowUs);
+    const holder = this.holders.get(cluster)?.get(ip);
+    if (!holder) return hashes;
+    const kept: number[] = [];
+    for (let at = 0; at < hashes.length; at += 2) {
+      const [hi, lo] = [hashes[at]!, hashes[at + 1]!];
+      const entry = this.find(holder, hi, lo);
+      const fresh = entry !== NONE && this.counts(entry, holder, now) && this.time.get(entry) + ageUs > now;
+      if (!fresh) kept.push(hi, lo);
+    }
+    return kept.length === hashes.length ? hashes : Int32Array.from(kept);
+  }
+
+  /**
+   * The engines that hold a leading part of the prompt, longest first, then by ascending address, `most` of them: an engine holds
+   * as many leading chunks as the last of its hashes that it has says.
+   */
+  locations(cluster: string, hashes: PrefixHashes, most: number, nowUs: number): CacheLocation[] {
+    const now = this.advance(nowUs);
+    const clusterNumber = this.clusterNumbers.get(cluster);
+    if (clusterNumber === undefined) return [];
+    const found: { readonly holder: Holder; readonly length: number }[] = [];
+    const seen = new Set<number>();
+    for (let at = hashes.length - 2; at >= 0 && found.length < most; at -= 2) {
+      const hi = hashes[at]!;
+      const lo = hashes[at + 1]!;
+      const from = found.length;
+      let entry: number = this.heads[this.placeOf(clusterNumber, hi, lo)]!;
+      for (; entry !== NONE; entry = this.next.get(entry)) {
+        if (this.hi.get(entry) !== hi || this.lo.get(entry) !== lo) continue;
+        const holder: Holder = this.byNumber[this.owner.get(entry)]!;
+        if (holder.clusterNumber !== clusterNumber || seen.has(holder.number)) continue;
+        if (!this.counts(entry, holder, now)) continue;
+        seen.add(holder.number);
+        found.push({ holder, length: at / 2 + 1 });
+      }
+      if (found.length > from + 1) {
+        found.push(...found.splice(from).sort((a, b) => a.holder.address - b.holder.address));
+      }
+    }
+    return found.slice(0, most).map(({ holder, length }) => ({ ip: holder.ip, length }));
+  }
+
+  /** Takes out some of what no longer counts; bounded. */
+  sweep(nowUs: number, limit: number): void {
+    const now = this.advance(nowUs);
+    for (let looked = 0; looked < limit && this.placesUsed > 0; looked++) this.sweepOne(now);
+    if (this.hand === 0) this.forgetClears(now);
+  }
+
+  /** The clears and entries that count, for a replica that joins; may go on while the index changes. */
+  *clearsAndEntries(
+    nowUs: () => number,
+  ): Generator<CacheEntry | { cluster: string | undefined; ip: string; clearedUs: number }> {
+    for (const [ip, clearedUs] of this.clears) yield { cluster: undefined, ip, clearedUs };
+    for (const holder of this.byNumber) {
+      if (holder && holder.clearedUs > 0)
+        yield { cluster: holder.cluster, ip: holder.ip, clearedUs: holder.clearedUs };
+    }
+    for (let entry = 0; entry < this.placesUsed; entry++) {
+      const holder = this.owner.get(entry) === NONE ? undefined : this.byNumber[this.owner.get(entry)];
+      if (!holder || !this.counts(entry, holder, this.advance(nowUs()))) continue;
+      yield { holder, hi: this.hi.get(entry), lo: this.lo.get(entry), timeUs: this.time.get(entry) };
+    }
+  }
+
+  private refuse(timeUs: number, now: number): 'expired' | 'ahead' | undefined {
+    if (timeUs + this.options.ttlUs <= now) return 'expired';
+    return timeUs > now + this.options.aheadUs ? 'ahead' : undefined;
+  }
+
+  private advance(nowUs: number): number {
+    if (nowUs > this.latestNowUs) {
+      this.latestNowUs = nowUs;
+      this.recency.expire(nowUs - this.options.ttlUs);
+    }
+    return this.latestNowUs;
+  }
+
+  private clearedUs(holder: Holder): number {
+    return Math.max(holder.clearedUs, this.clears.get(holder.ip) ?? 0);
+  }
+
+  private counts(entry: number, holder: Holder, now: number): boolean {
+    const timeUs = this.time.get(entry);
+    return (
+      timeUs + this.options.ttlUs > now && !this.recency.isGone(timeUs) && timeUs > this.clearedUs(holder)
+    );
+  }
+
+  private placeOf(clusterNumber: number, hi: number, lo: number): number {
+    return halfSipHash(this.options.key, clusterNumber, hi, lo) & this.mask;
+  }
+
+  private find(holder: Holder, hi: number, lo: number): number {
+    let entry = this.heads[this.placeOf(holder.clusterNumber, hi, lo)]!;
+    while (
+      entry !== NONE &&
+      !(this.owner.get(entry) === holder.number && this.hi.get(entry) === hi && this.lo.get(entry) === lo)
+    ) {
+      entry = this.next.get(entry);
+    }
+    return entry;
+  }
+
+  private raise(holder: Holder, hi: number, lo: number, timeUs: number): void {
+    const place = this.placeOf(holder.clusterNumber, hi, lo);
+    let others = 0;
+    let oldest = NONE;
+    for (let entry = this.heads[place]!; entry !== NONE; entry = this.next.get(entry)) {
+      if (this.hi.get(entry) !== hi || this.lo.get(entry) !== lo) continue;
+      const owner = this.byNumber[this.owner.get(entry)]!;
+      if (owner === holder) {
+        this.raiseTime(entry, timeUs);
+        return;
+      }
+      if (owner.clusterNumber !== holder.clusterNumber || !this.counts(entry, owner, this.latestNowUs))
+        continue;
+      others++;
+      if (oldest === NONE || this.isOlder(entry, oldest)) oldest = entry;
+    }
+    if (others >= MAX_ENGINES_PER_HASH) {
+      const loser = this.byNumber[this.owner.get(oldest)]!;
+      const oldestUs = this.time.get(oldest);
+      if (timeUs < oldestUs || (timeUs === oldestUs && holder.address > loser.address)) return;
+      this.takeOut(oldest);
+    }
+    // Before the horizon may rise over it.
+    if (this.recency.isGone(timeUs)) return;
+    this.put(holder, place, hi, lo, timeUs);
+  }
+
+  /** By time; of equals the one of the higher address, alike everywhere. */
+  private isOlder(entry: number, other: number): boolean {
+    const difference = this.time.get(entry) - this.time.get(other);
+    if (difference !== 0) return difference < 0;
+    return this.byNumber[this.owner.get(entry)]!.address > this.byNumber[this.owner.get(other)]!.address;
+  }
+
+  private raiseTime(entry: number, timeUs: number): void {
+    const before = this.time.get(entry);
+    if (timeUs <= before || this.recency.isGone(timeUs)) return;
+    this.time.set(entry, timeUs);
+    if (!this.recency.isGone(before)) this.recency.remove(before);
+    this.recency.add(timeUs);
+  }
+
+  private put(holder: Holder, place: number, hi: number, lo: number, timeUs: number): void {
+    for (let i = 0; i < LOOKED_AT_PER_ENTRY; i++) this.sweepOne(this.latestNowUs);
+    const entry = this.freePlace();
+    for (const column of [this.hi, this.lo, this.owner, this.next]) column.ensure(entry);
+    this.time.ensure(entry);
+    this.hi.set(entry, hi);
+    this.lo.set(entry, lo);
+    this.owner.set(entry, holder.number);
+    this.time.set(entry, timeUs);
+    this.next.set(entry, this.heads[place]!);
+    this.heads[place] = entry;
+    holder.entries++;
+    this.recency.add(timeUs);
+  }
+
+  private freePlace(): number {
+    // At most `maxEntries` count, so one in nine places has gone or is free.
+    while (this.firstFree === NONE && this.placesUsed >= this.places) this.sweepOne(this.latestNowUs);
+    if (this.firstFree === NONE) return this.placesUsed++;
+    const entry = this.firstFree;
+    this.firstFree = this.next.get(entry);
+    return entry;
+  }
+
+  private sweepOne(now: number): void {
+    if (this.placesUsed === 0) return;
+    this.hand = (this.hand + 1) % this.placesUsed;
+    const number = this.owner.get(this.hand);
+    if (number === NONE) return;
+    if (!this.counts(this.hand, this.byNumber[number]!, now)) this.takeOut(this.hand);
+  }
+
+  private takeOut(entry: number): void {
+    const holder = this.byNumber[this.owner.get(entry)]!;
+    const timeUs = this.time.get(entry);
+    if (!this.recency.isGone(timeUs)) this.recency.remove(timeUs);
+    const place = this.placeOf(holder.clusterNumber, this.hi.get(entry), this.lo.get(entry));
+    let before = NONE;
+    for (let at = this.heads[place]!; at !== entry; at = this.next.get(at)) before = at;
+    if (before === NONE) this.heads[place] = this.next.get(entry);
+    else this.next.set(before, this.next.get(entry));
+    this.owner.set(entry, NONE);
+    this.next.set(entry, this.firstFree);
+    this.firstFree = entry;
+    if (--holder.entries === 0) this.forgetIfIdle(holder);
+  }
+
+  private holderOf(cluster: string, ip: string): Holder | undefined {
+    const known = this.holders.get(cluster)?.get(ip);
+    if (known) return known;
+    if (this.holderCount >= this.options.maxHolders) return undefined;
+    let ofCluster = this.holders.get(cluster);
+    if (!ofCluster) {
+      this.holders.set(cluster, (ofCluster = new Map()));
+      // Never used again for another cluster while entries of it may be left.
+      this.clusterNumbers.set(cluster, (this.lastClusterNumber = (this.lastClusterNumber + 1) | 0));
+    }
+    const number = this.freeNumbers.pop() ?? this.byNumber.length;
+    const clusterNumber = this.clusterNumbers.get(cluster)!;
+    const holder = { number, cluster, clusterNumber, ip, address: addressOf(ip), clearedUs: 0, entries: 0 };
+    ofCluster.set(ip, holder);
+    this.byNumber[number] = holder;
+    this.holderCount++;
+    return holder;
+  }
+
+  private forgetIfIdle(holder: Holder): void {
+    if (holder.entries > 0 || holder.clearedUs + this.options.ttlUs > this.latestNowUs) return;
+    const ofCluster = this.holders.get(holder.cluster)!;
+    ofCluster.delete(holder.ip);
+    if (ofCluster.size === 0) {
+      this.holders.delete(holder.cluster);
+      this.clusterNumbers.delete(holder.cluster);
+    }
+    this.byNumber[holder.number] = undefined;
+    this.freeNumbers.push(holder.number);
+    this.holderCount--;
+  }
+
+  /** A clear matters as long as what it clears could be saved late. */
+  private forgetClears(now: number): void {
+    for (const [ip, clearedUs] of this.clears)
+      if (clearedUs + this.options.ttlUs <= now) this.clears.delete(ip);
+    for (const holder of this.byNumber) if (holder) this.forgetIfIdle(holder);
+  }
+}
