@@ -15,6 +15,7 @@ import {
 import type { PrefixCache } from './cache/prefix-cache';
 import { CacheJoin } from './composition/cache-join';
 import { createEventBus, payloadProblem } from './composition/event-bus';
+import { newFingerprinting } from './composition/fingerprinting';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
 import { createPrefixCache } from './composition/prefix-cache';
@@ -93,7 +94,7 @@ export class App {
     const transport = createPeerTransport(config.peers, files);
 
     // The view, and which events it shows.
-    const stats = new LoadStats(loadStatsOptions(load));
+    const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
     const context = new CausalContext(contextOptions(stats.options));
     const expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
 

@@ -20,6 +20,7 @@ import { Replicator } from '../replication/replicator';
 import { Republisher } from '../replication/republisher';
 import { AccessTokens } from '../security/access-tokens';
 import { loadWildcard } from '../wire/subjects';
+import { newFingerprinting } from './fingerprinting';
 
 const LOOPBACK = '127.0.0.1';
 const AT_MOST_MS = 500;
@@ -70,7 +71,7 @@ export async function warmUp(dependencies: HttpDependencies): Promise<void> {
 }
 
 function scratchReplicator(origin: string, hub: InProcessHub) {
-  const loadStats = new LoadStats(loadStatsOptions(LOAD));
+  const loadStats = new LoadStats(loadStatsOptions(LOAD, newFingerprinting()));
   const bus = new InProcessBus(hub, () => undefined);
   const replicator = new Replicator({
     loadStats,

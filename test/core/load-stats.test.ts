@@ -4,11 +4,12 @@ import type { LoadStats } from '../../src/core/load-stats';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { snapshotLines } from '../../src/core/snapshot';
 import { CausalContext } from '../../src/core/causal-context';
-import { RequestHash } from '../../src/core/request-hash';
+import { Fingerprint } from '../../src/core/fingerprint';
 import type { Step } from './histories';
 import {
   E,
   R,
+  ROOMY,
   SECOND,
   deliveriesOf,
   endOf,
@@ -60,7 +61,7 @@ function digestsOf(view: LoadStats, nowUs: number): unknown {
 
 /** A view's state, put into another one as a snapshot is. */
 function mergeInto(target: LoadStats, source: LoadStats, nowUs: number): void {
-  const options = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 };
+  const options = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10, maxIntervalsInAll: 1000 };
   const merge = new SnapshotMerge(target, options, { replica: 'target', deployment: 'd', speaks: 1 });
   for (const line of snapshotLines(source, new CausalContext(options), {
     replica: 'source',
@@ -263,10 +264,10 @@ describe('LoadStats', () => {
           b.expire(now, Infinity);
           a.expire(now, Infinity);
           expect(digestsOf(b, now)).toEqual(digestsOf(a, now));
-          const { hi, lo } = new RequestHash().of('one more');
+          const id = new Fingerprint(ROOMY.fingerprinting).of('one more');
           const change = steps.length % 3;
-          if (change === 0) b.mergeDelete(hi, lo, now, now);
-          else if (change === 1) b.mergePromptDelete(hi, lo, now, now);
+          if (change === 0) b.mergeDelete(id, now, now);
+          else if (change === 1) b.mergePromptDelete(id, now, now);
           else {
             const place = { origin: 'o1', cluster: 'm1', ip: '10.0.0.1' };
             b.mergeAdd('one more', { ...place, timeUs: now, promptLength: 1, timestampNs: undefined }, now);

@@ -70,7 +70,7 @@ describe('SeqSet', () => {
 });
 
 describe('CausalContext', () => {
-  const options = { forgetAfterUs: 1000, maxOrigins: 3, maxIntervals: 4 };
+  const options = { forgetAfterUs: 1000, maxOrigins: 3, maxIntervals: 4, maxIntervalsInAll: 1000 };
   const WIDE = { ...options, maxIntervals: 100, maxOrigins: 10 };
   const event = fc.record({ origin: fc.constantFrom('a', 'b', 'c'), seq });
   const seen = fc.array(event, { maxLength: 30 });

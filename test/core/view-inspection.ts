@@ -2,12 +2,18 @@
  * Looks into a view for tests: its whole state as plain data, and a recount of everything that it keeps in step by
  * differences (sums, counts, digests) from that state.
  */
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import type { Add } from '../../src/core/in-flight';
 import type { LoadStats } from '../../src/core/load-stats';
 import type { DeletionTimes } from '../../src/core/deletion-times';
-import { RequestHash, mix32 } from '../../src/core/request-hash';
-import { ADD_ITEM, DELETE_ITEM, PROMPT_DELETE_ITEM, StateDigest } from '../../src/core/state-digest';
-import { equal, same } from '../support/same';
+import { Fingerprint } from '../../src/core/fingerprint';
+import {
+  ADD_ITEM,
+  DELETE_ITEM,
+  DigestedName,
+  PROMPT_DELETE_ITEM,
+  StateDigest,
+} from '../../src/core/state-digest';
 import type { NaiveRow } from './naive-view';
 import { compareText } from './naive-view';
 
@@ -43,12 +49,14 @@ export function expectRows(rows: readonly ListedRow[], recount: readonly NaiveRo
     const updatedUs = Math.min(Math.max(row?.updatedUs ?? 0, updatedLowUs), updatedHighUs);
     expected.push({ cluster, ip, queued, prompt, updatedUs });
   }
-  equal(rows, expected);
+  expect(rows).toEqual(expected);
 }
 
+const FINGERPRINTING = newFingerprinting();
+type Words = readonly [number, number, number, number];
+
 interface HeldAdd {
-  readonly hi: number;
-  readonly lo: number;
+  readonly words: Words;
   readonly add: Add;
   readonly first: boolean;
 }
@@ -56,29 +64,34 @@ interface HeldAdd {
 export function heldAdds(view: LoadStats): HeldAdd[] {
   const held: HeldAdd[] = [];
   const { inFlight } = view;
+  const id = new Fingerprint(view.options.fingerprinting);
   for (let slot = 0; slot < inFlight.slotLimit; slot++) {
     const first = inFlight.firstOf(slot);
     for (let add = first; add; add = add.next) {
-      held.push({ hi: inFlight.hiOf(slot), lo: inFlight.loOf(slot), add, first: add === first });
+      held.push({ words: wordsOf(inFlight.idOf(slot, id)), add, first: add === first });
     }
   }
   return held;
 }
 
 export interface HeldDeletion {
-  readonly hi: number;
-  readonly lo: number;
+  readonly words: Words;
   readonly timeUs: number;
   readonly waiting: boolean;
   readonly rows: readonly number[];
 }
 
+function wordsOf({ w0, w1, w2, w3 }: Fingerprint): Words {
+  return [w0, w1, w2, w3];
+}
+
 export function heldDeletions(of: DeletionTimes): HeldDeletion[] {
+  const id = new Fingerprint(FINGERPRINTING);
   const held: HeldDeletion[] = [];
   for (let slot = 0; slot < of.slotLimit; slot++) {
     if (!of.isUsed(slot)) continue;
-    const [hi, lo, timeUs] = [of.hiOf(slot), of.loOf(slot), of.timeOf(slot)];
-    held.push({ hi, lo, timeUs, waiting: of.isWaiting(slot), rows: of.rowsOf(slot) });
+    const words = wordsOf(of.idOf(slot, id));
+    held.push({ words, timeUs: of.timeOf(slot), waiting: of.isWaiting(slot), rows: of.rowsOf(slot) });
   }
   return held;
 }
@@ -86,10 +99,10 @@ export function heldDeletions(of: DeletionTimes): HeldDeletion[] {
 /** Everything that the view holds, as comparable plain data. */
 export function stateOf(view: LoadStats): unknown {
   return {
-    adds: heldAdds(view).map(({ hi, lo, add, first }) => {
+    adds: heldAdds(view).map(({ words, add, first }) => {
       const { requestId, timeUs, promptLength, timestampNs, countedPrompt } = add;
       const { cluster, ip } = add.row;
-      const place = [hi, lo, first, add.origin.name, cluster, ip];
+      const place = [...words, first, add.origin.name, cluster, ip];
       return [...place, requestId, timeUs, promptLength, String(timestampNs), countedPrompt];
     }),
     deletes: heldDeletions(view.deletes),
@@ -107,61 +120,52 @@ export function stateOf(view: LoadStats): unknown {
 /** Recounts what the view keeps in step by differences. */
 export function expectConsistent(view: LoadStats): void {
   const adds = heldAdds(view);
-  same(view.inFlight.size, adds.filter(({ first }) => first).length);
+  expect(view.inFlight.size).toBe(adds.filter(({ first }) => first).length);
   for (const of of [view.deletes, view.promptDeletes]) {
     const held = heldDeletions(of);
-    same(of.size, held.length);
-    same(of.waiting, held.filter(({ waiting }) => waiting).length);
+    expect(of.size).toBe(held.length);
+    expect(of.waiting).toBe(held.filter(({ waiting }) => waiting).length);
   }
   const rows = [...view.engines.all()];
-  same(view.engines.size, rows.length);
+  expect(view.engines.size).toBe(rows.length);
   for (const row of rows) {
     const onRow = adds.filter(({ add }) => add.row === row);
     const counted = onRow.filter(({ first }) => first);
-    same(row.liveAdds, onRow.length);
-    same(row.queuedRequests, counted.length);
-    same(
-      row.promptLength,
-      counted.reduce((sum, { add }) => sum + add.countedPrompt, 0),
-    );
-    same(view.engines.find(row.cluster, row.ip), row);
-    same(view.engines.byNumberOf(row.number), row);
+    expect(row.liveAdds).toBe(onRow.length);
+    expect(row.queuedRequests).toBe(counted.length);
+    expect(row.promptLength).toBe(counted.reduce((sum, { add }) => sum + add.countedPrompt, 0));
+    expect(view.engines.find(row.cluster, row.ip)).toBe(row);
+    expect(view.engines.byNumberOf(row.number)).toBe(row);
   }
-  for (const { add } of adds) same(rows.includes(add.row), true);
-  const known = new Set(rows.map((row) => row.number));
+  for (const { add } of adds) expect(rows).toContain(add.row);
   for (const { rows: numbers } of heldDeletions(view.deletes)) {
-    for (const number of numbers) same(known.has(number), true);
+    for (const number of numbers) expect(rows.map((row) => row.number)).toContain(number);
   }
   for (const model of view.engines.clusters) {
     const addresses = model.rows.map((row) => row.address);
-    equal(
-      addresses,
-      [...addresses].sort((a, b) => a - b),
-    );
-    same(
-      model.rows.every((row) => row.listed),
-      true,
-    );
-    same([...model.engines.values()].filter((row) => row.listed).length, model.rows.length);
+    expect(addresses).toEqual([...addresses].sort((a, b) => a - b));
+    expect(model.rows.every((row) => row.listed)).toBe(true);
+    expect([...model.engines.values()].filter((row) => row.listed)).toHaveLength(model.rows.length);
   }
   const recounted = recountedDigests(view);
-  equal(sortedDigest(view.addDigest), sortedDigest(recounted.adds));
-  equal(sortedDigest(view.deletionDigest), sortedDigest(recounted.deletions));
+  expect(sortedDigest(view.addDigest)).toEqual(sortedDigest(recounted.adds));
+  expect(sortedDigest(view.deletionDigest)).toEqual(sortedDigest(recounted.deletions));
 }
 
 /** The digests of the state that the view holds, built anew. */
 function recountedDigests(view: LoadStats): { adds: StateDigest; deletions: StateDigest } {
   const [adds, deletions] = [new StateDigest(), new StateDigest()];
-  for (const { hi, lo, add } of heldAdds(view)) {
-    const originHash = new RequestHash().of(add.origin.name).lo;
-    const content = mix32(originHash ^ add.row.hash ^ Math.imul(add.promptLength, 0x9e3779b1));
-    adds.change(hi, lo, ADD_ITEM, add.timeUs, content, 1);
+  const id = new Fingerprint(view.options.fingerprinting);
+  for (const { words, add } of heldAdds(view)) {
+    const origin = { digested: new DigestedName(id.of(add.origin.name)) };
+    const row = { digested: new DigestedName(id.of(`${add.row.ip} ${add.row.cluster}`)) };
+    adds.add(id.set(...words), ADD_ITEM, add.timeUs, { origin, row, promptLength: add.promptLength });
   }
-  for (const { hi, lo, timeUs } of heldDeletions(view.deletes)) {
-    deletions.change(hi, lo, DELETE_ITEM, timeUs, 0, 1);
+  for (const { words, timeUs } of heldDeletions(view.deletes)) {
+    deletions.add(id.set(...words), DELETE_ITEM, timeUs);
   }
-  for (const { hi, lo, timeUs } of heldDeletions(view.promptDeletes)) {
-    deletions.change(hi, lo, PROMPT_DELETE_ITEM, timeUs, 0, 1);
+  for (const { words, timeUs } of heldDeletions(view.promptDeletes)) {
+    deletions.add(id.set(...words), PROMPT_DELETE_ITEM, timeUs);
   }
   return { adds, deletions };
 }
