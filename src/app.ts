@@ -13,6 +13,7 @@ import {
   createPeerTransport,
 } from './composition/access';
 import type { PrefixCache } from './cache/prefix-cache';
+import { CacheJoin } from './composition/cache-join';
 import { createEventBus, payloadProblem } from './composition/event-bus';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
@@ -57,6 +58,8 @@ export interface AppIdentity {
   readonly logger: Logger;
   /** How many lines of the log could not be written. */
   readonly logDropped: () => number;
+  /** Whether the process is new, so that what the first caller needs is still to be compiled. */
+  readonly warmsUp: boolean;
 }
 
 export class App {
@@ -77,7 +80,7 @@ export class App {
 
   constructor(
     private readonly config: Config,
-    { origin, version, logger, logDropped }: AppIdentity,
+    { origin, version, logger, logDropped, warmsUp }: AppIdentity,
   ) {
     this.logger = logger;
     const { nowUs } = this;
@@ -142,6 +145,7 @@ export class App {
     const { repair } = room;
     const report = new SelfReport({ stats, context, bus, history, nowUs, repair });
     this.report = report;
+    report.warming = warmsUp;
     const answering = new Answering({
       self,
       version,
@@ -151,6 +155,7 @@ export class App {
       history: () => report.history(),
       ready: () => report.ready,
       missing: () => repair.missing,
+      cache: this.cache?.index,
       nowUs,
     });
     const readiness = () => report.readiness();
@@ -171,6 +176,7 @@ export class App {
       replica: {
         status: (query) => answering.status(query),
         snapshot: (query) => answering.snapshot(query),
+        cache: (query) => answering.cache(query),
       },
       cache: this.cache,
       watchers,
@@ -207,14 +213,26 @@ export class App {
       ...(room.discovery ? [room.discovery] : []),
       room.runner,
       expiry,
-      ...(this.cache ? [this.cache] : []),
+      ...(this.cache
+        ? [
+            this.cache,
+            new CacheJoin({
+              index: this.cache.index,
+              client: room.client,
+              isReady: () => report.ready,
+              peerStates: () => repair.peerStates,
+              nowUs,
+              logger,
+            }),
+          ]
+        : []),
       limitWatch,
       this.streams.recentSums,
       ...(debug ? [listening(debug, config.debug)] : []),
       {
         start: async () => {
           this.port = await http.listen(config.http.host, config.http.port);
-          void warmUp(httpDependencies, load).then(() => (report.warm = true));
+          if (warmsUp) void warmUp(httpDependencies).then(() => (report.warming = false));
         },
         stop: async () => {
           report.stopping = true;

@@ -27,6 +27,7 @@ export interface RepairRoom {
   readonly discovery: DnsDiscovery | undefined;
   readonly repair: Repair;
   readonly runner: RepairRunner;
+  readonly client: PeerClient;
 }
 
 export interface RepairSurroundings {
@@ -75,5 +76,5 @@ export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSu
     contextOptions: ofPeers,
   });
   const discovery = createDiscovery(peers, (addresses) => runner.setPeers(addresses), logger);
-  return { discovery, repair, runner };
+  return { discovery, repair, runner, client };
 }

@@ -36,7 +36,13 @@ export class Answers {
   }
 
   /** An answer outside the envelope, for readers that expect a format of their own. */
-  text(req: ApiRequest, res: ServerResponse, contentType: string, body: string, headers = NO_HEADERS): void {
+  text(
+    req: ApiRequest,
+    res: ServerResponse,
+    contentType: string,
+    body: string | Buffer,
+    headers = NO_HEADERS,
+  ): void {
     this.send(req, res, 200, contentType, body, this.traceIdOf(req), headers);
   }
 
@@ -88,12 +94,12 @@ export class Answers {
     res: ServerResponse,
     status: number,
     contentType: string,
-    body: string,
+    body: string | Buffer,
     traceId: string,
     extraHeaders: Headers,
     reason?: string,
   ): void {
-    const bytes = Buffer.byteLength(body);
+    const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     const headers = [
       'Content-Type',
       contentType,

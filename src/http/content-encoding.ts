@@ -35,3 +35,8 @@ export function contentOf(req: IncomingMessage, body: Buffer, maxBytes: number):
 function hasZlibHeader(body: Buffer): boolean {
   return body.length >= 2 && (body[0]! & 0x0f) === 8 && body.readUInt16BE(0) % 31 === 0;
 }
+
+/** Whether the caller takes an answer in gzip. */
+export function acceptsGzip({ headers }: IncomingMessage): boolean {
+  return /\bgzip\b/.test(headers['accept-encoding']?.toString() ?? '');
+}

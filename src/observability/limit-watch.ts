@@ -48,8 +48,9 @@ export class LimitWatch {
     );
   }
 
-  /** Whether one of them keeps reports or events out. */
+  /** Whether one of them keeps reports or events out, as of now. */
   get degrades(): boolean {
+    this.look();
     return [...this.reachedSince.keys()].some(({ refusesReaders }) => !refusesReaders);
   }
 

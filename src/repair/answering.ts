@@ -2,6 +2,8 @@
  * What a replica shows to its peers, in the level that the asker speaks: its status and its state. Only to replicas of its
  * own deployment; asking changes nothing here.
  */
+import type { CacheIndex } from '../cache/cache-index';
+import { cacheLines } from '../cache/cache-transfer';
 import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import { snapshotLines } from '../core/snapshot';
@@ -17,6 +19,8 @@ export interface AnsweringParts {
   readonly history: () => object;
   readonly ready: () => boolean;
   readonly missing: () => number;
+  /** Undefined: switched off. */
+  readonly cache: CacheIndex | undefined;
   readonly nowUs: () => number;
 }
 
@@ -45,6 +49,13 @@ export class Answering {
       levels: context.levels,
       ...(window && { digests: digestsJson(digestsOf(stats, window)) }),
     };
+  }
+
+  /** The lines of the prefix cache; throws at once, as `status` does. None where it is switched off. */
+  cache(query: URLSearchParams): Iterable<string> {
+    const { self, cache, nowUs } = this.parts;
+    levelFor(query, self);
+    return cache ? cacheLines(cache, nowUs) : [];
   }
 
   /** The lines of a snapshot; throws at once, as `status` does. */

@@ -9,6 +9,7 @@ import type { SnapshotSelection } from '../core/snapshot';
 import type { DigestWindow } from './digests';
 import type { PeerTransport } from './peer-transport';
 import {
+  cachePath,
   ProtocolFault,
   readStatus,
   snapshotPath,
@@ -66,8 +67,16 @@ export class PeerClient implements PeerRequests {
     selection: SnapshotSelection | undefined,
     onLine: (line: string) => void,
   ): Promise<void> {
+    await this.lines(address, snapshotPath(this.options.self, selection), onLine);
+  }
+
+  /** The prefix cache of a peer, line by line, under the bounds of a snapshot. */
+  async cache(address: string, onLine: (line: string) => void): Promise<void> {
+    await this.lines(address, cachePath(this.options.self), onLine);
+  }
+
+  private async lines(address: string, path: string, onLine: (line: string) => void): Promise<void> {
     const whole = AbortSignal.timeout(SNAPSHOT_MS);
-    const path = snapshotPath(this.options.self, selection);
     const response = await this.get(address, path, whole, this.options.timeoutMs);
     let bytes = 0;
     const started = this.monotonicMs();

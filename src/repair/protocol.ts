@@ -122,6 +122,11 @@ export function snapshotPath(asker: Identity, selection: SnapshotSelection | und
   return query.length > MAX_SELECTION_LENGTH ? path : path + query;
 }
 
+/** Of the prefix cache, which is no part of the state. */
+export function cachePath(asker: Identity): string {
+  return `/v1/replica/cache?${askerQuery(asker)}`;
+}
+
 export function readSelection(query: URLSearchParams): SnapshotSelection | undefined {
   const [adds, deletions] = [query.get('adds'), query.get('deletions')];
   if (adds === null && deletions === null) return undefined;

@@ -5,6 +5,7 @@ import { EngineTable } from '../../src/core/engine-table';
 import { HashedSlots, NO_SLOT } from '../../src/core/hashed-slots';
 import { SecondLists } from '../../src/core/second-lists';
 import { DELETE_ITEM, StateDigest } from '../../src/core/state-digest';
+import { equal, same } from '../support/same';
 import { runs } from '../support/size';
 
 const SECOND = 1_000_000;
@@ -32,20 +33,23 @@ describe('HashedSlots', () => {
             const key = `${hi} ${lo}`;
             if (model.has(key)) continue;
             const slot = slots.insert(hi, lo);
-            expect([...model.values()].some((held) => held.slot === slot)).toBe(false);
+            same(
+              [...model.values()].some((held) => held.slot === slot),
+              false,
+            );
             model.set(key, { hi, lo, slot });
           } else {
             const [key, held] = [...model][pick % model.size]!;
             slots.remove(held.slot);
             model.delete(key);
-            expect(slots.find(held.hi, held.lo)).toBe(NO_SLOT);
+            same(slots.find(held.hi, held.lo), NO_SLOT);
           }
-          expect(slots.size).toBe(model.size);
+          same(slots.size, model.size);
         }
         for (const { hi, lo, slot } of model.values()) {
-          expect(slots.find(hi, lo)).toBe(slot);
-          expect([slots.hiOf(slot), slots.loOf(slot)]).toEqual([hi, lo]);
-          expect(slot).toBeLessThan(slots.slotLimit);
+          same(slots.find(hi, lo), slot);
+          equal([slots.hiOf(slot), slots.loOf(slot)], [hi, lo]);
+          same(slot < slots.slotLimit, true);
         }
       }),
       { numRuns: runs(500) },
@@ -57,7 +61,7 @@ describe('HashedSlots', () => {
     const [hiOf, loOf] = [(i: number) => Math.imul(i, 0x9e3779b1), (i: number) => Math.imul(i, 0x85ebca77)];
     for (let i = 0; i < 50_000; i++) slots.insert(hiOf(i), loOf(i));
     for (let i = 0; i < 50_000; i += 2) slots.remove(slots.find(hiOf(i), loOf(i)));
-    for (let i = 0; i < 50_000; i++) expect(slots.find(hiOf(i), loOf(i)) === NO_SLOT).toBe(i % 2 === 0);
+    for (let i = 0; i < 50_000; i++) same(slots.find(hiOf(i), loOf(i)) === NO_SLOT, i % 2 === 0);
     for (let i = 0; i < 50_000; i += 2) slots.insert(hiOf(i), loOf(i));
     expect([slots.slotLimit, slots.size]).toEqual([50_000, 50_000]);
   });
@@ -84,12 +88,15 @@ describe('SecondLists', () => {
             lists.unlink(slot, held);
             model.delete(slot);
           }
-          if (look) expect(lists.oldestSecond()).toBe(Math.min(Infinity, ...model.values()));
+          if (look) same(lists.oldestSecond(), Math.min(Infinity, ...model.values()));
         }
         for (const second of new Set(steps.map((step) => step.second))) {
           const listed = [...lists.slotsOf(second)];
           const expected = [...model].filter(([, held]) => held === second).map(([slot]) => slot);
-          expect(listed.sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
+          equal(
+            listed.sort((a, b) => a - b),
+            expected.sort((a, b) => a - b),
+          );
         }
         expect(lists.oldestSecond()).toBe(Math.min(Infinity, ...model.values()));
       }),
@@ -126,7 +133,7 @@ describe('DeletionTimes', () => {
               timeUs: Math.max(timeUs, held?.timeUs ?? 0),
               rows: held?.rows ?? new Set<number>(),
             });
-            expect(times.timeOf(slot)).toBe(model.get(id)!.timeUs);
+            same(times.timeOf(slot), model.get(id)!.timeUs);
           } else if (kind === 'row' && held) {
             times.addRow(times.find(id, -id, now), number);
             held.rows.add(number);
@@ -139,11 +146,11 @@ describe('DeletionTimes', () => {
           for (let key = 0; key <= 5; key++) {
             const slot = times.find(key, -key, now);
             const expected = model.get(key);
-            expect(slot === NO_SLOT).toBe(expected === undefined);
+            same(slot === NO_SLOT, expected === undefined);
             if (!expected) continue;
-            expect(times.timeOf(slot)).toBe(expected.timeUs);
-            expect([...times.rowsOf(slot)].sort()).toEqual([...expected.rows].sort());
-            expect(times.isWaiting(slot)).toBe(expected.rows.size === 0);
+            same(times.timeOf(slot), expected.timeUs);
+            equal([...times.rowsOf(slot)].sort(), [...expected.rows].sort());
+            same(times.isWaiting(slot), expected.rows.size === 0);
           }
         }
         expect(times.expire(now + SECOND, Infinity)).toBe(true);
@@ -186,7 +193,7 @@ describe('EngineTable', () => {
             if (limit !== Infinity) continue;
             const listed = table.model('m')?.rows.map((engine) => engine.ip) ?? [];
             const expected = [0, 1, 2].filter((i) => model[i]!.updatedUs + E > now).map((i) => `10.0.0.${i}`);
-            expect(listed).toEqual(expected);
+            equal(listed, expected);
             continue;
           }
           const timeUs = now - agoUs;
@@ -196,9 +203,9 @@ describe('EngineTable', () => {
           if (kind === 'add') held.live.push(timeUs);
           if (kind === 'drop') held.live.pop();
           engine.liveAdds = held.live.length;
-          expect(engine.updatedUs).toBe(held.updatedUs);
-          expect(engine.listed).toBe(true);
-          expect(table.byNumberOf(engine.number)).toBe(engine);
+          same(engine.updatedUs, held.updatedUs);
+          same(engine.listed, true);
+          same(table.byNumberOf(engine.number), engine);
         }
         for (const engine of table.all()) engine.liveAdds = 0;
         // A finished id may name a row for R + E after the row's last event: not let go of before.

@@ -91,6 +91,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
           throw new Error('not under test');
         },
         snapshot: () => [],
+        cache: () => [],
       },
       cache: undefined,
       watchers,

@@ -30,6 +30,7 @@ function answering(self: Identity, context: CausalContext, nowUs = NOW): Answeri
     history: () => ({}),
     ready: () => true,
     missing: () => 0,
+    cache: undefined,
     nowUs: () => nowUs,
   });
 }

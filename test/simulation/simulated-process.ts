@@ -188,6 +188,7 @@ export class SimulatedProcess implements Reachable {
       history: () => ({ state: 'none' }),
       ready: () => this.ready,
       missing: () => this.repair.missing,
+      cache: undefined,
       nowUs,
     });
   }

@@ -1,5 +1,5 @@
 /**
- * Carries what replicas ask each other: `/v1/replica/status` and `/v1/replica/snapshot`. What is asked and answered is
+ * Carries what replicas ask each other: `/v1/replica/status`, `/v1/replica/snapshot` and `/v1/replica/cache`. What is asked and answered is
  * `repair/protocol.ts`. Not for gateways.
  */
 import type { ServerResponse } from 'node:http';
@@ -8,36 +8,50 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
 import { ProtocolFault, type StatusJson } from '../../repair/protocol';
 import type { Answers } from '../answers';
+import { acceptsGzip } from '../content-encoding';
 import { ApiError } from '../errors';
+import { onceOver } from '../once-over';
 import type { Router } from '../router';
 
 /** Each throws a ProtocolFault, before it has begun to answer, for what it does not answer. */
 export interface ReplicaDependencies {
   readonly status: (query: URLSearchParams) => StatusJson;
   readonly snapshot: (query: URLSearchParams) => Iterable<string>;
+  readonly cache: (query: URLSearchParams) => Iterable<string>;
 }
 
 /** Snapshots streamed at the same time. */
 const MAX_SNAPSHOTS = 4;
+/** And of prefix caches. */
+const MAX_CACHES = 2;
 const PIECE_LENGTH = 64 * 1024;
 /** A reader that takes nothing for so long loses its place, and so does one that takes longer in all. */
 const STALLED_MS = 10_000;
 const MAX_SNAPSHOT_MS = 120_000;
 
 export function addReplicaRoutes(routes: Router, answers: Answers, replica: ReplicaDependencies): void {
-  let streaming = 0;
   routes.json('/v1/replica/status', {
     get: (req) => JSON.stringify(answerOf(() => replica.status(queryOf(req.url)))),
   });
-  routes.add('/v1/replica/snapshot', {
+  addStream(routes, answers, '/v1/replica/snapshot', MAX_SNAPSHOTS, (query) => replica.snapshot(query));
+  addStream(routes, answers, '/v1/replica/cache', MAX_CACHES, (query) => replica.cache(query));
+}
+
+function addStream(
+  routes: Router,
+  answers: Answers,
+  path: string,
+  atOnce: number,
+  linesOf: (query: URLSearchParams) => Iterable<string>,
+): void {
+  let streaming = 0;
+  routes.add(path, {
     get: (req, res) => {
-      const lines = answerOf(() => replica.snapshot(queryOf(req.url)));
-      if (streaming >= MAX_SNAPSHOTS) {
-        throw new ApiError('unavailable', `already streaming ${MAX_SNAPSHOTS} snapshots`, {
-          'Retry-After': '1',
-        });
+      const lines = answerOf(() => linesOf(queryOf(req.url)));
+      if (streaming >= atOnce) {
+        throw new ApiError('unavailable', `already streaming ${atOnce} of these`, { 'Retry-After': '1' });
       }
-      const gzip = /\bgzip\b/.test(req.headers['accept-encoding'] ?? '');
+      const gzip = acceptsGzip(req);
       answers.begin(req, res, 'application/x-ndjson', gzip ? { 'Content-Encoding': 'gzip' } : {});
       if (req.method === 'HEAD') {
         res.end();
@@ -46,12 +60,20 @@ export function addReplicaRoutes(routes: Router, answers: Answers, replica: Repl
       streaming++;
       const bounds = new ReaderBounds(res);
       const pieces = Readable.from(piecesOf(lines, bounds), { objectMode: false });
+      let over = false;
       const done = (error?: Error | null): void => {
+        if (over) return;
+        over = true;
         streaming--;
         bounds.end();
         // A reader may leave whenever it likes; whatever else ends it is a defect of ours.
         if (error && pieces.errored) answers.error(req, res, error);
       };
+      // The pipeline hears nothing of a response that never got its connection when that goes.
+      onceOver(res, () => {
+        done(pieces.errored);
+        pieces.destroy();
+      });
       if (gzip) pipeline(pieces, createGzip({ level: constants.Z_BEST_SPEED }), res, done);
       else pipeline(pieces, res, done);
     },
