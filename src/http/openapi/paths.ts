@@ -11,6 +11,7 @@ import {
   query,
   type Operation,
 } from './operations';
+import { MAX_LARGE_BODY_BYTES } from '../request-body';
 import { errorEnvelopeWith, ref } from './schemas';
 
 const NO_DATA = { type: 'null' };
@@ -137,6 +138,55 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
   },
+  '/v1/cache/query': {
+    post: {
+      tags: ['cache'],
+      summary: 'Which engines hold a leading part of the prompt in their cache',
+      description:
+        'Each hash stands for the whole prompt up to the end of its chunk. `length` is the number of leading chunks that the engine holds. Advisory: an engine may have dropped what it had.',
+      requestBody: body('CacheQuery', MAX_LARGE_BODY_BYTES),
+      responses: {
+        ...ok('The engines, longest first, then by ascending address', ref('CacheLocations')),
+        ...errors('invalidInput', 'authenticationFailed', 'bodyTooLarge', 'unknownEncoding', 'crossSite'),
+      },
+    },
+  },
+  '/v1/cache/save': {
+    post: {
+      tags: ['cache'],
+      summary: 'An engine holds these prefixes now',
+      requestBody: body('CacheSave', MAX_LARGE_BODY_BYTES),
+      responses: {
+        ...ok('Saved, or known already', NO_DATA),
+        ...errors(
+          'invalidInput',
+          'authenticationFailed',
+          'bodyTooLarge',
+          'unknownEncoding',
+          'crossSite',
+          'unavailable',
+        ),
+      },
+    },
+  },
+  '/v1/cache': {
+    delete: {
+      tags: ['cache'],
+      summary: 'An engine was restarted, or its cache was cleared: what was saved before is gone',
+      requestBody: body('CacheClear', MAX_LARGE_BODY_BYTES),
+      responses: {
+        ...ok('Cleared', NO_DATA),
+        ...errors(
+          'invalidInput',
+          'authenticationFailed',
+          'bodyTooLarge',
+          'unknownEncoding',
+          'crossSite',
+          'unavailable',
+        ),
+      },
+    },
+  },
   '/log/level': {
     post: {
       tags: ['operation'],
@@ -211,6 +261,17 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
         ),
         ...asker,
       ],
+      responses: {
+        ...content('One JSON value a line, the last of them an end mark', 'application/x-ndjson'),
+        ...errors('invalidInput', 'authenticationFailed', 'otherDeployment', 'unavailable'),
+      },
+    },
+  },
+  '/v1/replica/cache': {
+    get: {
+      tags: ['between replicas'],
+      summary: 'The prefix cache, for a replica that has just become ready',
+      parameters: asker,
       responses: {
         ...content('One JSON value a line, the last of them an end mark', 'application/x-ndjson'),
         ...errors('invalidInput', 'authenticationFailed', 'otherDeployment', 'unavailable'),

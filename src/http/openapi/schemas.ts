@@ -1,6 +1,7 @@
 /** The named schemas of the API document: rows, reports, the envelope and what the streams carry. */
 import { MAX_SUM } from '../../core/engine-stats';
 import { MAX_NAME_LENGTH } from '../../core/event';
+import { CacheClearDto, CacheQueryDto, CacheSaveDto, DEFAULT_TOPK } from '../dto/cache.dto';
 import { LoadAddDto } from '../dto/load-add.dto';
 import { LoadDeleteDto } from '../dto/load-delete.dto';
 import { LOG_LEVEL_NAMES, LogLevelDto } from '../dto/log-level.dto';
@@ -66,6 +67,19 @@ export const schemas: Record<string, Schema> = {
     },
   }),
   LoadDelete: schemaOf(LoadDeleteDto),
+  CacheQuery: schemaOf(CacheQueryDto, {
+    topk: { description: `At most so many engines; 0 and absent: ${DEFAULT_TOPK}.` },
+  }),
+  CacheLocations: object({
+    locations: {
+      type: 'array',
+      items: object({ ip: ipv4, length: described(count, 'Leading chunks that the engine holds.') }),
+    },
+  }),
+  CacheSave: schemaOf(CacheSaveDto),
+  CacheClear: schemaOf(CacheClearDto, {
+    cluster: { description: 'Absent: in every cluster.' },
+  }),
   LogLevel: schemaOf(LogLevelDto, {
     LevelParam: { description: `One of ${LOG_LEVEL_NAMES.join(', ')}, in any case.` },
   }),
