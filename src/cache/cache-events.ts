@@ -52,7 +52,7 @@ export function decodeCacheEvent(payload: Uint8Array): CacheEvent | InvalidCache
   if (!isName(cluster) && !(type === 'cache-clear' && cluster === undefined)) return 'cluster';
   if (typeof ip !== 'string' || !CANONICAL_IPV4.test(ip)) return 'ip';
   const fields = { origin, seq, timeUs, ip };
-  if (type === 'cache-clear') return { type, ...fields, cluster: cluster as string | undefined };
+  if (type === 'cache-clear') return { type, ...fields, cluster };
   const read = Array.isArray(hashes) ? fromHex(hashes) : undefined;
   if (read === undefined) return 'hashes';
   return { type, ...fields, cluster: cluster as string, hashes: read };
