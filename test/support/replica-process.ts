@@ -68,7 +68,13 @@ export class ReplicaProcess {
     nodeOptions = [],
   }: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const chosen = port ?? (await freePort(host));
-    const command = [process.execPath, '--enable-source-maps', '--max-semi-space-size=32', ...nodeOptions, main];
+    const command = [
+      process.execPath,
+      '--enable-source-maps',
+      '--max-semi-space-size=32',
+      ...nodeOptions,
+      main,
+    ];
     const [program = '', ...args] = hostsFile === undefined ? command : withHostsFile(hostsFile, command);
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
