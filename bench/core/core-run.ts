@@ -1,4 +1,5 @@
 /** Measures the core at one size; run as a process with `--expose-gc`, says what it measured as JSON on stdout. */
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { AddEvent, DeleteEvent, PromptDeleteEvent } from '../../src/core/event';
 import { LoadStats } from '../../src/core/load-stats';
@@ -107,7 +108,7 @@ async function main(inFlight: number): Promise<CoreMeasures> {
 }
 
 function newStats(): LoadStats {
-  return new LoadStats(loadStatsOptions(LOAD));
+  return new LoadStats(loadStatsOptions(LOAD, newFingerprinting()));
 }
 
 /** Requests come and go on top of those in flight; the median batch counts. */

@@ -3,8 +3,9 @@
  * A hash stands for the whole prefix up to its chunk, so there is no tree.
  *
  * A function of the set of events, and advisory (I15). An entry counts while it is newer than the newest clear of its engine, than the
- * time to live, and than the horizon, which rises where there would be more entries than allowed. What no longer counts is taken out
- * later, in passing: columns of numbers, no object and no list of ages per entry. Pure: time is an argument, microseconds.
+ * time to live, and than the horizon, which rises where there would be more entries than allowed. A clear hides and makes no room:
+ * if it did, the horizon and the newest 64 engines of a hash would depend on whether it came before the saves or after. What has gone
+ * is taken out later, in passing: columns of numbers, no object and no list of ages per entry. Pure: time is an argument, microseconds.
  */
 import { addressOf } from '../core/engine-stats';
 import { float64Column, int32Column } from '../core/hashed-slots';
@@ -41,6 +42,9 @@ export interface Holder {
   readonly ip: string;
   readonly address: number;
   clearedUs: number;
+  /** Of its newest save. */
+  savedUs: number;
+  /** Places that it has, those of entries that have gone among them. */
   entries: number;
 }
 
@@ -54,9 +58,13 @@ export interface CacheEntry {
 /** Engines remembered for one prefix: the newest. */
 export const MAX_ENGINES_PER_HASH = 64;
 const NONE = -1;
-/** Places for entries that have gone and were not taken out yet, as a share of those that count. */
+/** Places for entries that have gone and were not taken out yet, as a share of the others. */
 const SLACK = 1 / 8;
-const LOOKED_AT_PER_ENTRY = 4;
+/**
+ * Places looked at for each one that is taken. A look at all of them then takes as many new entries as half of the slack has places,
+ * so that free places never run out within it.
+ */
+const LOOKED_AT_PER_ENTRY = 2 * (1 + 1 / SLACK);
 
 export class CacheIndex {
   private readonly recency: Recency;
@@ -73,6 +81,7 @@ export class CacheIndex {
   private placesUsed = 0;
   private firstFree = NONE;
   private hand = 0;
+  private holderHand = 0;
   private readonly holders = new Map<string, Map<string, Holder>>();
   private readonly byNumber: (Holder | undefined)[] = [];
   private readonly freeNumbers: number[] = [];
@@ -90,7 +99,7 @@ export class CacheIndex {
     this.heads = new Int32Array(this.mask + 1).fill(NONE);
   }
 
-  /** Entries that count, but for those that were cleared a moment ago. */
+  /** Entries younger than the time to live and than the horizon. */
   get size(): number {
     return this.recency.size;
   }
@@ -112,7 +121,7 @@ export class CacheIndex {
     if (this.recency.isGone(timeUs)) return 'applied';
     const holder = this.holderOf(cluster, ip);
     if (!holder) return 'full';
-    if (timeUs <= this.clearedUs(holder)) return 'applied';
+    if (timeUs > holder.savedUs) holder.savedUs = timeUs;
     for (let at = 0; at < hashes.length; at += 2) this.raise(holder, hashes[at]!, hashes[at + 1]!, timeUs);
     return 'applied';
   }
@@ -124,13 +133,30 @@ export class CacheIndex {
     if (refused) return refused;
     if (cluster === undefined) {
       if (!this.clears.has(ip) && this.clears.size >= this.options.maxHolders) return 'full';
-      this.clears.set(ip, Math.max(timeUs, this.clears.get(ip) ?? 0));
+      const clearedUs = Math.max(timeUs, this.clears.get(ip) ?? 0);
+      // The last one that came stands last.
+      this.clears.delete(ip);
+      this.clears.set(ip, clearedUs);
       return 'applied';
     }
     const holder = this.holderOf(cluster, ip);
     if (!holder) return 'full';
     holder.clearedUs = Math.max(holder.clearedUs, timeUs);
     return 'applied';
+  }
+
+  /** The time for a save that begins now: after every clear that is known, whatever the clocks of the others say. */
+  timeOfSave(cluster: string, ip: string, nowUs: number): number {
+    const holder = this.holders.get(cluster)?.get(ip);
+    return Math.max(nowUs, 1 + (holder ? this.clearedUs(holder) : (this.clears.get(ip) ?? 0)));
+  }
+
+  /** The time for a clear that begins now: no earlier than any save that it is to clear. */
+  timeOfClear(cluster: string | undefined, ip: string, nowUs: number): number {
+    if (cluster !== undefined) return Math.max(nowUs, this.holders.get(cluster)?.get(ip)?.savedUs ?? 0);
+    let timeUs = nowUs;
+    for (const ofCluster of this.holders.values()) timeUs = Math.max(timeUs, ofCluster.get(ip)?.savedUs ?? 0);
+    return timeUs;
   }
 
   /** Of the hashes those that the engine does not hold, or not younger than `ageUs`. */
@@ -178,14 +204,20 @@ export class CacheIndex {
     return found.slice(0, most).map(({ holder, length }) => ({ ip: holder.ip, length }));
   }
 
-  /** Takes out some of what no longer counts; bounded. */
+  /** Takes out some of what has gone; looks at no more than `limit` entries, engines and clears. */
   sweep(nowUs: number, limit: number): void {
     const now = this.advance(nowUs);
-    for (let looked = 0; looked < limit && this.placesUsed > 0; looked++) this.sweepOne(now);
-    if (this.hand === 0) this.forgetClears(now);
+    for (let looked = 0; looked < limit; looked++) this.sweepOne();
+    for (let looked = Math.min(limit, this.byNumber.length); looked > 0; looked--) this.forgetOne(now);
+    let looked = 0;
+    for (const [ip, clearedUs] of this.clears) {
+      // A clear matters as long as what it clears could be saved late.
+      if (++looked > limit || clearedUs + this.options.ttlUs > now) break;
+      this.clears.delete(ip);
+    }
   }
 
-  /** The clears and entries that count, for a replica that joins; may go on while the index changes. */
+  /** The clears and the entries that have not gone, for a replica that joins; may go on while the index changes. */
   *clearsAndEntries(
     nowUs: () => number,
   ): Generator<CacheEntry | { cluster: string | undefined; ip: string; clearedUs: number }> {
@@ -196,7 +228,8 @@ export class CacheIndex {
     }
     for (let entry = 0; entry < this.placesUsed; entry++) {
       const holder = this.owner.get(entry) === NONE ? undefined : this.byNumber[this.owner.get(entry)];
-      if (!holder || !this.counts(entry, holder, this.advance(nowUs()))) continue;
+      this.advance(nowUs());
+      if (!holder || this.recency.isGone(this.time.get(entry))) continue;
       yield { holder, hi: this.hi.get(entry), lo: this.lo.get(entry), timeUs: this.time.get(entry) };
     }
   }
@@ -244,17 +277,21 @@ export class CacheIndex {
     const place = this.placeOf(holder.clusterNumber, hi, lo);
     let others = 0;
     let oldest = NONE;
+    let own = NONE;
     for (let entry = this.heads[place]!; entry !== NONE; entry = this.next.get(entry)) {
       if (this.hi.get(entry) !== hi || this.lo.get(entry) !== lo) continue;
       const owner = this.byNumber[this.owner.get(entry)]!;
+      const gone = this.recency.isGone(this.time.get(entry));
       if (owner === holder) {
-        this.raiseTime(entry, timeUs);
-        return;
+        if (!gone) {
+          this.raiseTime(entry, timeUs);
+          return;
+        }
+        own = entry;
+      } else if (!gone && owner.clusterNumber === holder.clusterNumber) {
+        others++;
+        if (oldest === NONE || this.isOlder(entry, oldest)) oldest = entry;
       }
-      if (owner.clusterNumber !== holder.clusterNumber || !this.counts(entry, owner, this.latestNowUs))
-        continue;
-      others++;
-      if (oldest === NONE || this.isOlder(entry, oldest)) oldest = entry;
     }
     if (others >= MAX_ENGINES_PER_HASH) {
       const loser = this.byNumber[this.owner.get(oldest)]!;
@@ -262,9 +299,11 @@ export class CacheIndex {
       if (timeUs < oldestUs || (timeUs === oldestUs && holder.address > loser.address)) return;
       this.takeOut(oldest);
     }
-    // Before the horizon may rise over it.
+    // The entries before it may have raised the horizon.
     if (this.recency.isGone(timeUs)) return;
-    this.put(holder, place, hi, lo, timeUs);
+    if (own === NONE) this.put(holder, place, hi, lo, timeUs);
+    else this.time.set(own, timeUs);
+    this.recency.add(timeUs);
   }
 
   /** By time; of equals the one of the higher address, alike everywhere. */
@@ -276,14 +315,14 @@ export class CacheIndex {
 
   private raiseTime(entry: number, timeUs: number): void {
     const before = this.time.get(entry);
-    if (timeUs <= before || this.recency.isGone(timeUs)) return;
+    if (timeUs <= before) return;
     this.time.set(entry, timeUs);
-    if (!this.recency.isGone(before)) this.recency.remove(before);
+    this.recency.remove(before);
     this.recency.add(timeUs);
   }
 
   private put(holder: Holder, place: number, hi: number, lo: number, timeUs: number): void {
-    for (let i = 0; i < LOOKED_AT_PER_ENTRY; i++) this.sweepOne(this.latestNowUs);
+    for (let i = 0; i < LOOKED_AT_PER_ENTRY; i++) this.sweepOne();
     const entry = this.freePlace();
     for (const column of [this.hi, this.lo, this.owner, this.next]) column.ensure(entry);
     this.time.ensure(entry);
@@ -294,24 +333,22 @@ export class CacheIndex {
     this.next.set(entry, this.heads[place]!);
     this.heads[place] = entry;
     holder.entries++;
-    this.recency.add(timeUs);
   }
 
   private freePlace(): number {
-    // At most `maxEntries` count, so one in nine places has gone or is free.
-    while (this.firstFree === NONE && this.placesUsed >= this.places) this.sweepOne(this.latestNowUs);
+    // At most `maxEntries` have not gone, so there is one.
+    while (this.firstFree === NONE && this.placesUsed >= this.places) this.sweepOne();
     if (this.firstFree === NONE) return this.placesUsed++;
     const entry = this.firstFree;
     this.firstFree = this.next.get(entry);
     return entry;
   }
 
-  private sweepOne(now: number): void {
+  private sweepOne(): void {
     if (this.placesUsed === 0) return;
     this.hand = (this.hand + 1) % this.placesUsed;
-    const number = this.owner.get(this.hand);
-    if (number === NONE) return;
-    if (!this.counts(this.hand, this.byNumber[number]!, now)) this.takeOut(this.hand);
+    if (this.owner.get(this.hand) === NONE || !this.recency.isGone(this.time.get(this.hand))) return;
+    this.takeOut(this.hand);
   }
 
   private takeOut(entry: number): void {
@@ -326,7 +363,7 @@ export class CacheIndex {
     this.owner.set(entry, NONE);
     this.next.set(entry, this.firstFree);
     this.firstFree = entry;
-    if (--holder.entries === 0) this.forgetIfIdle(holder);
+    holder.entries--;
   }
 
   private holderOf(cluster: string, ip: string): Holder | undefined {
@@ -335,21 +372,32 @@ export class CacheIndex {
     if (this.holderCount >= this.options.maxHolders) return undefined;
     let ofCluster = this.holders.get(cluster);
     if (!ofCluster) {
-      this.holders.set(cluster, (ofCluster = new Map()));
+      this.holders.set(cluster, (ofCluster = new Map<string, Holder>()));
       // Never used again for another cluster while entries of it may be left.
       this.clusterNumbers.set(cluster, (this.lastClusterNumber = (this.lastClusterNumber + 1) | 0));
     }
     const number = this.freeNumbers.pop() ?? this.byNumber.length;
     const clusterNumber = this.clusterNumbers.get(cluster)!;
-    const holder = { number, cluster, clusterNumber, ip, address: addressOf(ip), clearedUs: 0, entries: 0 };
+    const holder = {
+      number,
+      cluster,
+      clusterNumber,
+      ip,
+      address: addressOf(ip),
+      clearedUs: 0,
+      savedUs: 0,
+      entries: 0,
+    };
     ofCluster.set(ip, holder);
     this.byNumber[number] = holder;
     this.holderCount++;
     return holder;
   }
 
-  private forgetIfIdle(holder: Holder): void {
-    if (holder.entries > 0 || holder.clearedUs + this.options.ttlUs > this.latestNowUs) return;
+  private forgetOne(now: number): void {
+    this.holderHand = (this.holderHand + 1) % this.byNumber.length;
+    const holder = this.byNumber[this.holderHand];
+    if (!holder || holder.entries > 0 || holder.clearedUs + this.options.ttlUs > now) return;
     const ofCluster = this.holders.get(holder.cluster)!;
     ofCluster.delete(holder.ip);
     if (ofCluster.size === 0) {
@@ -359,12 +407,5 @@ export class CacheIndex {
     this.byNumber[holder.number] = undefined;
     this.freeNumbers.push(holder.number);
     this.holderCount--;
-  }
-
-  /** A clear matters as long as what it clears could be saved late. */
-  private forgetClears(now: number): void {
-    for (const [ip, clearedUs] of this.clears)
-      if (clearedUs + this.options.ttlUs <= now) this.clears.delete(ip);
-    for (const holder of this.byNumber) if (holder) this.forgetIfIdle(holder);
   }
 }

@@ -73,22 +73,24 @@ export class PrefixCache {
     const now = this.nowUs();
     const { index } = this;
     const news = index.notFresh(cluster, ip, hashes, index.options.ttlUs * FRESH_SHARE, now);
+    const timeUs = index.timeOfSave(cluster, ip, now);
     this.counts.saves++;
     for (let from = 0; from < news.length; from += 2 * MAX_HASHES_PER_EVENT) {
       const part = news.subarray(from, from + 2 * MAX_HASHES_PER_EVENT);
-      const outcome = index.save(cluster, ip, part, now, now);
+      const outcome = index.save(cluster, ip, part, timeUs, now);
       if (outcome !== 'applied') return outcome;
-      this.publish({ type: 'cache-save', ...this.dot(now), cluster, ip, hashes: part });
+      this.publish({ type: 'cache-save', ...this.dot(timeUs), cluster, ip, hashes: part });
     }
     return 'applied';
   }
 
   clear(cluster: string | undefined, ip: string): CacheOutcome {
     const now = this.nowUs();
-    const outcome = this.index.clear(cluster, ip, now, now);
+    const timeUs = this.index.timeOfClear(cluster, ip, now);
+    const outcome = this.index.clear(cluster, ip, timeUs, now);
     if (outcome !== 'applied') return outcome;
     this.counts.clears++;
-    this.publish({ type: 'cache-clear', ...this.dot(now), cluster, ip });
+    this.publish({ type: 'cache-clear', ...this.dot(timeUs), cluster, ip });
     return outcome;
   }
 

@@ -5,8 +5,14 @@
  * seq is a hole: a lost event. A hole that is given up is no longer chased, but stays a hole. An origin is forgotten by
  * the age of its newest event or heartbeat (not by arrival, else replicas would keep refreshing each other's copies).
  * An event of a higher level than this replica speaks is never claimed and never chased (I9): it is remembered apart.
+ *
+ * Events can be forged, so what is kept is bounded over all origins too. When a bound is reached, the newest strangers
+ * lose their exactness: an origin that is **cut** keeps its last interval only, and none of its losses is a hole. Never
+ * those that are protected: the origins of live peers.
  * The dots and contexts are those of Almeida, Shoker, Baquero: "Delta State Replicated Data Types" (2016).
  */
+import type { Holder } from './interval-budget';
+import { IntervalBudget } from './interval-budget';
 import { SeqSet } from './seq-set';
 
 export interface ContextOptions {
@@ -15,6 +21,8 @@ export interface ContextOptions {
   readonly maxOrigins: number;
   /** Per origin; beyond it the lowest intervals are forgotten and no longer chased. */
   readonly maxIntervals: number;
+  /** Of all origins together, beyond two of each; beyond it the newest strangers are cut. */
+  readonly maxIntervalsInAll: number;
   /** The level up to which events are understood; 1 where it is left out. */
   readonly speaks?: number;
 }
@@ -25,7 +33,14 @@ export type OriginJson = readonly [string, number, number, ...number[]];
 /** Seqs of one origin's events of a level above the first as JSON: `[origin, level, from, to, from, to, …]`. */
 export type LevelJson = readonly [string, number, ...number[]];
 
-interface OriginContext {
+/** Levels above the first that are told apart, of one origin. */
+const MAX_LEVELS = 8;
+/** Intervals of an origin that count for nothing: what was seen, and what was given up. */
+export const FREE_INTERVALS = 2;
+const NOBODY: ReadonlySet<string> = new Set();
+
+interface OriginContext extends Holder {
+  readonly name: string;
   readonly seen: SeqSet;
   /** Holes that are no longer chased. */
   givenUp: SeqSet;
@@ -34,17 +49,61 @@ interface OriginContext {
   /** The highest seq that the origin is known to have used. */
   highest: number;
   newestUs: number;
+  cut: boolean;
+}
+
+/** What the bounds have cut off so far. */
+export interface CutOff {
+  /** Origins that were cut. */
+  origins: number;
+  /** Events and announcements of origins for which there was no room. */
+  untracked: number;
 }
 
 export class CausalContext {
   private readonly origins = new Map<string, OriginContext>();
   private lastOrigin = '';
   private lastContext: OriginContext | undefined;
+  private readonly budget = new IntervalBudget<OriginContext>();
+  private protectedOrigins = NOBODY;
+  private nextNumber = 0;
+  readonly cutOff: CutOff = { origins: 0, untracked: 0 };
 
   constructor(private readonly options: ContextOptions) {}
 
   get originCount(): number {
     return this.origins.size;
+  }
+
+  /** Intervals held beyond two of each origin. */
+  get excessIntervals(): number {
+    return this.budget.used;
+  }
+
+  /** The origins that are not tracked exactly. */
+  get cut(): string[] {
+    const names: string[] = [];
+    for (const { name, cut } of this.origins.values()) if (cut) names.push(name);
+    return names;
+  }
+
+  /** Which of the origins another replica does not track exactly, as it says: it may have seen more of them than it claims. */
+  learnCut(origins: readonly string[]): void {
+    for (const origin of origins) {
+      const context = this.origins.get(origin);
+      if (context) context.cut = true;
+    }
+  }
+
+  /** These are never cut, and find room: this replica's own, and those of live peers. A few hundred at the most. */
+  protect(origins: ReadonlySet<string>): void {
+    this.protectedOrigins = origins;
+    for (const origin of origins) {
+      const context = this.origins.get(origin);
+      if (!context?.cut) continue;
+      context.cut = false;
+      if (context.highest > 0) context.givenUp = new SeqSet([1, context.highest]);
+    }
   }
 
   get hasEvents(): boolean {
@@ -55,9 +114,10 @@ export class CausalContext {
   /** Records an event; true when its dot is new, false when it was seen or its origin cannot be tracked. */
   observe(origin: string, seq: number, timeUs: number, nowUs: number): boolean {
     const context = this.entryOf(origin, timeUs, nowUs);
+    const before = context?.seen.intervalCount;
     if (!context?.seen.add(seq)) return false;
     if (seq > context.highest) context.highest = seq;
-    if (context.seen.intervalCount > this.options.maxIntervals) this.limitIntervals(context);
+    if (context.seen.intervalCount !== before) this.limit(context);
     return true;
   }
 
@@ -107,7 +167,9 @@ export class CausalContext {
       const ours = this.entryOf(origin, theirs.newestUs, nowUs);
       if (!ours) continue;
       ours.highest = Math.max(ours.highest, theirs.highest);
-      if (ours.givenUp.intervalCount > 0) ours.givenUp = ours.givenUp.minus(theirs.seen);
+      if (ours.givenUp.intervalCount === 0) continue;
+      ours.givenUp = ours.givenUp.minus(theirs.seen);
+      this.limit(ours);
     }
   }
 
@@ -129,18 +191,33 @@ export class CausalContext {
   holes(): Map<string, SeqSet> {
     const holes = new Map<string, SeqSet>();
     for (const [origin, context] of this.origins) {
-      const { seen, givenUp, highest } = context;
-      if (seen.intervalCount === 1 && seen.last === highest && seen.has(1)) continue;
-      const seqs = seen.gaps(1, highest).minus(givenUp).minus(above(context, this.speaks));
-      if (seqs.intervalCount > 0) holes.set(origin, seqs);
+      const seqs = this.holesIn(context);
+      if (seqs) holes.set(origin, seqs);
     }
     return holes;
+  }
+
+  holesOf(origin: string): SeqSet {
+    const context = this.origins.get(origin);
+    return (context && this.holesIn(context)) ?? new SeqSet();
+  }
+
+  private holesIn(context: OriginContext): SeqSet | undefined {
+    const { seen, givenUp, highest, cut } = context;
+    if (cut) return undefined;
+    // Nothing is missing where the one interval reaches down to the first event, or to what was given up.
+    const reachesDown = givenUp.has(1) && givenUp.intervalCount === 1 && givenUp.last + 1 >= seen.first;
+    if (seen.intervalCount === 1 && seen.last === highest && (seen.first === 1 || reachesDown))
+      return undefined;
+    const seqs = seen.gaps(1, highest).minus(givenUp).minus(above(context, this.speaks));
+    return seqs.intervalCount > 0 ? seqs : undefined;
   }
 
   /** Whether an event of an origin that was active after `sinceUs` is missing both here and in `other`. */
   missesSame(other: CausalContext, sinceUs: number): boolean {
     for (const [origin, ours] of this.origins) {
       const theirs = ours.newestUs > sinceUs ? other.origins.get(origin) : undefined;
+      if (theirs && (ours.cut || theirs.cut)) return true;
       const gaps = ours.seen.gaps(1, ours.highest).minus(above(ours, other.speaks));
       const missing = theirs && gaps.intersect(theirs.seen.gaps(1, theirs.highest));
       if (missing && missing.intervalCount > 0) return true;
@@ -151,10 +228,11 @@ export class CausalContext {
   /** Stops chasing a hole. */
   giveUp(origin: string, seqs: SeqSet): void {
     const context = this.origins.get(origin);
-    if (!context) return;
+    if (!context || context.cut) return;
     context.givenUp.addAll(seqs);
     const dropped = context.givenUp.dropLowest(this.options.maxIntervals);
     if (dropped > 0) context.givenUp.addRange(1, dropped);
+    this.limit(context);
   }
 
   /** Stops chasing what every origin did before the first of its events that was seen. */
@@ -169,8 +247,10 @@ export class CausalContext {
   includes(other: CausalContext, sinceUs: number): boolean {
     for (const [origin, { seen, newestUs }] of other.origins) {
       if (newestUs <= sinceUs) continue;
-      const ours = this.origins.get(origin)?.seen ?? new SeqSet();
-      if (seen.minus(ours).intervalCount > 0) return false;
+      const ours = this.origins.get(origin);
+      // Of such a one nobody can say it; see `missesSame`.
+      if (ours?.cut) continue;
+      if (seen.minus(ours?.seen ?? new SeqSet()).intervalCount > 0) return false;
     }
     return true;
   }
@@ -179,6 +259,7 @@ export class CausalContext {
   copy(speaks = this.speaks): CausalContext {
     const copy = CausalContext.fromJSON(this.toJSON(speaks), { ...this.options, speaks });
     copy.learnLevels(this.levels);
+    copy.learnCut(this.cut);
     return copy;
   }
 
@@ -190,16 +271,14 @@ export class CausalContext {
       if (!ours) continue;
       ours.seen.addAll(theirs.seen.minus(above(ours, this.speaks)));
       ours.highest = Math.max(ours.highest, theirs.highest);
-      this.limitIntervals(ours);
+      this.limit(ours);
     }
   }
 
   /** Forgets origins that have been silent for long, but not `except`: a process that was suspended goes on counting. */
   forget(nowUs: number, except: string): void {
-    for (const [origin, { newestUs }] of this.origins) {
-      if (origin === except || newestUs + this.options.forgetAfterUs > nowUs) continue;
-      this.origins.delete(origin);
-      this.lastContext = undefined;
+    for (const [origin, context] of this.origins) {
+      if (origin !== except && context.newestUs + this.options.forgetAfterUs <= nowUs) this.remove(context);
     }
   }
 
@@ -222,8 +301,9 @@ export class CausalContext {
   static fromJSON(origins: readonly OriginJson[], options: ContextOptions): CausalContext {
     const context = new CausalContext(options);
     for (const [origin, newestUs, highest, ...bounds] of origins) {
-      const seen = new SeqSet(bounds);
-      context.origins.set(origin, { seen, givenUp: new SeqSet(), levels: undefined, highest, newestUs });
+      const entry = context.create(origin, new SeqSet(bounds), newestUs);
+      entry.highest = highest;
+      context.limit(entry);
     }
     return context;
   }
@@ -236,15 +316,52 @@ export class CausalContext {
     const newestUs = Math.min(timeUs, nowUs);
     let context = (origin === this.lastOrigin ? this.lastContext : undefined) ?? this.origins.get(origin);
     if (!context) {
-      const tooOld = newestUs + this.options.forgetAfterUs <= nowUs;
-      if (tooOld || this.origins.size >= this.options.maxOrigins) return undefined;
-      context = { seen: new SeqSet(), givenUp: new SeqSet(), levels: undefined, highest: 0, newestUs };
-      this.origins.set(origin, context);
+      if (newestUs + this.options.forgetAfterUs <= nowUs) return undefined;
+      if (this.origins.size >= this.options.maxOrigins && !this.makeRoomFor(origin)) {
+        this.cutOff.untracked++;
+        return undefined;
+      }
+      context = this.create(origin, new SeqSet(), newestUs);
     }
     if (newestUs > context.newestUs) context.newestUs = newestUs;
     this.lastOrigin = origin;
     this.lastContext = context;
     return context;
+  }
+
+  private create(name: string, seen: SeqSet, newestUs: number): OriginContext {
+    const context: OriginContext = {
+      name,
+      number: this.nextNumber++,
+      excess: 0,
+      seen,
+      givenUp: new SeqSet(),
+      levels: undefined,
+      highest: 0,
+      newestUs,
+      cut: false,
+    };
+    this.origins.set(name, context);
+    return context;
+  }
+
+  /** Forgets the newest stranger for the sake of a protected origin. */
+  private makeRoomFor(origin: string): boolean {
+    if (!this.protectedOrigins.has(origin)) return false;
+    let newest: OriginContext | undefined;
+    for (const context of this.origins.values()) {
+      if (!this.protectedOrigins.has(context.name)) newest = context;
+    }
+    if (!newest) return false;
+    this.cutOff.origins++;
+    this.remove(newest);
+    return true;
+  }
+
+  private remove(context: OriginContext): void {
+    this.budget.set(context, 0);
+    this.origins.delete(context.name);
+    this.lastContext = undefined;
   }
 
   private get speaks(): number {
@@ -253,19 +370,54 @@ export class CausalContext {
 
   private mark(context: OriginContext, level: number, seqs: SeqSet): void {
     if (seqs.intervalCount === 0) return;
+    context.highest = Math.max(context.highest, seqs.last);
+    if (context.cut) return;
     context.levels ??= new Map();
-    const marked = context.levels.get(level) ?? new SeqSet();
-    context.levels.set(level, marked);
+    const { levels } = context;
+    const as = levels.has(level) || levels.size < MAX_LEVELS ? level : topOf(levels, level);
+    const marked = levels.get(as) ?? new SeqSet();
+    levels.set(as, marked);
     marked.addAll(seqs);
-    context.highest = Math.max(context.highest, marked.last);
     const dropped = marked.dropLowest(this.options.maxIntervals);
     if (dropped > 0) context.givenUp.addRange(1, dropped);
+    this.limit(context);
   }
 
-  private limitIntervals(context: OriginContext): void {
-    const dropped = context.seen.dropLowest(this.options.maxIntervals);
+  /** Keeps to the bounds after an origin has changed. */
+  private limit(context: OriginContext): void {
+    if (context.cut) {
+      context.seen.dropLowest(1);
+      return;
+    }
+    const { maxIntervals, maxIntervalsInAll } = this.options;
+    const dropped = context.seen.dropLowest(maxIntervals);
     if (dropped > 0) context.givenUp.addRange(1, dropped);
+    this.budget.set(context, excessOf(context));
+    while (this.budget.used > maxIntervalsInAll) {
+      const victim = this.budget.victim(({ name }) => !this.protectedOrigins.has(name))!;
+      this.curtail(victim);
+    }
   }
+
+  private curtail(context: OriginContext): void {
+    this.cutOff.origins++;
+    context.seen.dropLowest(1);
+    context.levels = undefined;
+    if (this.protectedOrigins.has(context.name)) {
+      // Where only live peers are left: the past of this one is given up, what it does from now on is tracked.
+      context.givenUp = new SeqSet([1, context.highest]);
+    } else {
+      context.cut = true;
+      context.givenUp = new SeqSet();
+    }
+    this.budget.set(context, 0);
+  }
+}
+
+function excessOf({ seen, givenUp, levels }: OriginContext): number {
+  let held = seen.intervalCount + givenUp.intervalCount;
+  for (const ofLevel of levels?.values() ?? []) held += 1 + ofLevel.intervalCount;
+  return Math.max(0, held - FREE_INTERVALS);
 }
 
 /** The seqs of events of a higher level than that. */
@@ -273,4 +425,13 @@ function above({ levels }: OriginContext, speaks: number): SeqSet {
   const seqs = new SeqSet();
   for (const [level, ofLevel] of levels ?? []) if (level > speaks) seqs.addAll(ofLevel);
   return seqs;
+}
+
+/** Beyond so many levels they count as the highest of them: what is of it is claimed to fewer replicas, never to more. */
+function topOf(levels: Map<number, SeqSet>, level: number): number {
+  const top = Math.max(...levels.keys());
+  if (top >= level) return top;
+  levels.set(level, levels.get(top)!);
+  levels.delete(top);
+  return level;
 }

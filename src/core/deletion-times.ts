@@ -1,10 +1,12 @@
 /**
- * The latest deletion time of each request id, by 64-bit hash: finished ids, and deletes that wait for their add.
+ * The latest deletion time of each request id, by its fingerprint: finished ids, and deletes that wait for their add.
  *
  * Used twice, for deletes (`D`) and for prompt-deletes (`P`). A time is remembered exactly until
- * `time + R + E <= now`: as long as an add that it covers would not be refused by its own age. About 36 bytes an
- * entry: 8 of hash, 8 of time, 4 of row, 8 of links, 8 of index.
+ * `time + R + E <= now`: as long as an add that it covers would not be refused by its own age. About 48 bytes an
+ * entry: 16 of fingerprint, 4 of place, 8 of time, 4 of row, 8 of links, 8 of index.
  */
+import type { Fingerprinting } from './fingerprint';
+import { Fingerprint } from './fingerprint';
 import type { ItemKind, StateDigest } from './state-digest';
 import { HashedSlots, NO_SLOT, float64Column, int32Column } from './hashed-slots';
 import { SecondLists, secondOf } from './second-lists';
@@ -29,12 +31,16 @@ export class DeletionTimes {
   private readonly moreRows = new Map<number, number[]>();
   private waitingCount = 0;
   private readonly raisedSlots = new Int32Array(RAISES_REMEMBERED);
+  private readonly removed: Fingerprint;
 
   constructor(
     private readonly keepForUs: number,
     private readonly kind: ItemKind,
     private readonly digest: StateDigest,
-  ) {}
+    by: Fingerprinting,
+  ) {
+    this.removed = new Fingerprint(by);
+  }
 
   get size(): number {
     return this.slots.size;
@@ -54,9 +60,9 @@ export class DeletionTimes {
     return this.times.get(slot) >= 0;
   }
 
-  /** The slot that remembers this hash at `nowUs`, or NO_SLOT. */
-  find(hi: number, lo: number, nowUs: number): number {
-    const slot = this.slots.find(hi, lo);
+  /** The slot that remembers this id at `nowUs`, or NO_SLOT. */
+  find(id: Fingerprint, nowUs: number): number {
+    const slot = this.slots.find(id);
     return slot !== NO_SLOT && this.times.get(slot) + this.keepForUs > nowUs ? slot : NO_SLOT;
   }
 
@@ -64,12 +70,9 @@ export class DeletionTimes {
     return this.times.get(slot);
   }
 
-  hiOf(slot: number): number {
-    return this.slots.hiOf(slot);
-  }
-
-  loOf(slot: number): number {
-    return this.slots.loOf(slot);
+  /** The fingerprint of a slot's id, put into `into`. */
+  idOf(slot: number, into: Fingerprint): Fingerprint {
+    return this.slots.read(slot, into);
   }
 
   isWaiting(slot: number): boolean {
@@ -84,15 +87,15 @@ export class DeletionTimes {
     return more ? [first, ...more] : [first];
   }
 
-  /** Remembers `timeUs` for the hash, or the later of it and what is remembered; returns the slot. */
-  raise(hi: number, lo: number, timeUs: number, nowUs: number): number {
-    let slot = this.slots.find(hi, lo);
+  /** Remembers `timeUs` for the id, or the later of it and what is remembered; returns the slot. */
+  raise(id: Fingerprint, timeUs: number, nowUs: number): number {
+    let slot = this.slots.find(id);
     if (slot !== NO_SLOT && this.times.get(slot) + this.keepForUs <= nowUs) {
       this.remove(slot);
       slot = NO_SLOT;
     }
     if (slot === NO_SLOT) {
-      slot = this.slots.insert(hi, lo);
+      slot = this.slots.insert(id);
       this.times.ensure(slot);
       this.rows.ensure(slot);
       this.rows.set(slot, NO_ROW);
@@ -101,11 +104,11 @@ export class DeletionTimes {
       const old = this.times.get(slot);
       if (old >= timeUs) return slot;
       this.bySecond.unlink(slot, secondOf(old));
-      this.digest.change(hi, lo, this.kind, old, 0, -1);
+      this.digest.remove(id, this.kind, old);
     }
     this.times.set(slot, timeUs);
     this.bySecond.link(slot, secondOf(timeUs));
-    this.digest.change(hi, lo, this.kind, timeUs, 0, 1);
+    this.digest.add(id, this.kind, timeUs);
     this.raisedSlots[this.raises++ % RAISES_REMEMBERED] = slot;
     return slot;
   }
@@ -125,7 +128,7 @@ export class DeletionTimes {
   remove(slot: number): void {
     const timeUs = this.times.get(slot);
     this.bySecond.unlink(slot, secondOf(timeUs));
-    this.digest.change(this.slots.hiOf(slot), this.slots.loOf(slot), this.kind, timeUs, 0, -1);
+    this.digest.remove(this.slots.read(slot, this.removed), this.kind, timeUs);
     if (this.rows.get(slot) === NO_ROW) this.waitingCount--;
     else this.moreRows.delete(slot);
     this.times.set(slot, -1);

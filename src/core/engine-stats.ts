@@ -1,6 +1,8 @@
 /**
  * One engine's row. Changed by contribution differences only, through LoadStats.
  */
+import type { DigestedName } from './state-digest';
+
 /** Gateways decode 32 bits: one larger number would fail their whole query. */
 export const MAX_SUM = 2_147_483_647;
 
@@ -30,7 +32,7 @@ export class EngineStats {
     /** The number under which finished ids remember the row. */
     readonly number: number,
     /** Part of the digest of every add on this row. */
-    readonly hash: number,
+    readonly digested: DigestedName,
   ) {}
 
   /** Call after every change of the row. */

@@ -5,9 +5,11 @@
  * no finished id can refer to it.
  */
 import { EngineStats, addressOf } from './engine-stats';
+import type { Fingerprinting } from './fingerprint';
+import { Fingerprint } from './fingerprint';
 import { ModelStats } from './model-stats';
-import { RequestHash, mix32 } from './request-hash';
 import { SecondLists, secondOf } from './second-lists';
+import { DigestedName } from './state-digest';
 
 /** Deletion times are forgotten by whole seconds, so row numbers outlive them by more than one. */
 const NUMBER_MARGIN_S = 3;
@@ -18,13 +20,15 @@ export class EngineTable {
   private readonly byNumber: (EngineStats | undefined)[] = [];
   private readonly freeNumbers: number[] = [];
   private readonly bySecond = new SecondLists();
-  private readonly hash = new RequestHash();
+  private readonly named: Fingerprint;
   private readonly releaseAfterS: number;
 
   constructor(
     private readonly expireAfterUs: number,
     finishedRetentionUs: number,
+    fingerprinting: Fingerprinting,
   ) {
+    this.named = new Fingerprint(fingerprinting);
     this.releaseAfterS = Math.ceil(finishedRetentionUs / 1_000_000) + NUMBER_MARGIN_S;
   }
 
@@ -78,15 +82,9 @@ export class EngineTable {
       this.models.set(cluster, model);
     }
     const number = this.freeNumbers.pop() ?? this.byNumber.length;
-    const address = addressOf(ip);
-    const row = new EngineStats(
-      model,
-      cluster,
-      ip,
-      address,
-      number,
-      mix32(this.hash.of(cluster).lo ^ mix32(address)),
-    );
+    // An address has no space in it, so no two rows have the same name.
+    const digested = new DigestedName(this.named.of(`${ip} ${cluster}`));
+    const row = new EngineStats(model, cluster, ip, addressOf(ip), number, digested);
     model.engines.set(ip, row);
     this.byNumber[number] = row;
     this.schedule(row, secondOf(timeUs));

@@ -1,11 +1,12 @@
 /**
- * Slot numbers by 64-bit hash: what a Map would be if 4 bytes had to do for an entry.
+ * Slot numbers by fingerprint: what a Map would be if 24 bytes had to do for an entry, 4 of them in its index.
  *
  * A slot is a small integer under which the owner keeps columns of its own. The index is split into 256 open
  * addressing tables (linear probing, backward-shift deletion: Knuth, TAOCP 3, 6.4, algorithm R), so that growth
- * rehashes at most 1/256 of the entries at a time and no call takes longer than a fraction of a millisecond,
- * however many entries there are.
+ * moves at most 1/256 of the entries at a time and no call takes longer than a fraction of a millisecond,
+ * however many entries there are, and whatever they are: places are random to the outside.
  */
+import type { Fingerprint } from './fingerprint';
 
 export const NO_SLOT = -1;
 
@@ -37,9 +38,10 @@ export const int32Column = (): Column<Int32Array> => new Column((size) => new In
 export const float64Column = (): Column<Float64Array> => new Column((size) => new Float64Array(size));
 
 export class HashedSlots {
-  private readonly hi = int32Column();
-  private readonly lo = int32Column();
-  /** Free slots form a list through the `lo` column. */
+  /** Four words a slot, side by side. */
+  private readonly words = int32Column();
+  /** Of free slots: the next one that is free. */
+  private readonly places = int32Column();
   private firstFree = NO_SLOT;
   private limit = 0;
   private used = 0;
@@ -60,53 +62,67 @@ export class HashedSlots {
     return this.limit;
   }
 
-  hiOf(slot: number): number {
-    return this.hi.get(slot);
+  /** The fingerprint of a slot, put into `into`. */
+  read(slot: number, into: Fingerprint): Fingerprint {
+    const { words } = this;
+    const at = 4 * slot;
+    into.load(words.get(at), words.get(at + 1), words.get(at + 2), words.get(at + 3), this.places.get(slot));
+    return into;
   }
 
-  loOf(slot: number): number {
-    return this.lo.get(slot);
-  }
-
-  find(hi: number, lo: number): number {
-    const table = this.tables[hi >>> 24]!;
+  find(id: Fingerprint): number {
+    const { place } = id;
+    const table = this.tables[place >>> 24]!;
     const mask = table.length - 1;
-    for (let cell = lo & mask; ; cell = (cell + 1) & mask) {
+    for (let cell = place & mask; ; cell = (cell + 1) & mask) {
       const slot = table[cell]! - 1;
       if (slot === NO_SLOT) return NO_SLOT;
-      if (this.lo.get(slot) === lo && this.hi.get(slot) === hi) return slot;
+      if (this.places.get(slot) === place && this.holds(slot, id)) return slot;
     }
   }
 
-  /** Takes a slot for a hash that has none yet. */
-  insert(hi: number, lo: number): number {
+  private holds(slot: number, { w0, w1, w2, w3 }: Fingerprint): boolean {
+    const { words } = this;
+    const at = 4 * slot;
+    return (
+      words.get(at) === w0 && words.get(at + 1) === w1 && words.get(at + 2) === w2 && words.get(at + 3) === w3
+    );
+  }
+
+  /** Takes a slot for a fingerprint that has none yet. */
+  insert({ w0, w1, w2, w3, place }: Fingerprint): number {
     let slot = this.firstFree;
     if (slot === NO_SLOT) {
       slot = this.limit++;
-      this.hi.ensure(slot);
-      this.lo.ensure(slot);
+      this.words.ensure(4 * slot);
+      this.places.ensure(slot);
     } else {
-      this.firstFree = this.lo.get(slot);
+      this.firstFree = this.places.get(slot);
     }
-    this.hi.set(slot, hi);
-    this.lo.set(slot, lo);
+    const { words } = this;
+    const at = 4 * slot;
+    words.set(at, w0);
+    words.set(at + 1, w1);
+    words.set(at + 2, w2);
+    words.set(at + 3, w3);
+    this.places.set(slot, place);
     this.used++;
-    const t = hi >>> 24;
+    const t = place >>> 24;
     const inTable = ++this.tableUsed[t]!;
     if (inTable * 4 > this.tables[t]!.length * 3) this.grow(t);
-    place(this.tables[t]!, lo, slot);
+    put(this.tables[t]!, place, slot);
     return slot;
   }
 
   remove(slot: number): void {
-    const lo = this.lo.get(slot);
-    const t = this.hi.get(slot) >>> 24;
+    const place = this.places.get(slot);
+    const t = place >>> 24;
     const table = this.tables[t]!;
     const mask = table.length - 1;
-    let cell = lo & mask;
+    let cell = place & mask;
     while (table[cell] !== slot + 1) cell = (cell + 1) & mask;
     for (let next = (cell + 1) & mask; table[next] !== 0; next = (next + 1) & mask) {
-      const home = this.lo.get(table[next]! - 1) & mask;
+      const home = this.places.get(table[next]! - 1) & mask;
       if (((next - home) & mask) >= ((next - cell) & mask)) {
         table[cell] = table[next]!;
         cell = next;
@@ -115,7 +131,7 @@ export class HashedSlots {
     table[cell] = 0;
     this.tableUsed[t]!--;
     this.used--;
-    this.lo.set(slot, this.firstFree);
+    this.places.set(slot, this.firstFree);
     this.firstFree = slot;
   }
 
@@ -123,15 +139,15 @@ export class HashedSlots {
     const old = this.tables[t]!;
     const larger = new Int32Array(old.length * 2);
     for (const cell of old) {
-      if (cell !== 0) place(larger, this.lo.get(cell - 1), cell - 1);
+      if (cell !== 0) put(larger, this.places.get(cell - 1), cell - 1);
     }
     this.tables[t] = larger;
   }
 }
 
-function place(table: Int32Array, lo: number, slot: number): void {
+function put(table: Int32Array, place: number, slot: number): void {
   const mask = table.length - 1;
-  let cell = lo & mask;
+  let cell = place & mask;
   while (table[cell] !== 0) cell = (cell + 1) & mask;
   table[cell] = slot + 1;
 }

@@ -1,17 +1,19 @@
 /**
- * The requests in flight: the adds that no deletion covers and that have not expired, by 64-bit hash of their id.
+ * The requests in flight: the adds that no deletion covers and that have not expired, by their id's fingerprint.
  *
  * One slot per id. Its adds (normally one) form a list in ascending order of `compareAdds`, so the first one is the
  * id's contribution to the rows, alike at every replica.
  */
 import type { EngineStats } from './engine-stats';
+import type { Fingerprint } from './fingerprint';
 import { HashedSlots } from './hashed-slots';
 import { SecondLists, secondOf } from './second-lists';
+import type { DigestedName } from './state-digest';
 
 /** An origin's name, shared by all its adds. */
 export interface AddOrigin {
   readonly name: string;
-  readonly hash: number;
+  readonly digested: DigestedName;
   adds: number;
 }
 
@@ -80,24 +82,21 @@ export class InFlight {
     return this.slots.slotLimit;
   }
 
-  find(hi: number, lo: number): number {
-    return this.slots.find(hi, lo);
+  find(id: Fingerprint): number {
+    return this.slots.find(id);
   }
 
   firstOf(slot: number): Add | undefined {
     return this.firsts[slot];
   }
 
-  hiOf(slot: number): number {
-    return this.slots.hiOf(slot);
+  /** The fingerprint of a slot's id, put into `into`. */
+  idOf(slot: number, into: Fingerprint): Fingerprint {
+    return this.slots.read(slot, into);
   }
 
-  loOf(slot: number): number {
-    return this.slots.loOf(slot);
-  }
-
-  insert(hi: number, lo: number, add: Add): number {
-    const slot = this.slots.insert(hi, lo);
+  insert(id: Fingerprint, add: Add): number {
+    const slot = this.slots.insert(id);
     this.firsts[slot] = add;
     this.bySecond.link(slot, secondOf(add.timeUs));
     return slot;

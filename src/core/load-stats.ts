@@ -13,11 +13,12 @@ import { DeletionTimes } from './deletion-times';
 import type { EngineStats } from './engine-stats';
 import { EngineTable } from './engine-table';
 import type { LoadEvent } from './event';
+import type { Fingerprinting } from './fingerprint';
+import { Fingerprint } from './fingerprint';
 import { NO_SLOT } from './hashed-slots';
 import type { AddIdentity, AddOrigin } from './in-flight';
 import { Add, InFlight, compareAdds, lastBefore } from './in-flight';
-import { RequestHash, mix32 } from './request-hash';
-import { ADD_ITEM, DELETE_ITEM, PROMPT_DELETE_ITEM, StateDigest } from './state-digest';
+import { ADD_ITEM, DELETE_ITEM, DigestedName, PROMPT_DELETE_ITEM, StateDigest } from './state-digest';
 
 export interface LoadStatsOptions {
   /** E: an in-flight request older than this is dropped. */
@@ -35,6 +36,7 @@ export interface LoadStatsOptions {
   readonly finishedCeiling: number;
   /** Deletions that wait for their add, beyond which further ones are dropped. */
   readonly waitingCeiling: number;
+  readonly fingerprinting: Fingerprinting;
 }
 
 /** What became of an event. Anything but `applied` has changed nothing. */
@@ -79,16 +81,28 @@ export class LoadStats {
   /** Adds dropped because they were E old. */
   expiredRequests = 0;
   private readonly origins = new Map<string, AddOrigin>();
-  private readonly hash = new RequestHash();
+  /** Of the id of the report at hand, of one that is read from a slot, and of names. */
+  private readonly reported: Fingerprint;
+  private readonly held: Fingerprint;
+  private readonly named: Fingerprint;
   private latestNowUs = 0;
   /** Adds in flight: more than ids where adds conflict. */
   private liveAdds = 0;
 
   constructor(readonly options: LoadStatsOptions) {
     const keepForUs = options.finishedRetentionUs + options.expireAfterUs;
-    this.deletes = new DeletionTimes(keepForUs, DELETE_ITEM, this.deletionDigest);
-    this.promptDeletes = new DeletionTimes(keepForUs, PROMPT_DELETE_ITEM, this.deletionDigest);
-    this.engines = new EngineTable(options.expireAfterUs, options.finishedRetentionUs);
+    const { fingerprinting } = options;
+    this.reported = new Fingerprint(fingerprinting);
+    this.held = new Fingerprint(fingerprinting);
+    this.named = new Fingerprint(fingerprinting);
+    this.deletes = new DeletionTimes(keepForUs, DELETE_ITEM, this.deletionDigest, fingerprinting);
+    this.promptDeletes = new DeletionTimes(
+      keepForUs,
+      PROMPT_DELETE_ITEM,
+      this.deletionDigest,
+      fingerprinting,
+    );
+    this.engines = new EngineTable(options.expireAfterUs, options.finishedRetentionUs, fingerprinting);
   }
 
   /** The latest now that the view was ever told, or the one given if that is later. */
@@ -104,21 +118,21 @@ export class LoadStats {
 
   apply(event: LoadEvent, nowUs: number): Outcome {
     if (event.type === 'add') return this.mergeAdd(event.requestId, event, nowUs);
-    const { hi, lo } = this.hash.of(event.requestId);
+    const id = this.reported.of(event.requestId);
     return event.type === 'delete'
-      ? this.mergeDelete(hi, lo, event.timeUs, nowUs)
-      : this.mergePromptDelete(hi, lo, event.timeUs, nowUs);
+      ? this.mergeDelete(id, event.timeUs, nowUs)
+      : this.mergePromptDelete(id, event.timeUs, nowUs);
   }
 
   /** What is known of an id: decides the answer to a report of it. */
   statusOf(requestId: string, nowUs: number): RequestStatus {
     const now = this.advance(nowUs);
-    const { hi, lo } = this.hash.of(requestId);
-    const slot = this.inFlight.find(hi, lo);
+    const id = this.reported.of(requestId);
+    const slot = this.inFlight.find(id);
     let add = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
     while (add && add.timeUs + this.options.expireAfterUs <= now) add = add.next;
-    const deleted = this.deletes.find(hi, lo, now);
-    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+    const deleted = this.deletes.find(id, now);
+    const promptDeleted = this.promptDeletes.find(id, now);
     return {
       add,
       deletedUs: deleted === NO_SLOT ? undefined : this.deletes.timeOf(deleted),
@@ -133,10 +147,10 @@ export class LoadStats {
     const { timeUs } = fields;
     const refused = this.refuseByAge(timeUs, expireAfterUs, now);
     if (refused) return refused;
-    const { hi, lo } = this.hash.of(requestId);
-    const deleted = this.deletes.find(hi, lo, now);
+    const id = this.reported.of(requestId);
+    const deleted = this.deletes.find(id, now);
     const covered = deleted !== NO_SLOT && timeUs <= this.deletes.timeOf(deleted) + finishedRetentionUs;
-    const slot = covered ? NO_SLOT : this.inFlight.find(hi, lo);
+    const slot = covered ? NO_SLOT : this.inFlight.find(id);
     if (!covered && slot === NO_SLOT) {
       const full = this.refuseNewId();
       if (full) return full;
@@ -151,7 +165,7 @@ export class LoadStats {
 
     row ??= this.engines.create(fields.cluster, fields.ip, timeUs);
     this.engines.touch(row, timeUs, now);
-    this.markPromptDeleted(row, hi, lo, timeUs, now);
+    this.markPromptDeleted(row, id, timeUs, now);
     if (covered) {
       this.engines.touch(row, this.deletes.timeOf(deleted), now);
       this.deletes.addRow(deleted, row.number);
@@ -159,35 +173,35 @@ export class LoadStats {
     }
     const origin = this.originOf(fields.origin);
     const add = new Add(requestId, timeUs, origin, row, fields.promptLength, fields.timestampNs);
-    this.taken(add, hi, lo);
+    this.taken(add, id);
     if (first) {
       takeOut(first);
       this.inFlight.insertBehind(before, slot, add);
     } else {
-      this.inFlight.insert(hi, lo, add);
+      this.inFlight.insert(id, add);
     }
-    this.putIn(before ? first : add, hi, lo, now);
+    this.putIn(before ? first : add, id, now);
     return 'applied';
   }
 
   /** `rows` names the engines whose adds the delete is known to have covered elsewhere. */
-  mergeDelete(hi: number, lo: number, timeUs: number, nowUs: number, rows: readonly RowName[] = []): Outcome {
+  mergeDelete(id: Fingerprint, timeUs: number, nowUs: number, rows: readonly RowName[] = []): Outcome {
     const now = this.advance(nowUs);
-    const refused = this.refuseDeletion(this.deletes, hi, lo, timeUs, now);
+    const refused = this.refuseDeletion(this.deletes, id, timeUs, now);
     if (refused) return refused;
-    const deleted = this.deletes.raise(hi, lo, timeUs, now);
+    const deleted = this.deletes.raise(id, timeUs, now);
     const deletedUs = this.deletes.timeOf(deleted);
     for (const { cluster, ip } of rows) {
       const row = this.engines.find(cluster, ip);
       if (row) this.deletes.addRow(deleted, row.number);
     }
     this.touchRowsOf(deleted, deletedUs, now);
-    const slot = this.inFlight.find(hi, lo);
+    const slot = this.inFlight.find(id);
     if (slot !== NO_SLOT) {
       this.markCovered(this.deletes, deleted, this.inFlight.firstOf(slot)!, now);
       this.dropAdds(slot, deletedUs + this.options.finishedRetentionUs, now);
     }
-    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+    const promptDeleted = this.promptDeletes.find(id, now);
     if (promptDeleted === NO_SLOT) return 'applied';
     const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
     if (promptDeletedUs <= deletedUs) this.promptDeletes.remove(promptDeleted);
@@ -195,22 +209,22 @@ export class LoadStats {
     return 'applied';
   }
 
-  mergePromptDelete(hi: number, lo: number, timeUs: number, nowUs: number): Outcome {
+  mergePromptDelete(id: Fingerprint, timeUs: number, nowUs: number): Outcome {
     const now = this.advance(nowUs);
-    const refused = this.refuseDeletion(this.promptDeletes, hi, lo, timeUs, now);
+    const refused = this.refuseDeletion(this.promptDeletes, id, timeUs, now);
     if (refused) return refused;
-    const deleted = this.deletes.find(hi, lo, now);
+    const deleted = this.deletes.find(id, now);
     if (deleted !== NO_SLOT) {
       if (timeUs <= this.deletes.timeOf(deleted)) return 'applied';
       this.touchRowsOf(deleted, timeUs, now);
     }
-    const promptDeleted = this.promptDeletes.raise(hi, lo, timeUs, now);
-    const slot = this.inFlight.find(hi, lo);
+    const promptDeleted = this.promptDeletes.raise(id, timeUs, now);
+    const slot = this.inFlight.find(id);
     if (slot === NO_SLOT) return 'applied';
     const first = this.inFlight.firstOf(slot)!;
     takeOut(first);
     this.markCovered(this.promptDeletes, promptDeleted, first, now);
-    this.putIn(first, hi, lo, now);
+    this.putIn(first, id, now);
     return 'applied';
   }
 
@@ -250,8 +264,7 @@ export class LoadStats {
 
   private refuseDeletion(
     of: DeletionTimes,
-    hi: number,
-    lo: number,
+    id: Fingerprint,
     timeUs: number,
     now: number,
   ): Outcome | undefined {
@@ -259,7 +272,7 @@ export class LoadStats {
     const refused = this.refuseByAge(timeUs, finishedRetentionUs + expireAfterUs, now);
     if (refused) return refused;
     const full = of.size >= finishedCeiling || of.waiting >= waitingCeiling;
-    const isNew = full && of.find(hi, lo, now) === NO_SLOT && this.inFlight.find(hi, lo) === NO_SLOT;
+    const isNew = full && of.find(id, now) === NO_SLOT && this.inFlight.find(id) === NO_SLOT;
     return isNew ? 'finished-ceiling' : undefined;
   }
 
@@ -276,8 +289,8 @@ export class LoadStats {
   }
 
   /** A prompt-delete of a new add's id remembers the add's row, and concerns it where it covers the add. */
-  private markPromptDeleted(row: EngineStats, hi: number, lo: number, timeUs: number, now: number): void {
-    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+  private markPromptDeleted(row: EngineStats, id: Fingerprint, timeUs: number, now: number): void {
+    const promptDeleted = this.promptDeletes.find(id, now);
     if (promptDeleted === NO_SLOT) return;
     this.promptDeletes.addRow(promptDeleted, row.number);
     const promptDeletedUs = this.promptDeletes.timeOf(promptDeleted);
@@ -304,23 +317,22 @@ export class LoadStats {
 
   /** Drops the adds of a slot that are no later than `untilUs`; returns how many. */
   private dropAdds(slot: number, untilUs: number, now: number): number {
-    const hi = this.inFlight.hiOf(slot);
-    const lo = this.inFlight.loOf(slot);
+    const id = this.inFlight.idOf(slot, this.held);
     const first = this.inFlight.firstOf(slot)!;
     takeOut(first);
     let count = 0;
     let left: Add | undefined = first;
     for (; left && left.timeUs <= untilUs; left = left.next) {
-      this.dropped(left, hi, lo);
+      this.dropped(left, id);
       count++;
     }
     this.inFlight.replace(slot, left);
-    if (left) this.putIn(left, hi, lo, now);
+    if (left) this.putIn(left, id, now);
     return count;
   }
 
-  private putIn(add: Add, hi: number, lo: number, now: number): void {
-    const promptDeleted = this.promptDeletes.find(hi, lo, now);
+  private putIn(add: Add, id: Fingerprint, now: number): void {
+    const promptDeleted = this.promptDeletes.find(id, now);
     const promptGone =
       promptDeleted !== NO_SLOT &&
       add.timeUs <= this.promptDeletes.timeOf(promptDeleted) + this.options.finishedRetentionUs;
@@ -330,15 +342,15 @@ export class LoadStats {
     add.row.changed();
   }
 
-  private taken(add: Add, hi: number, lo: number): void {
+  private taken(add: Add, id: Fingerprint): void {
     add.origin.adds++;
     add.row.liveAdds++;
     this.liveAdds++;
-    this.addDigest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), 1);
+    this.addDigest.add(id, ADD_ITEM, add.timeUs, add);
   }
 
-  private dropped(add: Add, hi: number, lo: number): void {
-    this.addDigest.change(hi, lo, ADD_ITEM, add.timeUs, contentHash(add), -1);
+  private dropped(add: Add, id: Fingerprint): void {
+    this.addDigest.remove(id, ADD_ITEM, add.timeUs, add);
     add.row.liveAdds--;
     this.liveAdds--;
     if (--add.origin.adds === 0) this.origins.delete(add.origin.name);
@@ -347,7 +359,7 @@ export class LoadStats {
   private originOf(name: string): AddOrigin {
     let origin = this.origins.get(name);
     if (!origin) {
-      origin = { name, hash: this.hash.of(name).lo, adds: 0 };
+      origin = { name, digested: new DigestedName(this.named.of(name)), adds: 0 };
       this.origins.set(name, origin);
     }
     return origin;
@@ -358,10 +370,6 @@ function takeOut(add: Add): void {
   add.row.queuedRequests--;
   add.row.promptLength -= add.countedPrompt;
   add.row.changed();
-}
-
-function contentHash(add: Add): number {
-  return mix32(add.origin.hash ^ add.row.hash ^ Math.imul(add.promptLength, 0x9e3779b1));
 }
 
 function countOf(first: Add): number {

@@ -4,6 +4,9 @@
  * An origin's seqs come almost always in order, so the last interval is tried first and the set is nearly always
  * one interval; a jump of any width costs one interval.
  */
+/** So few intervals are put in one by one: what comes in order touches the last interval only. */
+const FEW_BOUNDS = 8;
+
 export class SeqSet {
   private bounds: number[];
 
@@ -13,6 +16,11 @@ export class SeqSet {
 
   get intervalCount(): number {
     return this.bounds.length / 2;
+  }
+
+  /** The lowest seq in the set, or 0. */
+  get first(): number {
+    return this.bounds[0] ?? 0;
   }
 
   /** The highest seq in the set, or 0. */
@@ -57,7 +65,11 @@ export class SeqSet {
   }
 
   addAll(other: SeqSet): void {
-    for (let i = 0; i < other.bounds.length; i += 2) this.addRange(other.bounds[i]!, other.bounds[i + 1]!);
+    if (other.bounds.length <= FEW_BOUNDS) {
+      for (let i = 0; i < other.bounds.length; i += 2) this.addRange(other.bounds[i]!, other.bounds[i + 1]!);
+    } else {
+      this.bounds = merged(this.bounds, other.bounds);
+    }
   }
 
   /** The gaps of this set within `[from, to]`, as a set. */
@@ -75,14 +87,34 @@ export class SeqSet {
   /** Members of this set that are not in `other`. */
   minus(other: SeqSet): SeqSet {
     const left: number[] = [];
+    const theirs = other.bounds;
+    let j = 0;
     for (let i = 0; i < this.bounds.length; i += 2) {
-      for (const bound of other.gaps(this.bounds[i]!, this.bounds[i + 1]!).bounds) left.push(bound);
+      let from = this.bounds[i]!;
+      const to = this.bounds[i + 1]!;
+      while (j < theirs.length && theirs[j + 1]! < from) j += 2;
+      // The last one of these may reach into the next interval.
+      for (let k = j; k < theirs.length && theirs[k]! <= to; k += 2) {
+        if (theirs[k]! > from) left.push(from, theirs[k]! - 1);
+        from = theirs[k + 1]! + 1;
+        j = k;
+      }
+      if (from <= to) left.push(from, to);
     }
     return new SeqSet(left);
   }
 
   intersect(other: SeqSet): SeqSet {
-    return this.minus(this.minus(other));
+    const both: number[] = [];
+    const [ours, theirs] = [this.bounds, other.bounds];
+    for (let i = 0, j = 0; i < ours.length && j < theirs.length;) {
+      const from = Math.max(ours[i]!, theirs[j]!);
+      const to = Math.min(ours[i + 1]!, theirs[j + 1]!);
+      if (from <= to) both.push(from, to);
+      if (ours[i + 1]! < theirs[j + 1]!) i += 2;
+      else j += 2;
+    }
+    return new SeqSet(both);
   }
 
   /** How many seqs the set holds. */
@@ -109,4 +141,19 @@ export class SeqSet {
     }
     return low * 2;
   }
+}
+
+/** The union of two sets, in one pass over both. */
+function merged(a: readonly number[], b: readonly number[]): number[] {
+  const all: number[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length;) {
+    const first = j >= b.length || (i < a.length && a[i]! <= b[j]!);
+    const [from, to] = first ? [a[i]!, a[i + 1]!] : [b[j]!, b[j + 1]!];
+    if (first) i += 2;
+    else j += 2;
+    const last = all.length - 1;
+    if (last > 0 && from <= all[last]! + 1) all[last] = Math.max(all[last]!, to);
+    else all.push(from, to);
+  }
+  return all;
 }

@@ -4,11 +4,11 @@
  * end mark.
  */
 import type { ContextOptions, OriginJson, LevelJson } from './causal-context';
-import { CausalContext } from './causal-context';
+import { CausalContext, FREE_INTERVALS } from './causal-context';
 import { MAX_ROWS_OF_A_DELETE } from './deletion-times';
 import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName, isOrigin } from './event';
+import { Fingerprint } from './fingerprint';
 import type { LoadStats, Outcome } from './load-stats';
-import { RequestHash } from './request-hash';
 import type { SnapshotSource } from './snapshot';
 import { SNAPSHOT_VERSION } from './snapshot';
 
@@ -38,14 +38,16 @@ export class SnapshotMerge {
   refused = 0;
   /** Records of kinds that are not known here. */
   skipped = 0;
-  private readonly hash = new RequestHash();
+  private readonly id: Fingerprint;
   private readonly rows = new Map<number, { cluster: string; ip: string }>();
 
   constructor(
     private readonly stats: LoadStats,
     private readonly contextOptions: ContextOptions,
     private readonly reader: SnapshotReader,
-  ) {}
+  ) {
+    this.id = new Fingerprint(stats.options.fingerprinting);
+  }
 
   /**
    * Whether what it claims is here now: it came to its end, there was room for all of it, and it was written in a level
@@ -80,7 +82,7 @@ export class SnapshotMerge {
         this.add(record, nowUs);
         break;
       case 'prompt-delete':
-        this.count(this.stats.mergePromptDelete(int32(record[1]), int32(record[2]), time(record[3]), nowUs));
+        this.count(this.stats.mergePromptDelete(this.idOf(record), time(record[5]), nowUs));
         break;
       case 'delete':
         this.delete(record, nowUs);
@@ -142,21 +144,24 @@ export class SnapshotMerge {
     };
     const requestId = text(record[2]);
     if (record[7] !== undefined) {
-      const { hi, lo } = this.hash.of(requestId);
-      this.count(this.stats.mergePromptDelete(hi, lo, time(record[7]), nowUs));
+      this.count(this.stats.mergePromptDelete(this.id.of(requestId), time(record[7]), nowUs));
     }
     this.count(this.stats.mergeAdd(requestId, fields, nowUs));
   }
 
   private delete(record: readonly unknown[], nowUs: number): void {
-    if (record.length > 4 + MAX_ROWS_OF_A_DELETE) throw new SnapshotFault('a delete names too many rows');
+    if (record.length > 6 + MAX_ROWS_OF_A_DELETE) throw new SnapshotFault('a delete names too many rows');
     const rows = [];
-    for (let i = 4; i < record.length; i++) {
+    for (let i = 6; i < record.length; i++) {
       const row = this.rows.get(natural(record[i]));
       if (!row) throw new SnapshotFault('a delete names an unknown row');
       rows.push(row);
     }
-    this.count(this.stats.mergeDelete(int32(record[1]), int32(record[2]), time(record[3]), nowUs, rows));
+    this.count(this.stats.mergeDelete(this.idOf(record), time(record[5]), nowUs, rows));
+  }
+
+  private idOf(record: readonly unknown[]): Fingerprint {
+    return this.id.set(int32(record[1]), int32(record[2]), int32(record[3]), int32(record[4]));
   }
 
   private end(record: readonly unknown[]): void {
@@ -172,10 +177,11 @@ export class SnapshotMerge {
 /** Checks a context that came as JSON, also its size: every replica keeps to the same bounds. Throws a SnapshotFault. */
 export function parseContext(
   value: unknown,
-  { maxOrigins, maxIntervals }: ContextOptions,
+  { maxOrigins, maxIntervals, maxIntervalsInAll }: ContextOptions,
 ): readonly OriginJson[] {
   if (!Array.isArray(value)) throw new SnapshotFault('there is no context');
   if (value.length > maxOrigins) throw new SnapshotFault('the context has too many origins');
+  let excess = 0;
   for (const entry of value as unknown[]) {
     if (!Array.isArray(entry) || entry.length < 3 || entry.length % 2 === 0) {
       throw new SnapshotFault('an origin of the context is malformed');
@@ -185,26 +191,40 @@ export function parseContext(
     time(newestUs);
     natural(highest);
     checkIntervals(bounds, maxIntervals);
+    excess += Math.max(0, bounds.length / 2 - FREE_INTERVALS);
   }
+  if (excess > maxIntervalsInAll) throw new SnapshotFault('the context has too many intervals');
   return value as readonly OriginJson[];
 }
 
 /** Checks what a peer says of the levels of events; where it says nothing, all are of the first. Throws a SnapshotFault. */
 export function parseLevels(
   value: unknown,
-  { maxOrigins, maxIntervals }: ContextOptions,
+  { maxOrigins, maxIntervals, maxIntervalsInAll }: ContextOptions,
 ): readonly LevelJson[] {
   if (value === undefined) return [];
   if (!Array.isArray(value) || value.length > MAX_LEVELS * maxOrigins) {
     throw new SnapshotFault('the levels are no list');
   }
+  let held = 0;
   for (const entry of value as unknown[]) {
     if (!Array.isArray(entry) || entry.length % 2 === 1) throw new SnapshotFault('a level is malformed');
     origin(entry[0]);
     if (natural(entry[1]) < 2) throw new SnapshotFault('a level is out of range');
     checkIntervals(entry.slice(2) as unknown[], maxIntervals);
+    held += entry.length / 2;
+  }
+  if (held > maxIntervalsInAll + FREE_INTERVALS * maxOrigins) {
+    throw new SnapshotFault('the levels have too many intervals');
   }
   return value as readonly LevelJson[];
+}
+
+/** Checks which origins a peer says that it has cut; none where it says nothing. Throws a SnapshotFault. */
+export function parseCut(value: unknown, { maxOrigins }: ContextOptions): readonly string[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value) || value.length > maxOrigins) throw new SnapshotFault('what is cut is no list');
+  return (value as unknown[]).map(origin);
 }
 
 function checkIntervals(bounds: readonly unknown[], most: number): void {
@@ -238,6 +258,7 @@ function natural(value: unknown): number {
 const time = natural;
 
 function int32(value: unknown): number {
-  if (typeof value !== 'number' || (value | 0) !== value) throw new SnapshotFault('a hash is out of range');
+  if (typeof value !== 'number' || (value | 0) !== value)
+    throw new SnapshotFault('a fingerprint is out of range');
   return value;
 }

@@ -9,11 +9,12 @@
 import type { CausalContext, OriginJson, LevelJson } from './causal-context';
 import type { DeletionTimes } from './deletion-times';
 import type { EngineStats } from './engine-stats';
+import { Fingerprint } from './fingerprint';
 import { NO_SLOT } from './hashed-slots';
 import type { Add } from './in-flight';
 import type { LoadStats } from './load-stats';
 
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 /** The seconds of event time that a repair asks for; everything when undefined. */
 export interface SnapshotSelection {
@@ -53,8 +54,8 @@ interface SnapshotHeader extends SnapshotSource {
  *
  *   ["row", number, cluster, ip, updatedUs]
  *   ["add", row number, request id, timeUs, origin, prompt length, gateway's timestamp as digits or null, promptDeletedUs?]
- *   ["prompt-delete", hash hi, hash lo, timeUs]
- *   ["delete", hash hi, hash lo, timeUs, numbers of the rows whose adds it covered …]
+ *   ["prompt-delete", fingerprint as four signed 32-bit words …, timeUs]
+ *   ["delete", fingerprint likewise …, timeUs, numbers of the rows whose adds it covered …]
  *   ["end", records before it]
  *
  * A prompt-delete comes with its add too, so that half a snapshot never shows a prompt that is known to be gone.
@@ -73,6 +74,7 @@ export function* snapshotLines(
   };
   yield JSON.stringify(header);
   let count = 0;
+  const id = new Fingerprint(stats.options.fingerprinting);
   const named: (EngineStats | undefined)[] = [];
 
   for (const row of stats.engines.all()) {
@@ -81,7 +83,7 @@ export function* snapshotLines(
     yield rowLine(row);
   }
   for (const slot of addSlots(stats, selection)) {
-    const promptDeletedUs = promptDeleteOf(stats, slot);
+    const promptDeletedUs = promptDeleteOf(stats, slot, id);
     for (let add: Add | undefined = stats.inFlight.firstOf(slot); add; add = add.next) {
       if (named[add.row.number] !== add.row) {
         named[add.row.number] = add.row;
@@ -95,11 +97,11 @@ export function* snapshotLines(
   for (const slot of deletionSlots(stats.promptDeletes, selection, selection?.since[1])) {
     if (!stats.promptDeletes.isUsed(slot)) continue;
     count++;
-    yield `["prompt-delete",${deletionFields(stats.promptDeletes, slot)}]`;
+    yield `["prompt-delete",${deletionFields(stats.promptDeletes, slot, id)}]`;
   }
   for (const slot of deletionSlots(stats.deletes, selection, selection?.since[0])) {
     if (!stats.deletes.isUsed(slot)) continue;
-    let line = `["delete",${deletionFields(stats.deletes, slot)}`;
+    let line = `["delete",${deletionFields(stats.deletes, slot, id)}`;
     for (const number of stats.deletes.rowsOf(slot)) {
       const row = stats.engines.byNumberOf(number);
       if (named[number] !== row) {
@@ -142,9 +144,13 @@ function rowLine(row: EngineStats): string {
   return `["row",${row.number},${JSON.stringify(row.cluster)},"${row.ip}",${row.updatedUs}]`;
 }
 
-function promptDeleteOf({ inFlight, promptDeletes }: LoadStats, slot: number): number | undefined {
+function promptDeleteOf(
+  { inFlight, promptDeletes }: LoadStats,
+  slot: number,
+  id: Fingerprint,
+): number | undefined {
   if (inFlight.firstOf(slot) === undefined) return undefined;
-  const promptDelete = promptDeletes.find(inFlight.hiOf(slot), inFlight.loOf(slot), 0);
+  const promptDelete = promptDeletes.find(inFlight.idOf(slot, id), 0);
   return promptDelete === NO_SLOT ? undefined : promptDeletes.timeOf(promptDelete);
 }
 
@@ -154,6 +160,7 @@ function addLine(add: Add, promptDeletedUs: number | undefined): string {
   return `["add",${add.row.number},${JSON.stringify(add.requestId)},${add.timeUs},"${add.origin.name}",${add.promptLength},${timestamp}${promptDelete}]`;
 }
 
-function deletionFields(times: DeletionTimes, slot: number): string {
-  return `${times.hiOf(slot)},${times.loOf(slot)},${times.timeOf(slot)}`;
+function deletionFields(times: DeletionTimes, slot: number, id: Fingerprint): string {
+  const { w0, w1, w2, w3 } = times.idOf(slot, id);
+  return `${w0},${w1},${w2},${w3},${times.timeOf(slot)}`;
 }

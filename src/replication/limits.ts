@@ -2,6 +2,7 @@
  * The limits of the view and its context that follow from the configuration. Those of a single mechanism stand with it.
  */
 import type { ContextOptions } from '../core/causal-context';
+import type { Fingerprinting } from '../core/fingerprint';
 import type { LoadStatsOptions } from '../core/load-stats';
 
 export const CONTEXT_LIMITS = {
@@ -9,22 +10,28 @@ export const CONTEXT_LIMITS = {
   maxOrigins: 4096,
   /** Separate holes of one origin. */
   maxIntervals: 1024,
+  /** Holes of all origins together: thousands, where an honest fleet has dozens after an outage. */
+  maxIntervalsInAll: 8192,
 } as const;
 
 /** What the bus brings is applied up to this many times the limits for reports over HTTP. */
 const CEILING_FACTOR = 2;
 /** Finished ids are remembered for R + E, so there are many more of them than requests in flight. */
 const FINISHED_FACTOR = 8;
-/** 4 MB: however few requests may be in flight, they may be short. */
+/** 5 MB: however few requests may be in flight, they may be short. */
 const MIN_FINISHED = 100_000;
 
-export function loadStatsOptions(load: {
-  readonly expireAfterMs: number;
-  readonly finishedRetentionMs: number;
-  readonly maxInFlight: number;
-  readonly maxEngines: number;
-}): LoadStatsOptions {
+export function loadStatsOptions(
+  load: {
+    readonly expireAfterMs: number;
+    readonly finishedRetentionMs: number;
+    readonly maxInFlight: number;
+    readonly maxEngines: number;
+  },
+  fingerprinting: Fingerprinting,
+): LoadStatsOptions {
   return {
+    fingerprinting,
     expireAfterUs: load.expireAfterMs * 1000,
     finishedRetentionUs: load.finishedRetentionMs * 1000,
     inFlightCeiling: CEILING_FACTOR * load.maxInFlight,

@@ -1,3 +1,4 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { SelfReport, type ReplicaParts } from '../../src/composition/self-report';
 import { CausalContext } from '../../src/core/causal-context';
@@ -9,7 +10,7 @@ const load = { expireAfterMs: 600_000, finishedRetentionMs: 60_000, maxInFlight:
 
 test('I6: a replica whose clock went back says so, since it may refuse what others report', async () => {
   let nowUs = 1e15;
-  const stats = new LoadStats(loadStatsOptions(load));
+  const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
   const bus = new InProcessBus(new InProcessHub(), () => undefined);
   bus.start({}, () => undefined);
   await until(() => bus.connected, { describe: 'the bus is connected' });
@@ -24,7 +25,6 @@ test('I6: a replica whose clock went back says so, since it may refuse what othe
   const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1 });
   const parts = { stats, context, bus, history: undefined, repair };
   const report = new SelfReport({ ...parts, nowUs: () => nowUs });
-  report.warm = true;
 
   stats.advance(nowUs);
   expect(report.readiness().body).toMatchObject({ degraded: false, reason: 'there is no peer' });

@@ -24,7 +24,7 @@ const lie = (): object => {
   };
 };
 const header = (): string =>
-  JSON.stringify({ snapshot: 1, ...LIAR, context: [['nobody', nowUs(), 500, 1, 500]] });
+  JSON.stringify({ snapshot: 2, ...LIAR, context: [['nobody', nowUs(), 500, 1, 500]] });
 
 const BAD_PEERS: Record<string, RequestListener> = {
   'never answers': () => undefined,

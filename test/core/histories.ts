@@ -4,6 +4,7 @@
  * conflicts, overtaking, reuse and equal times are the rule.
  */
 import fc from 'fast-check';
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import type { LoadEvent } from '../../src/core/event';
 import type { LoadStatsOptions, Outcome } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
@@ -24,6 +25,7 @@ export const ROOMY: LoadStatsOptions = {
   engineCeiling: 1000,
   finishedCeiling: 1000,
   waitingCeiling: 1000,
+  fingerprinting: newFingerprinting(),
 };
 
 export function newView(options: Partial<LoadStatsOptions> = {}): LoadStats {

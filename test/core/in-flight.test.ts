@@ -1,15 +1,18 @@
 /* eslint-disable jest/no-conditional-expect -- what a random step must show depends on the step */
 import fc from 'fast-check';
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { EngineTable } from '../../src/core/engine-table';
+import { Fingerprint } from '../../src/core/fingerprint';
 import { NO_SLOT } from '../../src/core/hashed-slots';
 import { Add, InFlight, compareAdds } from '../../src/core/in-flight';
 import { runs } from '../support/size';
 
 const SECOND = 1_000_000;
-const ROW = new EngineTable(SECOND, SECOND).create('m', '10.0.0.1', 0);
+const FINGERPRINTING = newFingerprinting();
+const ROW = new EngineTable(SECOND, SECOND, FINGERPRINTING).create('m', '10.0.0.1', 0);
 
 function addAt(timeUs: number, origin = 'o'): Add {
-  return new Add('id', timeUs, { name: origin, hash: 0, adds: 1 }, ROW, 1, undefined);
+  return new Add('id', timeUs, { name: origin, digested: ROW.digested, adds: 1 }, ROW, 1, undefined);
 }
 
 /** A list of adds in ascending order, and its first one. */
@@ -42,15 +45,17 @@ describe('InFlight', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30, size: 'max' }), (steps) => {
         const inFlight = new InFlight();
+        const fingerprint = new Fingerprint(FINGERPRINTING);
+        const keyOf = (id: number): Fingerprint => fingerprint.set(id, id, id, id);
         const model = new Map<number, number[]>();
         for (const { kind, id, times, untilUs } of steps) {
-          const slot = inFlight.find(id, id);
+          const slot = inFlight.find(keyOf(id));
           expect(slot === NO_SLOT).toBe(!model.has(id));
           if (kind === 'put') {
             const sorted = [...times].sort((a, b) => a - b);
             if (slot === NO_SLOT) {
               const first = listOf(sorted)!;
-              const made = inFlight.insert(id, id, first);
+              const made = inFlight.insert(keyOf(id), first);
               inFlight.replace(made, first);
             } else inFlight.replace(slot, listOf(sorted));
             model.set(id, sorted);
@@ -72,10 +77,12 @@ describe('InFlight', () => {
           expect(inFlight.size).toBe(model.size);
         }
         for (const [id, held] of model)
-          expect(timesOf(inFlight.firstOf(inFlight.find(id, id)))).toEqual(held);
+          expect(timesOf(inFlight.firstOf(inFlight.find(keyOf(id))))).toEqual(held);
         for (let second = 0; second <= 8; second++) {
           const found = new Set(
-            [...inFlight.ofSecond(second), ...inFlight.conflicts].map((slot) => inFlight.hiOf(slot)),
+            [...inFlight.ofSecond(second), ...inFlight.conflicts].map(
+              (slot) => inFlight.idOf(slot, fingerprint).w0,
+            ),
           );
           const inSecond = [...model].filter(([, held]) =>
             held.some((t) => Math.floor(t / SECOND) === second),

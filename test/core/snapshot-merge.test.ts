@@ -6,10 +6,11 @@ import { SnapshotFault, SnapshotMerge } from '../../src/core/snapshot-merge';
 import type { LoadStats } from '../../src/core/load-stats';
 import { E, R, SECOND, newView } from './histories';
 import { expectConsistent, stateOf } from './view-inspection';
+import { codePoint } from '../support/code-point';
 import { runs } from '../support/size';
 
 const NOW = 1_000 * SECOND;
-const CONTEXT = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 };
+const CONTEXT = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10, maxIntervalsInAll: 1000 };
 
 const text = fc.oneof(
   fc.constantFrom(
@@ -25,12 +26,13 @@ const text = fc.oneof(
     'x'.repeat(65),
     'x'.repeat(300),
   ),
-  fc.string({ unit: 'binary', maxLength: 10 }),
+  fc.string({ maxLength: 10 }),
+  fc.string({ unit: codePoint, maxLength: 10 }),
 );
 const ip = fc.constantFrom('10.0.0.1', '10.0.0.2', '01.0.0.1', 'x');
 const time = fc.oneof(fc.integer({ min: NOW - E - R, max: NOW + R }), fc.maxSafeInteger(), fc.double());
 const count = fc.oneof(fc.nat({ max: 2 }), fc.maxSafeInteger(), fc.double());
-const half = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer(), fc.double());
+const word = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer(), fc.double());
 const timestamp = fc.oneof(fc.constantFrom(null, '1732222222123456789', '-1', '1.5', 5), text);
 
 /** Lines that a broken or lying peer may send: the forms are right, what is in them is anything. */
@@ -38,11 +40,11 @@ const record = fc.oneof(
   fc.tuple(fc.constant('row'), fc.nat({ max: 2 }), fc.oneof(fc.constant('m'), text), ip, time),
   fc.tuple(fc.constant('add'), count, text, time, text, count, timestamp),
   fc.tuple(fc.constant('add'), count, text, time, text, count, timestamp, time),
-  fc.tuple(fc.constant('prompt-delete'), half, half, time),
-  fc.tuple(fc.constant('delete'), half, half, time, count),
+  fc.tuple(fc.constant('prompt-delete'), word, word, word, word, time),
+  fc.tuple(fc.constant('delete'), word, word, word, word, time, count),
 );
 const header = fc.record({
-  snapshot: fc.constant(1),
+  snapshot: fc.constant(2),
   deployment: fc.constant('d'),
   speaks: fc.constantFrom(1, 2),
   replica: text,
@@ -97,7 +99,7 @@ describe('What a peer sends as its snapshot', () => {
 
   it('is refused where it claims to have seen more than any replica keeps track of (I7)', () => {
     const header = (context: unknown[]): string =>
-      JSON.stringify({ snapshot: 1, deployment: 'd', speaks: 1, replica: 'peer', ready: true, context });
+      JSON.stringify({ snapshot: 2, deployment: 'd', speaks: 1, replica: 'peer', ready: true, context });
     const holes = (count: number): number[] =>
       Array.from({ length: count }, (_, i) => [2 * i + 1, 2 * i + 1]).flat();
     const origins = (count: number): unknown[] =>
@@ -114,7 +116,7 @@ describe('What a peer sends as its snapshot', () => {
     const rows = (count: number): string[] =>
       Array.from({ length: count }, (_, i) => JSON.stringify(['row', i, 'm', '10.0.0.1', NOW]));
     const head = JSON.stringify({
-      snapshot: 1,
+      snapshot: 2,
       deployment: 'd',
       speaks: 1,
       replica: 'peer',
@@ -128,7 +130,7 @@ describe('What a peer sends as its snapshot', () => {
 
   it('is not complete where its end counts other records than came (I4)', () => {
     const lines = [
-      { snapshot: 1, deployment: 'd', speaks: 1, replica: 'peer', ready: true, context: [] },
+      { snapshot: 2, deployment: 'd', speaks: 1, replica: 'peer', ready: true, context: [] },
       ['row', 0, 'm', '10.0.0.1', NOW],
     ].map((line) => JSON.stringify(line));
     expect(merge(newView(), [...lines, '["end",1]'], 'own').complete).toBe(true);

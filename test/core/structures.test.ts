@@ -1,50 +1,56 @@
 /* eslint-disable jest/no-conditional-expect -- what a random step must show depends on the step */
 import fc from 'fast-check';
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { DeletionTimes } from '../../src/core/deletion-times';
 import { EngineTable } from '../../src/core/engine-table';
+import { Fingerprint } from '../../src/core/fingerprint';
 import { HashedSlots, NO_SLOT } from '../../src/core/hashed-slots';
 import { SecondLists } from '../../src/core/second-lists';
 import { DELETE_ITEM, StateDigest } from '../../src/core/state-digest';
 import { runs } from '../support/size';
 
 const SECOND = 1_000_000;
+const FINGERPRINTING = newFingerprinting();
 
 describe('HashedSlots', () => {
-  // Few values of the bits that choose table and cell, so that probing, wrapping and shifting back are the rule.
-  const half = fc.oneof(
+  // Few places, so that probing, wrapping and shifting back are the rule; and words that differ in one only.
+  const place = fc.oneof(
     fc.constantFrom(0, 1, 15, 16, -1, -2, 0x0e, 0x1f, 1 << 24, 1 << 31),
     fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
   );
-  const hash = fc.tuple(fc.constantFrom(0, 5, -1, 1 << 24, 1 << 31), half);
+  const word = fc.constantFrom(0, 0, 1, -1);
+  const key = fc.tuple(word, word, word, word, place);
+  type Key = [number, number, number, number, number];
+  const fingerprint = new Fingerprint(FINGERPRINTING);
+  const load = (key: Key): Fingerprint => {
+    fingerprint.load(...key);
+    return fingerprint;
+  };
+  const wordsOf = ({ w0, w1, w2, w3, place }: Fingerprint): Key => [w0, w1, w2, w3, place];
 
-  it('is a Map from hashes to numbers that stay theirs while they are held', () => {
-    const step = fc.record({ insert: fc.boolean(), hash, pick: fc.nat() });
+  it('is a Map from fingerprints to numbers (I19) that stay theirs while they are held', () => {
+    const step = fc.record({ insert: fc.boolean(), key, pick: fc.nat() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
         const slots = new HashedSlots();
-        const model = new Map<string, { hi: number; lo: number; slot: number }>();
-        for (const {
-          insert,
-          hash: [hi, lo],
-          pick,
-        } of steps) {
+        const model = new Map<string, { key: Key; slot: number }>();
+        for (const { insert, key, pick } of steps) {
           if (insert || model.size === 0) {
-            const key = `${hi} ${lo}`;
-            if (model.has(key)) continue;
-            const slot = slots.insert(hi, lo);
+            if (model.has(key.join())) continue;
+            const slot = slots.insert(load(key));
             expect([...model.values()].some((held) => held.slot === slot)).toBe(false);
-            model.set(key, { hi, lo, slot });
+            model.set(key.join(), { key, slot });
           } else {
-            const [key, held] = [...model][pick % model.size]!;
+            const [name, held] = [...model][pick % model.size]!;
             slots.remove(held.slot);
-            model.delete(key);
-            expect(slots.find(held.hi, held.lo)).toBe(NO_SLOT);
+            model.delete(name);
+            expect(slots.find(load(held.key))).toBe(NO_SLOT);
           }
           expect(slots.size).toBe(model.size);
         }
-        for (const { hi, lo, slot } of model.values()) {
-          expect(slots.find(hi, lo)).toBe(slot);
-          expect([slots.hiOf(slot), slots.loOf(slot)]).toEqual([hi, lo]);
+        for (const { key, slot } of model.values()) {
+          expect(slots.find(load(key))).toBe(slot);
+          expect(wordsOf(slots.read(slot, fingerprint))).toEqual(key);
           expect(slot).toBeLessThan(slots.slotLimit);
         }
       }),
@@ -52,13 +58,13 @@ describe('HashedSlots', () => {
     );
   });
 
-  it('finds each of 50,000 hashes again, grown over several chunks, and takes freed slots first', () => {
+  it('finds each of 50,000 fingerprints again, grown over several chunks, and takes freed slots first', () => {
     const slots = new HashedSlots();
-    const [hiOf, loOf] = [(i: number) => Math.imul(i, 0x9e3779b1), (i: number) => Math.imul(i, 0x85ebca77)];
-    for (let i = 0; i < 50_000; i++) slots.insert(hiOf(i), loOf(i));
-    for (let i = 0; i < 50_000; i += 2) slots.remove(slots.find(hiOf(i), loOf(i)));
-    for (let i = 0; i < 50_000; i++) expect(slots.find(hiOf(i), loOf(i)) === NO_SLOT).toBe(i % 2 === 0);
-    for (let i = 0; i < 50_000; i += 2) slots.insert(hiOf(i), loOf(i));
+    const numbered = (i: number): Fingerprint => fingerprint.set(i, i, i, i);
+    for (let i = 0; i < 50_000; i++) slots.insert(numbered(i));
+    for (let i = 0; i < 50_000; i += 2) slots.remove(slots.find(numbered(i)));
+    for (let i = 0; i < 50_000; i++) expect(slots.find(numbered(i)) === NO_SLOT).toBe(i % 2 === 0);
+    for (let i = 0; i < 50_000; i += 2) slots.insert(numbered(i));
     expect([slots.slotLimit, slots.size]).toEqual([50_000, 50_000]);
   });
 });
@@ -112,7 +118,9 @@ describe('DeletionTimes', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 50, size: 'max' }), (steps) => {
         const digest = new StateDigest();
-        const times = new DeletionTimes(KEEP, DELETE_ITEM, digest);
+        const times = new DeletionTimes(KEEP, DELETE_ITEM, digest, FINGERPRINTING);
+        const fingerprint = new Fingerprint(FINGERPRINTING);
+        const keyOf = (id: number): Fingerprint => fingerprint.set(id, 0, 0, -id);
         const model = new Map<number, { timeUs: number; rows: Set<number> }>();
         let now = 100 * SECOND;
         for (const { kind, id, number, agoUs, passUs } of steps) {
@@ -121,23 +129,23 @@ describe('DeletionTimes', () => {
           const held = model.get(id);
           if (kind === 'raise') {
             const timeUs = now - agoUs;
-            const slot = times.raise(id, -id, timeUs, now);
+            const slot = times.raise(keyOf(id), timeUs, now);
             model.set(id, {
               timeUs: Math.max(timeUs, held?.timeUs ?? 0),
               rows: held?.rows ?? new Set<number>(),
             });
             expect(times.timeOf(slot)).toBe(model.get(id)!.timeUs);
           } else if (kind === 'row' && held) {
-            times.addRow(times.find(id, -id, now), number);
+            times.addRow(times.find(keyOf(id), now), number);
             held.rows.add(number);
           } else if (kind === 'remove' && held) {
-            times.remove(times.find(id, -id, now));
+            times.remove(times.find(keyOf(id), now));
             model.delete(id);
           } else if (kind === 'expire') {
             times.expire(now, number + 1);
           }
           for (let key = 0; key <= 5; key++) {
-            const slot = times.find(key, -key, now);
+            const slot = times.find(keyOf(key), now);
             const expected = model.get(key);
             expect(slot === NO_SLOT).toBe(expected === undefined);
             if (!expected) continue;
@@ -172,7 +180,7 @@ describe('EngineTable', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
-        const table = new EngineTable(E, R);
+        const table = new EngineTable(E, R, FINGERPRINTING);
         const model = [0, 1, 2].map(() => ({ updatedUs: 0, live: [] as number[] }));
         let now = 100 * SECOND;
         for (const { kind, row: number, agoUs, passUs, limit } of steps) {

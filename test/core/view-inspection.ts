@@ -2,11 +2,18 @@
  * Looks into a view for tests: its whole state as plain data, and a recount of everything that it keeps in step by
  * differences (sums, counts, digests) from that state.
  */
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import type { Add } from '../../src/core/in-flight';
 import type { LoadStats } from '../../src/core/load-stats';
 import type { DeletionTimes } from '../../src/core/deletion-times';
-import { RequestHash, mix32 } from '../../src/core/request-hash';
-import { ADD_ITEM, DELETE_ITEM, PROMPT_DELETE_ITEM, StateDigest } from '../../src/core/state-digest';
+import { Fingerprint } from '../../src/core/fingerprint';
+import {
+  ADD_ITEM,
+  DELETE_ITEM,
+  DigestedName,
+  PROMPT_DELETE_ITEM,
+  StateDigest,
+} from '../../src/core/state-digest';
 import type { NaiveRow } from './naive-view';
 import { compareText } from './naive-view';
 
@@ -45,9 +52,11 @@ export function expectRows(rows: readonly ListedRow[], recount: readonly NaiveRo
   expect(rows).toEqual(expected);
 }
 
+const FINGERPRINTING = newFingerprinting();
+type Words = readonly [number, number, number, number];
+
 interface HeldAdd {
-  readonly hi: number;
-  readonly lo: number;
+  readonly words: Words;
   readonly add: Add;
   readonly first: boolean;
 }
@@ -55,29 +64,34 @@ interface HeldAdd {
 export function heldAdds(view: LoadStats): HeldAdd[] {
   const held: HeldAdd[] = [];
   const { inFlight } = view;
+  const id = new Fingerprint(view.options.fingerprinting);
   for (let slot = 0; slot < inFlight.slotLimit; slot++) {
     const first = inFlight.firstOf(slot);
     for (let add = first; add; add = add.next) {
-      held.push({ hi: inFlight.hiOf(slot), lo: inFlight.loOf(slot), add, first: add === first });
+      held.push({ words: wordsOf(inFlight.idOf(slot, id)), add, first: add === first });
     }
   }
   return held;
 }
 
 export interface HeldDeletion {
-  readonly hi: number;
-  readonly lo: number;
+  readonly words: Words;
   readonly timeUs: number;
   readonly waiting: boolean;
   readonly rows: readonly number[];
 }
 
+function wordsOf({ w0, w1, w2, w3 }: Fingerprint): Words {
+  return [w0, w1, w2, w3];
+}
+
 export function heldDeletions(of: DeletionTimes): HeldDeletion[] {
+  const id = new Fingerprint(FINGERPRINTING);
   const held: HeldDeletion[] = [];
   for (let slot = 0; slot < of.slotLimit; slot++) {
     if (!of.isUsed(slot)) continue;
-    const [hi, lo, timeUs] = [of.hiOf(slot), of.loOf(slot), of.timeOf(slot)];
-    held.push({ hi, lo, timeUs, waiting: of.isWaiting(slot), rows: of.rowsOf(slot) });
+    const words = wordsOf(of.idOf(slot, id));
+    held.push({ words, timeUs: of.timeOf(slot), waiting: of.isWaiting(slot), rows: of.rowsOf(slot) });
   }
   return held;
 }
@@ -85,10 +99,10 @@ export function heldDeletions(of: DeletionTimes): HeldDeletion[] {
 /** Everything that the view holds, as comparable plain data. */
 export function stateOf(view: LoadStats): unknown {
   return {
-    adds: heldAdds(view).map(({ hi, lo, add, first }) => {
+    adds: heldAdds(view).map(({ words, add, first }) => {
       const { requestId, timeUs, promptLength, timestampNs, countedPrompt } = add;
       const { cluster, ip } = add.row;
-      const place = [hi, lo, first, add.origin.name, cluster, ip];
+      const place = [...words, first, add.origin.name, cluster, ip];
       return [...place, requestId, timeUs, promptLength, String(timestampNs), countedPrompt];
     }),
     deletes: heldDeletions(view.deletes),
@@ -141,16 +155,17 @@ export function expectConsistent(view: LoadStats): void {
 /** The digests of the state that the view holds, built anew. */
 function recountedDigests(view: LoadStats): { adds: StateDigest; deletions: StateDigest } {
   const [adds, deletions] = [new StateDigest(), new StateDigest()];
-  for (const { hi, lo, add } of heldAdds(view)) {
-    const originHash = new RequestHash().of(add.origin.name).lo;
-    const content = mix32(originHash ^ add.row.hash ^ Math.imul(add.promptLength, 0x9e3779b1));
-    adds.change(hi, lo, ADD_ITEM, add.timeUs, content, 1);
+  const id = new Fingerprint(view.options.fingerprinting);
+  for (const { words, add } of heldAdds(view)) {
+    const origin = { digested: new DigestedName(id.of(add.origin.name)) };
+    const row = { digested: new DigestedName(id.of(`${add.row.ip} ${add.row.cluster}`)) };
+    adds.add(id.set(...words), ADD_ITEM, add.timeUs, { origin, row, promptLength: add.promptLength });
   }
-  for (const { hi, lo, timeUs } of heldDeletions(view.deletes)) {
-    deletions.change(hi, lo, DELETE_ITEM, timeUs, 0, 1);
+  for (const { words, timeUs } of heldDeletions(view.deletes)) {
+    deletions.add(id.set(...words), DELETE_ITEM, timeUs);
   }
-  for (const { hi, lo, timeUs } of heldDeletions(view.promptDeletes)) {
-    deletions.change(hi, lo, PROMPT_DELETE_ITEM, timeUs, 0, 1);
+  for (const { words, timeUs } of heldDeletions(view.promptDeletes)) {
+    deletions.add(id.set(...words), PROMPT_DELETE_ITEM, timeUs);
   }
   return { adds, deletions };
 }

@@ -1,5 +1,6 @@
 /** Holes in an origin's seqs that no peer can fill are filled from what the bus remembers. */
 import { connect } from 'nats';
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { History } from '../../src/history/history';
@@ -19,12 +20,15 @@ import { until } from '../support/until';
 
 const SECOND = 1_000_000;
 const [EXPIRE_AFTER_MS, RETENTION_MS] = [600_000, 60_000];
-const STATS = loadStatsOptions({
-  expireAfterMs: EXPIRE_AFTER_MS,
-  finishedRetentionMs: RETENTION_MS,
-  maxInFlight: 100,
-  maxEngines: 100,
-});
+const STATS = loadStatsOptions(
+  {
+    expireAfterMs: EXPIRE_AFTER_MS,
+    finishedRetentionMs: RETENTION_MS,
+    maxInFlight: 100,
+    maxEngines: 100,
+  },
+  newFingerprinting(),
+);
 const CONTEXT = { ...CONTEXT_LIMITS, forgetAfterUs: 2 * (STATS.expireAfterUs + STATS.finishedRetentionUs) };
 const TICK_MS = 100;
 

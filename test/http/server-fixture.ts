@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Registry } from 'prom-client';
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import type { Bus } from '../../src/bus/bus';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
@@ -52,8 +53,14 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     engineCeiling: 1_000,
     finishedCeiling,
     waitingCeiling: finishedCeiling,
+    fingerprinting: newFingerprinting(),
   });
-  const context = new CausalContext({ forgetAfterUs: 30 * MINUTE_US, maxOrigins: 10, maxIntervals: 100 });
+  const context = new CausalContext({
+    forgetAfterUs: 30 * MINUTE_US,
+    maxOrigins: 10,
+    maxIntervals: 100,
+    maxIntervalsInAll: 1000,
+  });
   const replicator = new Replicator({
     loadStats,
     context,

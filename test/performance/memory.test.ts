@@ -8,11 +8,12 @@ const COUNT = 100_000;
 const MEASURE = `
 const { LoadStats } = require(process.argv[1] + '/core/load-stats');
 const { loadStatsOptions } = require(process.argv[1] + '/replication/limits');
+const { newFingerprinting } = require(process.argv[1] + '/composition/fingerprinting');
 const now = 1_700_000_000_000_000;
 const used = () => { gc(); const { heapUsed, arrayBuffers } = process.memoryUsage(); return heapUsed + arrayBuffers; };
 const newView = () => new LoadStats(loadStatsOptions({
   expireAfterMs: 600_000, finishedRetentionMs: 60_000, maxInFlight: 1_000_000, maxEngines: 1_000,
-}));
+}, newFingerprinting()));
 const idOf = (n) => Buffer.from('5f1c9a70-0000-4000-8000-' + String(n).padStart(12, '0')).toString();
 const measure = (eventOf) => {
   const view = newView();

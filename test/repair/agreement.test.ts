@@ -1,3 +1,4 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
 import { LoadStats } from '../../src/core/load-stats';
@@ -19,8 +20,14 @@ class Replica {
     engineCeiling: CEILING,
     finishedCeiling: CEILING,
     waitingCeiling: CEILING,
+    fingerprinting: newFingerprinting(),
   });
-  readonly context = new CausalContext({ forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 });
+  readonly context = new CausalContext({
+    forgetAfterUs: 2 * (E + R),
+    maxOrigins: 10,
+    maxIntervals: 10,
+    maxIntervalsInAll: 1000,
+  });
 
   sees(event: LoadEvent): void {
     this.stats.apply(event, event.timeUs);

@@ -23,7 +23,7 @@ async function clientOf(answer: RequestListener): Promise<PeerClient> {
       port: (listening.address() as AddressInfo).port,
       self: { replica: 'me', deployment: 'a b', speaks: 1 },
       timeoutMs: 5_000,
-      context: { forgetAfterUs: 1e12, maxOrigins: 10, maxIntervals: 10 },
+      context: { forgetAfterUs: 1e12, maxOrigins: 10, maxIntervals: 10, maxIntervalsInAll: 1000 },
     },
     transport,
     () => [],

@@ -1,3 +1,4 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
@@ -24,7 +25,7 @@ function answering(self: Identity, context: CausalContext, nowUs = NOW): Answeri
   return new Answering({
     self,
     version: '1',
-    stats: new LoadStats(loadStatsOptions(load)),
+    stats: new LoadStats(loadStatsOptions(load, newFingerprinting())),
     context,
     bus: { connected: true, reason: '' },
     history: () => ({}),
@@ -41,7 +42,7 @@ describe('A heartbeat', () => {
     context.observe('dead', 5, NOW - 100_000_000, NOW);
     context.observe('long-dead', 5, NOW - 200_000_000, NOW);
     context.observe('self', 7, NOW, NOW);
-    const stats = new LoadStats(loadStatsOptions(load));
+    const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
     const repair = new Repair(PROD, stats, context, () => 0.5, repairOptions(stats.options));
     const around = { busConnected: true, peersKnown: true, history: 'none' } as const;
     const commands = repair.step({ kind: 'tick', around }, NOW, 0);
@@ -176,10 +177,14 @@ describe('A second level of the language', () => {
 
   it('in a snapshot: unknown records are left out and counted, and what is claimed is claimed if it was written for the reader (I9)', () => {
     const merged = (speaks: number): SnapshotMerge => {
-      const merge = new SnapshotMerge(new LoadStats(loadStatsOptions(load)), CONTEXT, OLD);
+      const merge = new SnapshotMerge(
+        new LoadStats(loadStatsOptions(load, newFingerprinting())),
+        CONTEXT,
+        OLD,
+      );
       const context = [['x', NOW, 1, 1, 1]];
       const header = {
-        snapshot: 1,
+        snapshot: 2,
         replica: 'new',
         deployment: 'prod',
         ready: true,
@@ -195,8 +200,8 @@ describe('A second level of the language', () => {
   });
 
   it('of another deployment no snapshot is merged (I9)', () => {
-    const merge = new SnapshotMerge(new LoadStats(loadStatsOptions(load)), CONTEXT, OLD);
-    const header = { snapshot: 1, replica: 'x', deployment: 'staging', speaks: 1, ready: true, context: [] };
+    const merge = new SnapshotMerge(new LoadStats(loadStatsOptions(load, newFingerprinting())), CONTEXT, OLD);
+    const header = { snapshot: 2, replica: 'x', deployment: 'staging', speaks: 1, ready: true, context: [] };
     expect(() => merge.line(JSON.stringify(header), NOW)).toThrow('another deployment');
   });
 });

@@ -1,3 +1,4 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
@@ -19,12 +20,15 @@ const SECOND = 1_000_000;
 const NOW = 10_000 * SECOND;
 const ADDRESS = '10.1.0.2';
 const OTHER = '10.1.0.3';
-const OPTIONS = loadStatsOptions({
-  expireAfterMs: 600_000,
-  finishedRetentionMs: 60_000,
-  maxInFlight: 100,
-  maxEngines: 100,
-});
+const OPTIONS = loadStatsOptions(
+  {
+    expireAfterMs: 600_000,
+    finishedRetentionMs: 60_000,
+    maxInFlight: 100,
+    maxEngines: 100,
+  },
+  newFingerprinting(),
+);
 const CONTEXT = {
   ...CONTEXT_LIMITS,
   forgetAfterUs: 2 * (OPTIONS.expireAfterUs + OPTIONS.finishedRetentionUs),

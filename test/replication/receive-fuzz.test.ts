@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
@@ -26,7 +27,7 @@ function replicatorWithARow(): Replicator {
   const bus = new InProcessBus(new InProcessHub(), () => undefined);
   const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1e9 });
   const replicator = new Replicator({
-    loadStats: new LoadStats(loadStatsOptions(load)),
+    loadStats: new LoadStats(loadStatsOptions(load, newFingerprinting())),
     context,
     bus,
     republisher: new Republisher(bus),

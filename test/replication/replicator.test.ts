@@ -1,3 +1,4 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import type { Bus } from '../../src/bus/bus';
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
@@ -11,7 +12,13 @@ import { decodeEvent } from '../../src/wire/event-codec';
 const SECOND = 1_000_000;
 const [E, R] = [600 * SECOND, 60 * SECOND];
 const START = 1_700_000_000 * SECOND;
-const ROOMY = { inFlightCeiling: 100, engineCeiling: 100, finishedCeiling: 100, waitingCeiling: 100 };
+const ROOMY = {
+  inFlightCeiling: 100,
+  engineCeiling: 100,
+  finishedCeiling: 100,
+  waitingCeiling: 100,
+  fingerprinting: newFingerprinting(),
+};
 
 /** Keeps what was published until the test hands it on. */
 class HoldingBus implements Bus {
@@ -47,7 +54,12 @@ class Replica {
   ) {
     this.replicator = new Replicator({
       loadStats: new LoadStats({ expireAfterUs: E, finishedRetentionUs: R, ...ROOMY, ...stats }),
-      context: new CausalContext({ forgetAfterUs: 2 * (E + R), maxOrigins: 100, maxIntervals: 100 }),
+      context: new CausalContext({
+        forgetAfterUs: 2 * (E + R),
+        maxOrigins: 100,
+        maxIntervals: 100,
+        maxIntervalsInAll: 1000,
+      }),
       bus: this.bus,
       republisher: new Republisher(this.bus),
       nowUs: () => this.nowUs,

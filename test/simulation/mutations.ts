@@ -5,6 +5,7 @@
 import type { ContextOptions } from '../../src/core/causal-context';
 import { CausalContext } from '../../src/core/causal-context';
 import { DeletionTimes } from '../../src/core/deletion-times';
+import type { Fingerprint } from '../../src/core/fingerprint';
 import type { LoadStatsOptions, Outcome, RowName } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 import { SeqSet } from '../../src/core/seq-set';
@@ -49,7 +50,12 @@ class ShortMemory extends LoadStats {
 
   constructor(options: LoadStatsOptions) {
     super(options);
-    this.deletes = new DeletionTimes(options.expireAfterUs / 4, DELETE_ITEM, this.deletionDigest);
+    this.deletes = new DeletionTimes(
+      options.expireAfterUs / 4,
+      DELETE_ITEM,
+      this.deletionDigest,
+      options.fingerprinting,
+    );
   }
 }
 
@@ -65,14 +71,13 @@ class GivenUpIsSeen extends CausalContext {
 /** A delete ends the adds that are there, and waits for one; then it is forgotten. */
 class EndsWhatIsThere extends LoadStats {
   override mergeDelete(
-    hi: number,
-    lo: number,
+    id: Fingerprint,
     timeUs: number,
     nowUs: number,
     rows: readonly RowName[] = [],
   ): Outcome {
-    const outcome = super.mergeDelete(hi, lo, timeUs, nowUs, rows);
-    const slot = this.deletes.find(hi, lo, nowUs);
+    const outcome = super.mergeDelete(id, timeUs, nowUs, rows);
+    const slot = this.deletes.find(id, nowUs);
     if (outcome === 'applied' && !this.deletes.isWaiting(slot)) this.deletes.remove(slot);
     return outcome;
   }
@@ -260,7 +265,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a context cut at the end of the stream (I4)',
-    parts: () => cutAtTheEnd({ forgetAfterUs: NEVER_US, maxOrigins: 1000, maxIntervals: 1000 }),
+    parts: () =>
+      cutAtTheEnd({ forgetAfterUs: NEVER_US, maxOrigins: 1000, maxIntervals: 1000, maxIntervalsInAll: 1000 }),
     scenario: { ...NO_NETS, snapshotPieceLines: 1, snapshotPieceUs: SECOND / 50 },
     shows: FALSE_CLAIM,
   },

@@ -3,7 +3,8 @@
  * that by the rules of the design page alone. It listens to what travels (events on the bus, lines of snapshots), never
  * to what the replicas make of it, and recounts from scratch each time.
  */
-import { RequestHash } from '../../src/core/request-hash';
+import { newFingerprinting } from '../../src/composition/fingerprinting';
+import { Fingerprint } from '../../src/core/fingerprint';
 
 export interface Fact {
   readonly index: number;
@@ -30,7 +31,7 @@ interface WireEvent {
 /** The records of a snapshot that tell of events, as far as it matters here. */
 type Line =
   | readonly ['add', number, string, number, string, number, string | null, number?]
-  | readonly ['delete' | 'prompt-delete', number, number, number]
+  | readonly ['delete' | 'prompt-delete', number, number, number, number, number]
   | readonly ['note', string, number, number]
   | readonly ['row' | 'end'];
 
@@ -48,8 +49,8 @@ export class Oracle {
   private readonly texts = new Map<Fact, string>();
   private readonly addsByTime = new Map<string, Fact>();
   private readonly byId = new Map<string, Fact[]>();
-  private readonly idOfHash = new Map<string, string>();
-  private readonly hash = new RequestHash();
+  private readonly idOfFingerprint = new Map<string, string>();
+  private readonly fingerprint = new Fingerprint(newFingerprinting());
 
   constructor(
     private readonly expireAfterUs: number,
@@ -83,8 +84,8 @@ export class Oracle {
     if (ofId) ofId.push(fact);
     else {
       this.byId.set(fact.requestId, [fact]);
-      const { hi, lo } = this.hash.of(fact.requestId);
-      this.idOfHash.set(`${hi},${lo}`, fact.requestId);
+      const { w0, w1, w2, w3 } = this.fingerprint.of(fact.requestId);
+      this.idOfFingerprint.set(`${w0},${w1},${w2},${w3}`, fact.requestId);
     }
     if (fact.type === 'add') this.addsByTime.set(`${fact.origin}/${fact.timeUs}`, fact);
     return fact;
@@ -107,8 +108,8 @@ export class Oracle {
     } else if (record[0] === 'note') {
       yield this.factOf(record[1], record[2])!;
     } else if (record[0] === 'delete' || record[0] === 'prompt-delete') {
-      const [type, hi, lo, timeUs] = record;
-      yield this.deletion(type, this.idOfHash.get(`${hi},${lo}`), timeUs, line);
+      const [type, w0, w1, w2, w3, timeUs] = record;
+      yield this.deletion(type, this.idOfFingerprint.get(`${w0},${w1},${w2},${w3}`), timeUs, line);
     }
   }
 

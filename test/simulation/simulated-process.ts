@@ -3,6 +3,7 @@
  * composition root wires them, on the simulated clock, bus and network. A crash loses it all.
  */
 import type { Logger } from 'pino';
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { ContextOptions } from '../../src/core/causal-context';
 import type { SeqSet } from '../../src/core/seq-set';
@@ -415,5 +416,6 @@ function loadStatsOptions({ expireAfterUs, retentionUs }: Scenario): LoadStatsOp
     engineCeiling: 2_000,
     waitingCeiling: 20_000,
     finishedCeiling: 80_000,
+    fingerprinting: newFingerprinting(),
   };
 }

@@ -1,3 +1,4 @@
+import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { LoadStats } from '../../src/core/load-stats';
 import { RecentSums } from '../../src/watch/recent-sums';
 
@@ -11,6 +12,7 @@ function view(): LoadStats {
     engineCeiling: 10_000,
     finishedCeiling: 10_000,
     waitingCeiling: 10_000,
+    fingerprinting: newFingerprinting(),
   });
 }
 
