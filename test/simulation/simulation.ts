@@ -120,7 +120,8 @@ export class Simulation {
     const { faults } = scenario;
     const calm =
       scenario.lostAfterReconnect === 0 &&
-      !scenario.clockOff && Object.values(faults).every((rate) => rate === 0);
+      !scenario.clockOff &&
+      Object.values(faults).every((rate) => rate === 0);
     if (calm && scenario.compareEveryUs === NEVER_US) {
       const compares = this.sumOf((process) =>
         process.startedUs === START_US ? process.repair.counts.compares : 0,
