@@ -64,6 +64,14 @@ describe('40001404 Resource already deleted', () => {
   });
 });
 
+describe('40901000 another deployment', () => {
+  it.each(['status', 'snapshot'])('is answered to a replica that asks for the %s (I9)', async (what) => {
+    const path = `/v1/replica/${what}?deployment=staging&speaks=1`;
+    expect(await callJson(port, 'GET', path)).toMatchObject({ code: 40901000, status: 409 });
+    expect(await callJson(port, 'GET', `/v1/replica/${what}?speaks=0`)).toMatchObject({ code: 40001400 });
+  });
+});
+
 describe('with METADATA_CENTER_REPLAY_POLICY=accept', () => {
   let accepting: Replica;
   beforeAll(async () => void (accepting = await startReplica({ METADATA_CENTER_REPLAY_POLICY: 'accept' })));

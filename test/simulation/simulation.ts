@@ -118,7 +118,10 @@ export class Simulation {
     this.expectEmpty();
     const pulled = this.sumOf((process) => process.repair.counts.pulls) - pulls;
     const { faults } = scenario;
-    const calm = !scenario.clockOff && Object.values(faults).every((rate) => rate === 0);
+    const calm =
+      scenario.lostAfterReconnect === 0 &&
+      !scenario.clockOff &&
+      Object.values(faults).every((rate) => rate === 0);
     if (calm && scenario.compareEveryUs === NEVER_US) {
       const compares = this.sumOf((process) =>
         process.startedUs === START_US ? process.repair.counts.compares : 0,
