@@ -214,9 +214,9 @@ export class App {
       ...(room.discovery ? [room.discovery] : []),
       room.runner,
       expiry,
-      ...(this.cache
+      ...(this.cache ? [this.cache] : []),
+      ...(this.cache && room.discovery
         ? [
-            this.cache,
             new CacheJoin({
               index: this.cache.index,
               client: room.client,
@@ -233,7 +233,8 @@ export class App {
       {
         start: async () => {
           this.port = await http.listen(config.http.host, config.http.port);
-          if (warmsUp) void warmUp(httpDependencies).then(() => (report.warming = false));
+          if (warmsUp)
+            void warmUp(httpDependencies, config.nats !== undefined).then(() => (report.warming = false));
         },
         stop: async () => {
           report.stopping = true;

@@ -26,8 +26,10 @@ const LOOPBACK = '127.0.0.1';
 const AT_MOST_MS = 500;
 /** By then the engine has compiled nearly all that it will compile. */
 const LIVES = 1_000;
-const CONNECTIONS = 32;
+/** Few, so that no turn of the event loop is long: the requests of one life are sent at once. */
+const CONNECTIONS = 8;
 const ENGINES = 16;
+const STATUS_LINE = 'HTTP/1.1 ';
 const LOAD = {
   expireAfterMs: 600_000,
   finishedRetentionMs: 60_000,
@@ -35,12 +37,15 @@ const LOAD = {
   maxEngines: ENGINES,
 } as const;
 
-/** Resolves when it is over, whatever came of it: a replica that could not be warmed is only slower at first. */
-export async function warmUp(dependencies: HttpDependencies): Promise<void> {
+/**
+ * Resolves when it is over, whatever came of it: a replica that could not be warmed is only slower at first. `sharing`: whether
+ * events go to other replicas and come from them.
+ */
+export async function warmUp(dependencies: HttpDependencies, sharing: boolean): Promise<void> {
   const token = dependencies.randomBytes(16).toString('hex');
   const hub = new InProcessHub();
-  // Two, since events are read as well as written.
-  const [sender, receiver] = [scratchReplicator('warm-up-sender', hub), scratchReplicator('warm-up', hub)];
+  const sender = scratchReplicator('warm-up-sender', hub);
+  const receiver = sharing ? scratchReplicator('warm-up-receiver', hub) : undefined;
   const server = new HttpServer(
     {
       ...dependencies,
@@ -67,7 +72,7 @@ export async function warmUp(dependencies: HttpDependencies): Promise<void> {
     // No loopback, no port, or late: then not, or not all of it.
   }
   await server.stop(0);
-  await Promise.all([sender.bus.stop(), receiver.bus.stop()]);
+  await Promise.all([sender.bus.stop(), receiver?.bus.stop()]);
 }
 
 function scratchReplicator(origin: string, hub: InProcessHub) {
@@ -86,18 +91,26 @@ function scratchReplicator(origin: string, hub: InProcessHub) {
   return { replicator, bus };
 }
 
-/** One connection, on which one request at a time is sent, as gateways do. Resolves when there is no life left. */
+/** One connection, on which one life after the other is sent. Resolves when none is left. */
 function live(port: number, nextLife: () => string[] | undefined, late: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    let requests: string[] = [];
-    const socket = connect({ port, host: LOOPBACK, signal: late }, () => send());
+    let answers = '';
+    let awaited = 0;
     const send = (): void => {
-      if (requests.length === 0) requests = nextLife() ?? [];
-      const request = requests.shift();
-      if (request === undefined) socket.destroy();
-      else socket.write(request);
+      const requests = nextLife();
+      if (requests === undefined) {
+        socket.destroy();
+        return;
+      }
+      answers = '';
+      awaited = requests.length;
+      socket.write(requests.join(''));
     };
-    socket.on('data', send);
+    const socket = connect({ port, host: LOOPBACK, signal: late }, send);
+    socket.on('data', (chunk) => {
+      answers += chunk.toString('latin1');
+      if (answers.split(STATUS_LINE).length > awaited) send();
+    });
     socket.on('error', reject);
     socket.on('close', () => resolve());
   });

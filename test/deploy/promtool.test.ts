@@ -14,6 +14,7 @@ const KEPT_NAMES = new Set([
   'model_engine_count',
   'replication_latency_ms',
   'metacenter_clock_difference_ms',
+  'metacenter_clock_ahead_ms',
   'metacenter_history_replay_duration_ms',
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',

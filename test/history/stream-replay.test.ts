@@ -137,7 +137,9 @@ test('a replica that replays for long shows in /readyz how far it has got', asyn
     );
     if (n % 1_000 === 0) await connection.flush();
   }
-  const starting = ReplicaProcess.launch({ env: { NATS_URL: nats.url } });
+  // However long it takes here, it must not be the time-out that makes it ready.
+  const env = { NATS_URL: nats.url, METADATA_CENTER_READY_TIMEOUT: '2m' };
+  const starting = ReplicaProcess.launch({ env });
   const replica = await cleanUp.use(starting, (it) => it.kill());
   let state: Readyz | undefined;
   const seen: [number, number][] = [];

@@ -109,8 +109,8 @@ describe('with tokens set', () => {
   });
 
   it('unknown paths below the guarded ones tell nothing either, and with a token they are 404', async () => {
-    expect((await callJson(port, 'GET', '/v1/cache/query')).code).toBe(40101001);
-    expect((await callJson(port, 'GET', '/v1/cache/query', { headers: bearer('token-1') })).code).toBe(
+    expect((await callJson(port, 'GET', '/v1/cache/nothing')).code).toBe(40101001);
+    expect((await callJson(port, 'GET', '/v1/cache/nothing', { headers: bearer('token-1') })).code).toBe(
       40401000,
     );
     expect((await callJson(port, 'GET', '/nowhere')).code).toBe(40401000);

@@ -316,7 +316,7 @@ describe('40401000 unknown route', () => {
     '/v1/load',
     '/v1/load/stat',
     '/V1/load/stats',
-    '/v1/cache/save',
+    '/v1/cache/stats',
     '/%zz',
     '//healthz',
     '/../healthz',
