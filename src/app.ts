@@ -35,6 +35,7 @@ import { HeartbeatExchange } from './replication/heartbeat-exchange';
 import { contextOptions, loadStatsOptions } from './replication/limits';
 import { Replicator } from './replication/replicator';
 import { Republisher } from './replication/republisher';
+import { Selector } from './replication/selector';
 import { heartbeatSubject, loadWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
@@ -137,6 +138,12 @@ export class App {
     );
     const { watchers } = this.streams;
 
+    const selector = new Selector(
+      replicator,
+      { caughtUp: () => exchange.joining.current.ready, degraded: () => report.degraded },
+      config.replayPolicy === 'accept',
+    );
+
     // What answers.
     this.debug = config.debug && new DebugServer(guard, logger);
     this.http = createHttpServer(
@@ -144,6 +151,7 @@ export class App {
       {
         accessTokens: guard,
         replicator,
+        selector,
         replica: {
           status: (window) => report.status(window),
           snapshot: (selection) => snapshotLines(stats, context, origin, report.ready, selection),
@@ -162,7 +170,7 @@ export class App {
       this.files,
     );
     const { republisher, peers, http } = this;
-    const traffic = { bus, history, replicator, republisher, peers, watchers, http };
+    const traffic = { bus, history, replicator, selector, republisher, peers, watchers, http };
     registerMetrics(registry, config, { version, logDropped, context, report, ...traffic });
   }
 

@@ -10,9 +10,11 @@ import { registerHistoryMetrics } from '../observability/history-metrics';
 import { registerLimitMetrics } from '../observability/limit-metrics';
 import { registerPeerMetrics } from '../observability/peer-metrics';
 import { registerProcessMetrics } from '../observability/process-metrics';
+import { registerSelectMetrics } from '../observability/select-metrics';
 import { registerViewMetrics } from '../observability/view-metrics';
 import { registerWatchMetrics } from '../observability/watch-metrics';
 import type { Replicator } from '../replication/replicator';
+import type { Selector } from '../replication/selector';
 import type { Republisher } from '../replication/republisher';
 import type { Watchers } from '../watch/watchers';
 import type { Peers } from './peers';
@@ -25,6 +27,7 @@ export interface MeasuredParts {
   readonly bus: Bus;
   readonly history: History | undefined;
   readonly replicator: Replicator;
+  readonly selector: Selector;
   readonly republisher: Republisher;
   readonly peers: Peers;
   readonly watchers: Watchers;
@@ -40,6 +43,7 @@ export function registerMetrics(registry: Registry, config: Config, parts: Measu
     bus,
     history,
     replicator,
+    selector,
     republisher,
     peers,
     watchers,
@@ -53,6 +57,7 @@ export function registerMetrics(registry: Registry, config: Config, parts: Measu
   );
   registerProcessMetrics(registry, version, logDropped);
   registerViewMetrics(registry, replicator);
+  registerSelectMetrics(registry, selector, replicator);
   registerWatchMetrics(registry, watchers);
   registerLimitMetrics(registry, limits);
   registerBusMetrics(registry, bus, replicator, republisher);

@@ -44,19 +44,24 @@ export class SelfReport {
     return this.parts.exchange.joining.current.ready && !this.stopping;
   }
 
+  /** It serves, or soon will, but something is missing. */
+  get degraded(): boolean {
+    const { bus, history, exchange } = this.parts;
+    const joining = exchange.joining.current;
+    return (
+      !bus.connected ||
+      payloadProblem(bus) !== undefined ||
+      !(joining.ready && joining.caughtUp) ||
+      history?.degraded === true ||
+      this.clockBehindUs() > CLOCK_TOLERANCE_US
+    );
+  }
+
   readiness(): Readiness {
     const { origin, bus, history, exchange } = this.parts;
-    const clockWentBack = this.clockBehindUs() > CLOCK_TOLERANCE_US;
-    const joining = exchange.joining.current;
-    const caughtUp = joining.ready && joining.caughtUp;
     const body = {
       ready: this.ready,
-      degraded:
-        !bus.connected ||
-        payloadProblem(bus) !== undefined ||
-        !caughtUp ||
-        history?.degraded === true ||
-        clockWentBack,
+      degraded: this.degraded,
       reason: this.reason(),
       replica: origin,
       bus: { connected: bus.connected, reason: bus.reason },

@@ -324,9 +324,12 @@ export class LoadStats {
     const promptGone =
       promptDeleted !== NO_SLOT &&
       add.timeUs <= this.promptDeletes.timeOf(promptDeleted) + this.options.finishedRetentionUs;
-    add.countedPrompt = promptGone ? 0 : add.promptLength;
     add.row.queuedRequests++;
-    add.row.promptLength += add.countedPrompt;
+    add.countsPrompt = !promptGone;
+    if (!promptGone) {
+      add.row.promptLength += add.promptLength;
+      add.row.prefillRequests++;
+    }
     add.row.changed();
   }
 
@@ -356,7 +359,10 @@ export class LoadStats {
 
 function takeOut(add: Add): void {
   add.row.queuedRequests--;
-  add.row.promptLength -= add.countedPrompt;
+  if (add.countsPrompt) {
+    add.row.promptLength -= add.promptLength;
+    add.row.prefillRequests--;
+  }
   add.row.changed();
 }
 

@@ -10,6 +10,7 @@ import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
 import { addPageRoutes } from './routes/pages';
 import { addReplicaRoutes } from './routes/replica';
+import { addSelectRoute } from './routes/select';
 import { addMetricsRoute } from './routes/metrics';
 import { addWatchRoutes } from './routes/watch';
 
@@ -25,6 +26,7 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   const router = new Router(app, answers, accessTokens, turn);
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(router, dependencies);
+  addSelectRoute(router, dependencies);
   addWatchRoutes(router, answers, dependencies.watchers);
   addHealthRoutes(router, answers, dependencies);
   addMetricsRoute(router, answers, dependencies);

@@ -5,6 +5,7 @@ import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
 import type { Replicator } from '../replication/replicator';
+import type { Selector } from '../replication/selector';
 import type { Watchers } from '../watch/watchers';
 
 export interface Readiness {
@@ -25,6 +26,7 @@ export interface HttpDependencies {
     Replicator,
     'add' | 'promptDelete' | 'delete' | 'whenPublished' | 'rowsJson' | 'clustersJson'
   >;
+  readonly selector: Pick<Selector, 'select'>;
   readonly replica: ReplicaDependencies;
   readonly watchers: Watchers;
   readonly replayPolicy: ReplayPolicy;

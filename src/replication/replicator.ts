@@ -8,9 +8,9 @@
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
-import type { LoadEvent, LoadEventType } from '../core/event';
+import type { AddEvent, LoadEvent, LoadEventType } from '../core/event';
 import type { Add } from '../core/in-flight';
-import type { LoadStats, Outcome } from '../core/load-stats';
+import type { LoadStats, Outcome, RequestStatus } from '../core/load-stats';
 import type { InvalidReason } from '../wire/event-codec';
 import { encodeEvent } from '../wire/event-codec';
 import { EventReader } from '../wire/event-reader';
@@ -68,6 +68,8 @@ export class ReplicatorCounts {
   /** Own events that came back, events of a later version or an unknown type. */
   own = 0;
   unknown = 0;
+  /** Adds of other replicas that took a row beyond the `max_queued` under which this one had just booked on it. */
+  selectOverLimit = 0;
   readonly dropped = new Map<DropReason, number>();
 
   drop(reason: DropReason): void {
@@ -131,7 +133,7 @@ export class Replicator {
       }
       return moved ? 'moved' : 'duplicate';
     }
-    if (!status.deleteWaits && this.isLateCopy(status.deletedUs, now)) return 'duplicate';
+    if (this.isLateAdd(status, now)) return 'duplicate';
     if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
     if (
       loadStats.engines.listedCount >= options.maxEngines &&
@@ -159,7 +161,13 @@ export class Replicator {
     if (outcome === 'finished-ceiling') return 'too-many-finished';
     if (outcome !== 'applied') return 'too-many-in-flight';
     this.lastAddUs = timeUs;
+    loadStats.engines.model(cluster)?.recentAdds.accepted(now);
     return 'accepted';
+  }
+
+  /** Whether an add of an id that is in flight nowhere is a copy of one that was deleted a short time ago. */
+  isLateAdd({ deleteWaits, deletedUs }: RequestStatus, now: number): boolean {
+    return !deleteWaits && this.isLateCopy(deletedUs, now);
   }
 
   promptDelete(requestId: string): DeleteResult {
@@ -236,9 +244,20 @@ export class Replicator {
     if (outcome !== 'applied' || way === 'replay') return;
     this.counts.received[event.type]++;
     if (!isNew) return;
+    if (event.type === 'add') this.heard(event, now);
     const differenceUs = now - event.timeUs;
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
+  }
+
+  private heard({ cluster, ip }: AddEvent, now: number): void {
+    const model = this.loadStats.engines.model(cluster);
+    if (model === undefined) return;
+    model.recentAdds.heard(now);
+    const row = model.engines.get(ip);
+    if (row !== undefined && now < row.selectLimitUntilUs && row.queuedRequests > row.selectLimit) {
+      this.counts.selectOverLimit++;
+    }
   }
 
   /**
@@ -294,7 +313,7 @@ export class Replicator {
     else this.republisher.keep(subject, payload);
   }
 
-  private now(): number {
+  now(): number {
     return this.loadStats.advance(this.nowUs());
   }
 }

@@ -41,6 +41,7 @@ const statusOfCode: Readonly<Record<number, number>> = {
   40801000: 408,
   41301000: 413,
   41501000: 415,
+  42901000: 429,
   43101000: 431,
   50001000: 500,
   50301000: 503,
@@ -128,6 +129,7 @@ export interface Row {
   readonly ip: string;
   readonly queued_req_num: number;
   readonly prompt_length: number;
+  readonly prefill_req_num: number;
   readonly updated_time: number;
 }
 

@@ -13,6 +13,7 @@ import { HttpServer } from '../../src/http/server';
 import { createLogger } from '../../src/observability/logger';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
+import { Selector } from '../../src/replication/selector';
 import { Republisher } from '../../src/replication/republisher';
 import { WATCH_TIMES, Watchers } from '../../src/watch/watchers';
 import { type LogLine, type Replica, running } from './replica';
@@ -21,6 +22,7 @@ export interface ServerOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly readiness?: () => Readiness;
   readonly finishedCeiling?: number;
+  readonly caughtUp?: () => boolean;
   readonly heartbeatMs?: number;
   readonly port?: number;
 }
@@ -80,6 +82,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     {
       accessTokens: undefined,
       replicator,
+      selector: new Selector(
+        replicator,
+        { caughtUp: options.caughtUp ?? (() => true), degraded: () => true },
+        false,
+      ),
       replica: {
         status: () => {
           throw new Error('not under test');
