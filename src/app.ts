@@ -18,6 +18,7 @@ import { registerMetrics } from './composition/metrics';
 import { createPeers, type Peers } from './composition/peers';
 import { SelfReport } from './composition/self-report';
 import { createStreams, type Streams } from './composition/streams';
+import { warmUp } from './composition/warm-up';
 import type { Config } from './config/config';
 import { CausalContext } from './core/causal-context';
 import { LoadStats } from './core/load-stats';
@@ -25,9 +26,12 @@ import { snapshotLines } from './core/snapshot';
 import { readPages } from './dashboard/pages';
 import { DebugServer } from './debug/debug-server';
 import type { History } from './history/history';
+import { createMessageClasses } from './http/api-request';
+import type { HttpDependencies } from './http/dependencies';
 import type { HttpServer } from './http/server';
 import { BusTroubles, replicationLatency } from './observability/bus-metrics';
 import { LatencyCounts } from './observability/latency-counts';
+import { LimitWatch } from './observability/limit-watch';
 import type { PeerTransport } from './peers/peer-transport';
 import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
@@ -68,6 +72,8 @@ export class App {
   private readonly files: LiveFiles;
   private readonly debug: DebugServer | undefined;
   private readonly report: SelfReport;
+  private readonly warm: () => Promise<void>;
+  private readonly limitWatch: LimitWatch;
 
   constructor(
     private readonly config: Config,
@@ -145,39 +151,51 @@ export class App {
     );
 
     // What answers.
+    const monotonicMs = (): number => performance.now();
     this.debug = config.debug && new DebugServer(guard, logger);
-    this.http = createHttpServer(
-      config.http,
-      {
-        accessTokens: guard,
-        replicator,
-        selector,
-        replica: {
-          status: (window) => report.status(window),
-          snapshot: (selection) => snapshotLines(stats, context, origin, report.ready, selection),
-          nudged: (replica) => exchange.antiEntropy.nudged(replica),
-        },
-        watchers,
-        replayPolicy: config.replayPolicy,
-        readiness,
-        logger,
-        registry,
-        version,
-        pages: readPages(),
-        monotonicMs: () => performance.now(),
-        randomBytes,
+    const httpDependencies: HttpDependencies = {
+      accessTokens: guard,
+      replicator,
+      selector,
+      replica: {
+        status: (window) => report.status(window),
+        snapshot: (selection) => snapshotLines(stats, context, origin, report.ready, selection),
+        nudged: (replica) => exchange.antiEntropy.nudged(replica),
       },
-      this.files,
-    );
+      watchers,
+      replayPolicy: config.replayPolicy,
+      readiness,
+      logger,
+      registry,
+      version,
+      pages: readPages(),
+      messageClasses: createMessageClasses(monotonicMs),
+      monotonicMs,
+      randomBytes,
+    };
+    this.warm = () => warmUp(httpDependencies, load);
+    this.http = createHttpServer(config.http, httpDependencies, this.files);
     const { republisher, peers, http } = this;
-    const traffic = { bus, history, replicator, selector, republisher, peers, watchers, http };
-    registerMetrics(registry, config, { version, logDropped, context, report, ...traffic });
+    const limits = report.limits(
+      config,
+      replicator.counts.refused,
+      () => watchers.count,
+      () => http.connections,
+    );
+    this.limitWatch = report.limitWatch = new LimitWatch(
+      limits,
+      (fields, message) => logger.warn(fields, message),
+      () => performance.now(),
+    );
+    const traffic = { bus, history, replicator, selector, republisher, peers, watchers };
+    registerMetrics(registry, config, { version, logDropped, context, limits, ...traffic });
   }
 
   /** Opens the port first, so that the replica answers whatever else can be reached; resolves with the port. */
   async start(): Promise<number> {
     const { http, debug, subjectPrefix } = this.config;
     const port = await this.http.listen(http.host, http.port);
+    void this.warm().then(() => (this.report.warm = true));
     if (debug) await this.debug?.listen(debug.host, debug.port);
     this.files.start();
     this.bus.start(
@@ -191,6 +209,7 @@ export class App {
     this.peers.discovery?.start();
     this.peers.exchange.start();
     this.expiry.start();
+    this.limitWatch.start();
     this.streams.recentSums.start();
     this.heartbeats.start();
     return port;
@@ -204,6 +223,7 @@ export class App {
     this.peers.discovery?.stop();
     this.peers.exchange.stop();
     this.expiry.stop();
+    this.limitWatch.stop();
     this.streams.recentSums.stop();
     this.heartbeats.stop();
     this.republisher.finish();

@@ -1,6 +1,9 @@
 /**
  * The entry: environment in, signals in, exit code out. Everything else is in the composition root.
  */
+import * as nodeModule from 'node:module';
+// Before anything else is loaded. Node.js 22.8 and newer; where the folder can't be written nothing is kept.
+(nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

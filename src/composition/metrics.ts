@@ -4,10 +4,9 @@ import type { Bus } from '../bus/bus';
 import type { Config } from '../config/config';
 import type { CausalContext } from '../core/causal-context';
 import type { History } from '../history/history';
-import type { HttpServer } from '../http/server';
 import { registerBusMetrics } from '../observability/bus-metrics';
 import { registerHistoryMetrics } from '../observability/history-metrics';
-import { registerLimitMetrics } from '../observability/limit-metrics';
+import { type Limit, registerLimitMetrics } from '../observability/limit-metrics';
 import { registerPeerMetrics } from '../observability/peer-metrics';
 import { registerProcessMetrics } from '../observability/process-metrics';
 import { registerSelectMetrics } from '../observability/select-metrics';
@@ -18,7 +17,6 @@ import type { Selector } from '../replication/selector';
 import type { Republisher } from '../replication/republisher';
 import type { Watchers } from '../watch/watchers';
 import type { Peers } from './peers';
-import type { SelfReport } from './self-report';
 
 export interface MeasuredParts {
   readonly version: string;
@@ -31,8 +29,7 @@ export interface MeasuredParts {
   readonly republisher: Republisher;
   readonly peers: Peers;
   readonly watchers: Watchers;
-  readonly http: HttpServer;
-  readonly report: SelfReport;
+  readonly limits: readonly Limit[];
 }
 
 export function registerMetrics(registry: Registry, config: Config, parts: MeasuredParts): void {
@@ -47,14 +44,8 @@ export function registerMetrics(registry: Registry, config: Config, parts: Measu
     republisher,
     peers,
     watchers,
-    http,
-    report,
+    limits,
   } = parts;
-  const limits = report.limits(
-    config,
-    () => watchers.count,
-    () => http.connections,
-  );
   registerProcessMetrics(registry, version, logDropped);
   registerViewMetrics(registry, replicator);
   registerSelectMetrics(registry, selector, replicator);

@@ -10,10 +10,12 @@ import type { History } from '../history/history';
 import type { Readiness } from '../http/dependencies';
 import { httpLimits } from '../http/limits';
 import type { Limit } from '../observability/limit-metrics';
+import type { LimitWatch } from '../observability/limit-watch';
 import type { PeerExchange } from '../peers/peer-exchange';
 import type { StatusJson } from '../peers/status';
 import { digestsJson } from '../peers/status';
 import { CONTEXT_LIMITS } from '../replication/limits';
+import type { ReplicatorCounts } from '../replication/replicator';
 import { payloadProblem } from './event-bus';
 import type { DigestWindow } from '../replication/state-comparison';
 import { digestsOf } from '../replication/state-comparison';
@@ -34,14 +36,24 @@ export interface ReplicaParts {
 /** A clock that went back by more than this leaves the view with a wrong idea of what has expired, until it catches up. */
 const CLOCK_TOLERANCE_US = 5_000_000;
 
+/** Reasons that say how things are, in the words for how they were at the start. */
+const BEGINNINGS: Readonly<Record<string, string>> = {
+  'there is no peer': 'began alone',
+  'no event yet anywhere': 'began before any event',
+};
+
 export class SelfReport {
   /** Set when the replica begins to stop. */
   stopping = false;
+  /** Set when what the first caller will need has been compiled. */
+  warm = false;
+  /** Set once everything that has a limit is built. */
+  limitWatch: LimitWatch | undefined;
 
   constructor(private readonly parts: ReplicaParts) {}
 
   get ready(): boolean {
-    return this.parts.exchange.joining.current.ready && !this.stopping;
+    return this.warm && this.parts.exchange.joining.current.ready && !this.stopping;
   }
 
   /** It serves, or soon will, but something is missing. */
@@ -53,12 +65,14 @@ export class SelfReport {
       payloadProblem(bus) !== undefined ||
       !(joining.ready && joining.caughtUp) ||
       history?.degraded === true ||
-      this.clockBehindUs() > CLOCK_TOLERANCE_US
+      this.clockBehindUs() > CLOCK_TOLERANCE_US ||
+      this.limitWatch?.degrades === true
     );
   }
 
   readiness(): Readiness {
     const { origin, bus, history, exchange } = this.parts;
+    const limits = this.limitWatch?.reached() ?? {};
     const body = {
       ready: this.ready,
       degraded: this.degraded,
@@ -68,6 +82,7 @@ export class SelfReport {
       peers: exchange.peerStates(),
       history: history?.toJSON() ?? NO_HISTORY,
       missing_events: exchange.antiEntropy.chased,
+      limits,
     };
     return { ready: body.ready, reason: body.reason, body };
   }
@@ -92,21 +107,41 @@ export class SelfReport {
     };
   }
 
-  limits({ load, http }: Config, watchers: () => number, connections: () => number): Limit[] {
+  limits(
+    { load, http }: Config,
+    refused: ReplicatorCounts['refused'],
+    watchers: () => number,
+    connections: () => number,
+  ): Limit[] {
     const { stats, context } = this.parts;
     const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
     const inFlight = (): number => stats.inFlight.size;
     const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
     const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
     return [
-      { name: 'in_flight', most: load.maxInFlight, use: inFlight },
+      {
+        name: 'in_flight',
+        most: load.maxInFlight,
+        use: inFlight,
+        refused: () => refused['too-many-in-flight'],
+      },
       { name: 'in_flight_ceiling', most: inFlightCeiling, use: inFlight },
-      { name: 'engines', most: load.maxEngines, use: () => stats.engines.listedCount },
+      {
+        name: 'engines',
+        most: load.maxEngines,
+        use: () => stats.engines.listedCount,
+        refused: () => refused['too-many-engines'],
+      },
       { name: 'engines_ceiling', most: engineCeiling, use: () => stats.engines.size },
-      { name: 'finished', most: finishedCeiling, use: finished },
+      {
+        name: 'finished',
+        most: finishedCeiling,
+        use: finished,
+        refused: () => refused['too-many-finished'],
+      },
       { name: 'deletes_waiting', most: waitingCeiling, use: waiting },
       { name: 'origins', most: CONTEXT_LIMITS.maxOrigins, use: () => context.originCount },
-      { name: 'watchers', most: http.maxWatchers, use: watchers },
+      { name: 'watchers', most: http.maxWatchers, use: watchers, refusesReaders: true },
       { name: 'connections', most: httpLimits.maxConnections, use: connections },
     ];
   }
@@ -118,14 +153,23 @@ export class SelfReport {
   private reason(): string {
     const { bus, history, exchange } = this.parts;
     if (this.stopping) return 'shutting down';
+    if (!this.warm) return 'warming up';
     if (this.ready && !bus.connected) return 'the bus is not connected';
     const behindUs = this.clockBehindUs();
     if (this.ready && behindUs > CLOCK_TOLERANCE_US) {
       return `the clock went back by ${Math.round(behindUs / 1e6)} s: what others report may be refused until it has caught up, or the replica is restarted`;
     }
+    if (this.ready && this.limitWatch?.degrades === true) {
+      return `limit reached: ${Object.keys(this.limitWatch.reached()).join(', ')}`;
+    }
     const smallPayload = payloadProblem(bus);
     if (this.ready && smallPayload !== undefined) return smallPayload;
     if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
-    return exchange.joining.current.reason;
+    const { ready, reason } = exchange.joining.current;
+    const peers = Object.values(exchange.peerStates());
+    if (!ready || peers.length === 0) return reason;
+    // How it caught up stays true; how the peers are is as of now.
+    const readyPeers = peers.filter((state) => state === 'ready').length;
+    return `${BEGINNINGS[reason] ?? reason}; ${readyPeers} of ${peers.length} peers ready`;
   }
 }

@@ -6,7 +6,7 @@
  * without holes. The HTTP body and the wire event are types of their own; both are turned into this one.
  */
 
-/** The bounds of an event's fields, the same over HTTP, on the bus and in snapshots. */
+/** The bounds of an event's fields. Over HTTP they are the same, but for the timestamp, which is narrower there. */
 export const MAX_PROMPT_LENGTH = 2_147_483_647;
 /** Of request ids and clusters, in characters (Unicode code points). */
 export const MAX_NAME_LENGTH = 256;

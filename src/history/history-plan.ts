@@ -30,7 +30,7 @@ export class HistoryPlan {
   private jobUnderWay = false;
   private streamIsThere = false;
   private hadStream = false;
-  private caughtUp: 'partial' | 'done' | undefined;
+  private caughtUp: 'young' | 'done' | undefined;
   private hopeless = false;
   private failingSinceUs: number | undefined;
   private wanted: ReplaySince | undefined = 'start';
@@ -102,7 +102,7 @@ export class HistoryPlan {
   /** `reachesBack`: the stream holds every event that still matters. */
   replayed(since: ReplaySince, reachesBack: boolean, nowUs: number): void {
     this.succeeded(nowUs);
-    if (this.caughtUp !== 'done' && since === 'start') this.caughtUp = reachesBack ? 'done' : 'partial';
+    if (this.caughtUp !== 'done' && since === 'start') this.caughtUp = reachesBack ? 'done' : 'young';
   }
 
   /** `passing`: likely to be over within seconds. */

@@ -1,5 +1,5 @@
 /** The request as handlers see it: express's, with the time at which it came in. */
-import type { Express, Request, Response } from 'express';
+import express, { type Request } from 'express';
 import { IncomingMessage, ServerResponse } from 'node:http';
 
 export type ApiRequest = Request & {
@@ -13,18 +13,17 @@ export interface MessageClasses {
 }
 
 /**
- * Express sets the prototype of every request and response to `app.request` and `app.response`, which throws the
- * engine off its fast paths for everything that follows, unless the prototype is that object already. So the
- * server builds both from classes whose prototypes are put in those two places, in front of express's own.
+ * Express sets the prototype of every request and response to its app's `request` and `response`, which throws the
+ * engine off its fast paths for everything that follows, unless the prototype is that object already. So servers
+ * build both from classes whose prototypes are put in those two places, in front of express's own. One pair of classes for all
+ * servers of a process: two would make everything that handles a request slower.
  */
-export function messageClassesFor(app: Express, monotonicMs: () => number): MessageClasses {
+export function createMessageClasses(monotonicMs: () => number): MessageClasses {
   class TimedRequest extends IncomingMessage {
     readonly startedMs = monotonicMs();
   }
   class ApiResponse<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {}
-  Object.setPrototypeOf(TimedRequest.prototype, app.request);
-  Object.setPrototypeOf(ApiResponse.prototype, app.response);
-  app.request = TimedRequest.prototype as unknown as Request;
-  app.response = ApiResponse.prototype as unknown as Response;
+  Object.setPrototypeOf(TimedRequest.prototype, express.request);
+  Object.setPrototypeOf(ApiResponse.prototype, express.response);
   return { IncomingMessage: TimedRequest, ServerResponse: ApiResponse };
 }

@@ -1,5 +1,5 @@
 /** The express app with every route on it. Express is the one router; the rest of it stays switched off. */
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import { AnswerTurn } from './answer-turn';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
@@ -15,13 +15,15 @@ import { addMetricsRoute } from './routes/metrics';
 import { addWatchRoutes } from './routes/watch';
 
 export function createApi(dependencies: HttpDependencies, answers: Answers): Express {
+  const { accessTokens, messageClasses, replicator } = dependencies;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.disable('query parser');
   app.enable('case sensitive routing');
+  app.request = messageClasses.IncomingMessage.prototype as Request;
+  app.response = messageClasses.ServerResponse.prototype as Response;
 
-  const { accessTokens, replicator } = dependencies;
   const turn = new AnswerTurn((callback) => replicator.whenPublished(callback));
   const router = new Router(app, answers, accessTokens, turn);
   // Routes are tried in this order; the ones that gateways call are first.

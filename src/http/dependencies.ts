@@ -1,5 +1,6 @@
 /** What the HTTP layer needs from the rest of the replica. The composition root hands it over; nothing is looked up. */
 import type { Logger } from 'pino';
+import type { MessageClasses } from './api-request';
 import type { Registry } from 'prom-client';
 import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
@@ -37,6 +38,7 @@ export interface HttpDependencies {
   readonly registry: Registry;
   readonly version: string;
   readonly pages: readonly Page[];
+  readonly messageClasses: MessageClasses;
   readonly monotonicMs: () => number;
   readonly randomBytes: (size: number) => Buffer;
 }

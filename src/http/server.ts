@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { HttpMetrics } from '../observability/http-metrics';
 import { Answers } from './answers';
 import { createApi } from './api';
-import { type ApiRequest, messageClassesFor } from './api-request';
+import type { ApiRequest } from './api-request';
 import { answerConnect, answerMalformed } from './client-error';
 import type { HttpDependencies } from './dependencies';
 import { ApiError } from './errors';
@@ -30,7 +30,7 @@ export class HttpServer {
     /** `https` needs a certificate before it listens. */
     protocol: 'http' | 'https' = 'http',
   ) {
-    const { logger, monotonicMs, randomBytes, registry } = dependencies;
+    const { logger, messageClasses, monotonicMs, randomBytes, registry } = dependencies;
     this.answers = new Answers(new TraceIds(randomBytes), new HttpMetrics(registry), logger, monotonicMs);
     const app = createApi(dependencies, this.answers);
 
@@ -47,7 +47,7 @@ export class HttpServer {
       }
     };
     const { maxConnections, maxHeadersCount, answerTimeoutMs, ...bounds } = limits;
-    const options = { ...bounds, ...messageClassesFor(app, monotonicMs), requireHostHeader: false };
+    const options = { ...bounds, ...messageClasses, requireHostHeader: false };
     this.tlsServer = protocol === 'https' ? createTlsServer(options, onRequest) : undefined;
     this.server = this.tlsServer ?? createServer(options, onRequest);
     this.server.maxConnections = maxConnections;

@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import type { History } from '../history/history';
 import { counter, gauge, labelledGauge } from './scraped';
 
-const STATES = ['off', 'none', 'starting', 'replaying', 'partial', 'done'] as const;
+const STATES = ['off', 'none', 'starting', 'replaying', 'young', 'done'] as const;
 
 /** `history` is undefined where it is switched off. */
 export function registerHistoryMetrics(registry: Registry, history: History | undefined): void {

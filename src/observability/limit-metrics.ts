@@ -6,6 +6,10 @@ export interface Limit {
   readonly name: string;
   readonly most: number;
   readonly use: () => number;
+  /** Reports refused because of it since the start; absent where it refuses none. */
+  readonly refused?: () => number;
+  /** It turns away readers only: no report is lost. */
+  readonly refusesReaders?: true;
 }
 
 export function registerLimitMetrics(registry: Registry, limits: readonly Limit[]): void {

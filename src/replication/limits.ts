@@ -1,5 +1,5 @@
 /**
- * The limits and paces of replication that operators do not set, in one place.
+ * The limits and paces of replication that follow from the configuration. Those of a single mechanism stand with it.
  */
 import type { ContextOptions } from '../core/causal-context';
 import type { LoadStatsOptions } from '../core/load-stats';

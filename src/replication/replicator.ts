@@ -3,8 +3,9 @@
  * `SnapshotMerge`.)
  *
  * A report is checked against the view, stamped with a dot and a time, applied to the replica's own view and published,
- * all in one synchronous step, so that the answer that follows is read-your-writes (I5) and does not wait for the bus
- * (I6). Everyone else's events come from the subscription and pass through `receive`.
+ * all in one synchronous step, so that the answer that follows is read-your-writes (I5). It waits until the event is written
+ * to a connected bus, and for nothing where there is none (I6). Everyone else's events come from the subscription and
+ * pass through `receive`.
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
@@ -71,6 +72,8 @@ export class ReplicatorCounts {
   /** Adds of other replicas that took a row beyond the `max_queued` under which this one had just booked on it. */
   selectOverLimit = 0;
   readonly dropped = new Map<DropReason, number>();
+  /** Reports over HTTP that found a limit reached. */
+  readonly refused = { 'too-many-in-flight': 0, 'too-many-engines': 0, 'too-many-finished': 0 };
 
   drop(reason: DropReason): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
@@ -134,12 +137,12 @@ export class Replicator {
       return moved ? 'moved' : 'duplicate';
     }
     if (this.isLateAdd(status, now)) return 'duplicate';
-    if (loadStats.inFlight.size >= options.maxInFlight) return 'too-many-in-flight';
+    if (loadStats.inFlight.size >= options.maxInFlight) return this.refuse('too-many-in-flight');
     if (
       loadStats.engines.listedCount >= options.maxEngines &&
       loadStats.engines.find(report.cluster, report.ip)?.listed !== true
     ) {
-      return 'too-many-engines';
+      return this.refuse('too-many-engines');
     }
     // Add times of one origin ascend strictly, so that `(t, origin)` is unique.
     const timeUs = Math.max(now, this.lastAddUs + 1);
@@ -157,9 +160,9 @@ export class Replicator {
       timestampNs,
     };
     const outcome = this.commit(event, now);
-    if (outcome === 'engine-ceiling') return 'too-many-engines';
-    if (outcome === 'finished-ceiling') return 'too-many-finished';
-    if (outcome !== 'applied') return 'too-many-in-flight';
+    if (outcome === 'engine-ceiling') return this.refuse('too-many-engines');
+    if (outcome === 'finished-ceiling') return this.refuse('too-many-finished');
+    if (outcome !== 'applied') return this.refuse('too-many-in-flight');
     this.lastAddUs = timeUs;
     loadStats.engines.model(cluster)?.recentAdds.accepted(now);
     return 'accepted';
@@ -277,7 +280,12 @@ export class Replicator {
     const timeUs = this.deletionTimeUs(first, now);
     const event: LoadEvent = { type, origin: this.origin, seq: this.lastSeq + 1, timeUs, requestId };
     const outcome = this.commit(event, now);
-    return outcome === 'applied' ? 'accepted' : 'too-many-finished';
+    return outcome === 'applied' ? 'accepted' : this.refuse('too-many-finished');
+  }
+
+  private refuse<R extends keyof ReplicatorCounts['refused']>(result: R): R {
+    this.counts.refused[result]++;
+    return result;
   }
 
   /** No earlier than the adds it ends: a clock that is behind must not leave a request in flight. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { ConfigError, LOG_LEVELS, parseConfig, type Config } from '../../src/config/config';
+import { runs } from '../support/size';
 
 type IsReadable = (path: string) => boolean;
 const noFile: IsReadable = () => false;
@@ -322,7 +323,7 @@ describe('the configuration', () => {
         const related = [...pairs, 'REPLICA_CLIENT_TARGET_PORT', 'METADATA_CENTER_LOAD_GC_INTERVAL'];
         return named.length > 0 && named.every((name) => name in env || related.includes(name));
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });

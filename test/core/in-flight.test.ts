@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { EngineTable } from '../../src/core/engine-table';
 import { NO_SLOT } from '../../src/core/hashed-slots';
 import { Add, InFlight, compareAdds } from '../../src/core/in-flight';
+import { runs } from '../support/size';
 
 const SECOND = 1_000_000;
 const ROW = new EngineTable(SECOND, SECOND).create('m', '10.0.0.1', 0);
@@ -82,7 +83,7 @@ describe('InFlight', () => {
           for (const [id] of inSecond) expect(found).toContain(id);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 

@@ -5,6 +5,7 @@ import type { LoadStats } from '../../src/core/load-stats';
 import { RequestHash } from '../../src/core/request-hash';
 import { E, R, SECOND, endOf, events, lifeWithRowsOf, newView, perform } from './histories';
 import { expectConsistent, heldDeletions, listedRows, stateOf } from './view-inspection';
+import { runs } from '../support/size';
 
 const T = 1_000 * SECOND;
 
@@ -63,7 +64,7 @@ describe('Limits of the view', () => {
           );
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -147,7 +148,7 @@ describe('Expiry', () => {
           expectConsistent(view);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -224,7 +225,7 @@ describe('Finished ids', () => {
             expect(queued(view)).toBe(0);
           },
         ),
-        { numRuns: 100 },
+        { numRuns: runs(100) },
       );
     },
   );

@@ -20,8 +20,9 @@ import {
 } from './histories';
 import { NaiveView } from './naive-view';
 import { expectConsistent, expectRows, heldAdds, listedRows, sortedDigest, stateOf } from './view-inspection';
+import { runs } from '../support/size';
 
-const RUNS = { numRuns: 1000 };
+const RUNS = { numRuns: runs(1000) };
 const wait = fc.oneof(
   fc.constant(0),
   fc.nat({ max: E + 3 * R }),
@@ -267,7 +268,7 @@ describe('LoadStats', () => {
           expect(digestsOf(b, now)).not.toEqual(digestsOf(a, now));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { OriginJson } from '../../src/core/causal-context';
 import { CausalContext } from '../../src/core/causal-context';
 import { SeqSet } from '../../src/core/seq-set';
+import { runs } from '../support/size';
 
 const LAST = 30;
 const seq = fc.integer({ min: 1, max: LAST });
@@ -62,7 +63,7 @@ describe('SeqSet', () => {
         expect(set.dropLowest(most)).toBe(dropped.at(-1) ?? 0);
         expect(set.toJSON()).toEqual(kept);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

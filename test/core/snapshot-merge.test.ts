@@ -6,6 +6,7 @@ import { SnapshotFault, SnapshotMerge } from '../../src/core/snapshot-merge';
 import type { LoadStats } from '../../src/core/load-stats';
 import { E, R, SECOND, newView } from './histories';
 import { expectConsistent, stateOf } from './view-inspection';
+import { runs } from '../support/size';
 
 const NOW = 1_000 * SECOND;
 const CONTEXT = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10 };
@@ -82,7 +83,7 @@ describe('What a peer sends as its snapshot', () => {
         expect([shown.complete, shown.refused]).toEqual([true, 0]);
         expect(stateOf(other)).toEqual(stateOf(view));
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 

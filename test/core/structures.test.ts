@@ -5,6 +5,7 @@ import { EngineTable } from '../../src/core/engine-table';
 import { HashedSlots, NO_SLOT } from '../../src/core/hashed-slots';
 import { SecondLists } from '../../src/core/second-lists';
 import { DELETE_ITEM, StateDigest } from '../../src/core/state-digest';
+import { runs } from '../support/size';
 
 const SECOND = 1_000_000;
 
@@ -47,7 +48,7 @@ describe('HashedSlots', () => {
           expect(slot).toBeLessThan(slots.slotLimit);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -92,7 +93,7 @@ describe('SecondLists', () => {
         }
         expect(lists.oldestSecond()).toBe(Math.min(Infinity, ...model.values()));
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });
@@ -153,7 +154,7 @@ describe('DeletionTimes', () => {
         times.expire(now + KEEP + SECOND, Infinity);
         expect([times.size, times.waiting, digest.since(0).length]).toEqual([0, 0, 0]);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });
@@ -209,7 +210,7 @@ describe('EngineTable', () => {
         table.expire(now + 3 * (E + R), Infinity);
         expect([table.size, [...table.clusters].length]).toEqual([0, 0]);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

@@ -51,7 +51,7 @@ describe('The plan for the history', () => {
 
   it('ends partial where the stream may begin too late', () => {
     catchUp(false);
-    expect(plan.state).toBe('partial');
+    expect(plan.state).toBe('young');
   });
 
   it('keeps hoping while failures are likely to pass, but not for ever; and goes on trying with growing pauses', () => {

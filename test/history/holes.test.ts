@@ -208,7 +208,7 @@ describe('With a real stream', () => {
     const connection = await cleanUp.use(connect({ servers: nats.url }), (it) => it.close());
     const timer = setInterval(() => antiEntropy.tick(nowUs(), history.state === 'replaying'), 100);
     cleanUp.add(() => clearInterval(timer));
-    await until(() => history.state === 'partial', { describe: 'the empty stream was replayed' });
+    await until(() => history.state === 'young', { describe: 'the empty stream was replayed' });
     const events = [1, 2, 3].map((seq) =>
       encodeEvent({
         type: 'add',

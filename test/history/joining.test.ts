@@ -103,20 +103,20 @@ it.each(['starting', 'replaying'] as const)(
 );
 
 it('a history that may begin too late makes ready where no peer is, and waits for one that is', () => {
-  expect(new Starting().poll('partial')).toMatchObject({ ready: true, caughtUp: true });
+  expect(new Starting().poll('young')).toMatchObject({ ready: true, caughtUp: true });
 
   const besideReady = new Starting();
   besideReady.meets(true);
-  expect(besideReady.poll('partial')).toEqual({ ready: false, reason: 'pulling a snapshot from a peer' });
+  expect(besideReady.poll('young')).toEqual({ ready: false, reason: 'pulling a snapshot from a peer' });
   expect(besideReady.asked).toEqual([PEER]);
   besideReady.joining.answered(PEER, true);
-  expect(besideReady.poll('partial')).toMatchObject({ ready: true, reason: 'caught up with its peers' });
+  expect(besideReady.poll('young')).toMatchObject({ ready: true, reason: 'caught up with its peers' });
 
   const besideJoining = new Starting();
   besideJoining.meets(false);
-  expect(besideJoining.poll('partial')).toMatchObject({ ready: false });
+  expect(besideJoining.poll('young')).toMatchObject({ ready: false });
   besideJoining.joining.answered(PEER, false);
-  expect(besideJoining.poll('partial')).toMatchObject({ ready: true, caughtUp: true });
+  expect(besideJoining.poll('young')).toMatchObject({ ready: true, caughtUp: true });
 });
 
 it('history that is required and missing outlasts the time-out and a ready peer', () => {

@@ -118,7 +118,7 @@ test('I6 I7: a stream that is full by its bytes is replayed as far as it goes, a
   await second.ready();
   expect(await saysOfHistory(second, /is full: it keeps events from \d{4}-.* on only/)).toMatchObject({
     degraded: true,
-    history: { state: 'partial', available: true },
+    history: { state: 'young', available: true },
   });
 });
 

@@ -94,7 +94,7 @@ test('I6: JetStream that is lost while running is said and missed by nobody; it 
   await fleet.launch(second!);
   await second!.replica.ready();
   expect(await load.differenceAt(fleet.urls[1]!)).toBe('');
-  expect((await readyz(fleet.urls[1]!)).reason).toBe('caught up with its peers');
+  expect((await readyz(fleet.urls[1]!)).reason).toBe('caught up with its peers; 1 of 1 peers ready');
 });
 
 test('I4: what was published while the bus was lost, by a replica that is gone since, is replayed', async () => {
@@ -135,7 +135,7 @@ test('status and metrics show the stream, and replayed events are no sign of lat
     data: { history: Record<string, unknown> };
   };
   expect(data.history).toMatchObject({
-    state: 'partial',
+    state: 'young',
     available: true,
     stream: STREAM,
     messages: load.reports,
@@ -151,7 +151,7 @@ test('status and metrics show the stream, and replayed events are no sign of lat
     'number',
   ]);
   for (const [name, value] of [
-    ['metacenter_history_state{state="partial"}', 1],
+    ['metacenter_history_state{state="young"}', 1],
     ['metacenter_history_state{state="replaying"}', 0],
     ['metacenter_history_messages', load.reports],
     ['metacenter_history_bytes', bytes],

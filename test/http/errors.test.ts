@@ -96,6 +96,23 @@ describe('50301000 a limit is reached', () => {
     expect((await post(small.port, { ...add, request_id: 'c' })).code).toBe(0);
   });
 
+  it('is said in the log and in /readyz, which calls the replica degraded while reports are refused (I7)', async () => {
+    const small = await startReplica({ METADATA_CENTER_MAX_IN_FLIGHT: '2' });
+    const readiness = async (): Promise<unknown> =>
+      (await callJson(small.port, 'GET', '/readyz')).envelope.data;
+    expect(await readiness()).toMatchObject({ degraded: false, limits: {} });
+    for (const request_id of ['a', 'b', 'c', 'd']) await post(small.port, { ...add, request_id });
+    expect(await readiness()).toMatchObject({
+      ready: true,
+      degraded: true,
+      reason: 'limit reached: in_flight',
+      limits: { in_flight: { use: 2, most: 2, refused: 2 } },
+    });
+    expect(small.log.filter(({ msg }) => msg === 'limit reached')).toMatchObject([
+      { level: 'warn', limit: 'in_flight', most: 2 },
+    ]);
+  });
+
   it('names METADATA_CENTER_MAX_ENGINES, and engines that are known still take requests (I7)', async () => {
     const small = await startReplica({ METADATA_CENTER_MAX_ENGINES: '1' });
     await post(small.port, { ...add, request_id: 'a' });

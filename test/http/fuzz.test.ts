@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { callJson, post, RawConnection } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
+import { runs } from '../support/size';
 
 let replica: Replica;
 let port: number;
@@ -83,7 +84,7 @@ it(`no body brings a replica out of step (fast-check seed ${seed}) (I8)`, async 
       expect(accepted && path !== '/log/level' && !mayChangeRows(method, body)).toBe(false);
       expect(!accepted && replica.replicator.highestSeq !== events).toBe(false);
     }),
-    { numRuns: 1_500, seed },
+    { numRuns: runs(1_500), seed },
   );
   expect(replica.replicator.rowsJson('steady')).toBe(before);
   expect(replica.log.filter((line) => line['level'] === 'error' || line['level'] === 'fatal')).toEqual([]);
@@ -132,7 +133,7 @@ it(`no bytes on a connection bring it down (fast-check seed ${seed}) (I8)`, asyn
       await raw.untilClosed();
       expect(raw.received).not.toMatch(/^HTTP\/1.1 5/m);
     }),
-    { numRuns: 300, seed },
+    { numRuns: runs(300), seed },
   );
   expect(replica.replicator.highestSeq).toBe(before);
   expect((await callJson(port, 'GET', '/healthz')).status).toBe(200);

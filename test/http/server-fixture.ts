@@ -10,6 +10,7 @@ import { LoadStats } from '../../src/core/load-stats';
 import type { Readiness } from '../../src/http/dependencies';
 import { type HttpLimits, httpLimits } from '../../src/http/limits';
 import { HttpServer } from '../../src/http/server';
+import { createMessageClasses } from '../../src/http/api-request';
 import { createLogger } from '../../src/observability/logger';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
@@ -36,6 +37,7 @@ export const readyBody = {
   peers: {},
   history: { state: 'none' },
   missing_events: 0,
+  limits: {},
 };
 
 const MINUTE_US = 60_000_000;
@@ -103,6 +105,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       registry,
       version: 'under-test',
       pages: [],
+      messageClasses: createMessageClasses(() => performance.now()),
       monotonicMs: () => performance.now(),
       randomBytes,
     },

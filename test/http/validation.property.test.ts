@@ -10,6 +10,7 @@ import { LoadAddDto } from '../../src/http/dto/load-add.dto';
 import { LoadDeleteDto } from '../../src/http/dto/load-delete.dto';
 import { LogLevelDto } from '../../src/http/dto/log-level.dto';
 import { WatchQueryDto } from '../../src/http/dto/watch-query.dto';
+import { runs } from '../support/size';
 
 type Members = Record<string, unknown>;
 
@@ -133,7 +134,7 @@ describe.each(cases)('validation of $name', ({ dto, members: arbitrary, rules })
         expect(refusedByLibrary(dto, body).sort()).toEqual([...expected].sort());
         expect(check.isValid(body)).toBe(expected.length === 0);
       }),
-      { numRuns: 3_000 },
+      { numRuns: runs(3_000) },
     );
   });
 });
@@ -144,6 +145,6 @@ it('a name is over HTTP what it is on the bus', () => {
     fc.property(field(texts), (request_id) => {
       expect(check.isValid({ request_id })).toBe(isName(request_id));
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   );
 });

@@ -6,6 +6,7 @@ import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
 import { Republisher } from '../../src/replication/republisher';
 import { decodeEvent } from '../../src/wire/event-codec';
+import { runs } from '../support/size';
 
 const NOW = 1_700_000_000_000_000;
 const load = { expireAfterMs: 600_000, finishedRetentionMs: 60_000, maxInFlight: 1_000, maxEngines: 1_000 };
@@ -74,7 +75,7 @@ test('I7 I8: whatever the bus brings, only what is a well-formed event of this v
       expect(replicator.loadStats.inFlight.size).toBe(1);
       expect(replicator.loadStats.deletes.size + replicator.loadStats.promptDeletes.size).toBe(0);
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   );
   expect([...replicator.counts.dropped.values()].reduce((sum, count) => sum + count, 0)).toBe(dropped);
 });

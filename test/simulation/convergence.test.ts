@@ -6,11 +6,12 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { exitOf, killWithParent } from '../support/child-processes';
+import { isFull } from '../support/size';
 import { CleanUp } from '../support/clean-up';
 import type { Sums } from './seeds';
 import { replayOf } from './seeds';
 
-const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 2_000);
+const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? (isFull ? 2_000 : 300));
 const SEED = process.env['SIMULATION_SEED'];
 const MOST_MS_PER_SEED = 400;
 

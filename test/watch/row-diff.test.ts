@@ -1,6 +1,7 @@
 /** The diff against a naive reader: whatever happened in between and however seldom it asks, it ends with the list. */
 import fc from 'fast-check';
 import { RowDiff, type RowSource } from '../../src/watch/row-diff';
+import { runs } from '../support/size';
 
 interface TestRow {
   readonly key: string;
@@ -93,7 +94,7 @@ describe('RowDiff', () => {
           expect(reader.sorted).toEqual(rows.list.map(({ key, value }) => ({ key, value })));
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

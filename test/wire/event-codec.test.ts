@@ -9,6 +9,7 @@ import {
 } from '../../src/wire/event-codec';
 import { EventReader } from '../../src/wire/event-reader';
 import { heartbeatSubject, loadWildcard, subjectOf } from '../../src/wire/subjects';
+import { runs } from '../support/size';
 
 const name = fc.oneof(
   fc.string({ minLength: 1, maxLength: 40 }),
@@ -106,7 +107,7 @@ describe('the wire form of events', () => {
       fc.property(event, (original) => {
         expect(decodeEvent(encodeEvent(original))).toEqual({ kind: 'event', event: original });
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -234,7 +235,7 @@ describe('the wire form of events', () => {
             return decodeEvent(encodeEvent(decoded.event)).kind === 'event';
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 
@@ -253,7 +254,7 @@ describe('the wire form of events', () => {
         const given = plain ? new Uint8Array(bytes) : Buffer.from(bytes);
         expect(reader.read(given)).toEqual(decodeEvent(given));
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     );
   });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { exactIntegerOf, JsonObject } from '../../src/wire/json-object';
+import { runs } from '../support/size';
 
 describe('exactIntegerOf', () => {
   it.each<[string, bigint | undefined]>([
@@ -70,7 +71,7 @@ describe('exactIntegerOf', () => {
           expect(exactIntegerOf(json, name)).toBe(expected);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

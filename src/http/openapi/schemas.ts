@@ -136,6 +136,11 @@ export const schemas: Record<string, Schema> = {
     },
     history: stateOfHistory,
     missing_events: described(count, 'Lost events that are being asked for.'),
+    limits: {
+      description: 'The limits that are reached, with how many reports were refused since.',
+      type: 'object',
+      additionalProperties: object({ use: count, most: count, refused: count }),
+    },
   }),
   ReplicaStatus: object(
     {
