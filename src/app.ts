@@ -18,7 +18,7 @@ import { createEventBus, payloadProblem } from './composition/event-bus';
 import { newFingerprinting } from './composition/fingerprinting';
 import { LiveFiles } from './composition/live-files';
 import { registerMetrics } from './composition/metrics';
-import { createPrefixCache } from './composition/prefix-cache';
+import { cachedChunksOf, createPrefixCache } from './composition/prefix-cache';
 import { createRepair, type RepairRoom } from './composition/repair';
 import { SelfReport } from './composition/self-report';
 import { createStreams, type Streams } from './composition/streams';
@@ -41,6 +41,7 @@ import { ExpiryRun } from './replication/expiry-run';
 import { contextOptions, loadStatsOptions } from './replication/limits';
 import { Replicator } from './replication/replicator';
 import { REPUBLISH_TICK_MS, Republisher } from './replication/republisher';
+import { Selector } from './replication/selector';
 import { cacheWildcard, heartbeatSubject, loadWildcard } from './wire/subjects';
 
 /** HTTP gets the larger part of the 10 s within which a stop must be over; the bus needs at most 4 s. */
@@ -167,6 +168,13 @@ export class App {
     );
     const { watchers } = this.streams;
 
+    const selector = new Selector(
+      replicator,
+      { caughtUp: () => repair.joining.ready, degraded: () => report.degraded },
+      config.replayPolicy === 'accept',
+      this.cache && cachedChunksOf(this.cache.index, nowUs),
+    );
+
     // What answers.
     const debug = config.debug && new DebugServer(guard, logger);
     const monotonicMs = (): number => performance.now();
@@ -174,6 +182,7 @@ export class App {
       accessTokens: guard,
       replicator,
       engines: stats.engines,
+      selector,
       replica: {
         status: (query) => answering.status(query),
         snapshot: (query) => answering.snapshot(query),
@@ -201,7 +210,17 @@ export class App {
     );
     const limitWatch = new LimitWatch(limits, (fields, message) => logger.warn(fields, message), monotonicMs);
     report.limitWatch = limitWatch;
-    const traffic = { bus, history, replicator, republisher, room, watchers, cache: this.cache, nowUs };
+    const traffic = {
+      bus,
+      history,
+      replicator,
+      selector,
+      republisher,
+      room,
+      watchers,
+      cache: this.cache,
+      nowUs,
+    };
     registerMetrics(registry, config, { version, logDropped, context, limits, ...traffic });
 
     this.parts = [

@@ -1,5 +1,5 @@
 /**
- * The demonstration: the same traffic three times side by side, routed by least load, round robin and at random, while
+ * The demonstration: the same traffic four times side by side, routed by select, least load, round robin and at random, while
  * replicas are killed and come back. At its end everything is held still, and each replica is asked what is in flight.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,9 +12,9 @@ import type { ReplicaSet } from './replica-set';
 
 export interface DemoOptions {
   readonly seconds: number;
-  /** In each of the three fleets. */
+  /** In each of the four fleets. */
   readonly engines: number;
-  /** Requests per second to each of the three fleets. */
+  /** Requests per second to each of the four fleets. */
   readonly rate: number;
   readonly seed: number;
   /** Between two kills, on average. */
@@ -28,7 +28,7 @@ export interface DemoResult {
   readonly failovers: number;
 }
 
-const POLICIES: readonly Policy[] = ['least load', 'round robin', 'random'];
+const POLICIES: readonly Policy[] = ['select', 'least load', 'round robin', 'random'];
 const GATEWAYS = 3;
 /** How busy prefill is on average: high enough that a bad choice hurts. */
 const BUSY = 0.6;

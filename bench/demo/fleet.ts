@@ -6,7 +6,7 @@ import type { Engine, InferenceRequest } from './engine';
 import type { Random } from './random';
 import type { ReplicaClient, Row } from './replica-client';
 
-export type Policy = 'least load' | 'round robin' | 'random';
+export type Policy = 'least load' | 'round robin' | 'random' | 'select';
 
 /** A request that is decoding still takes room: this many prompt tokens' worth. */
 const TOKENS_PER_REQUEST = 150;
@@ -51,6 +51,7 @@ export class Fleet {
 
   private async serve(request: InferenceRequest, number: number): Promise<void> {
     const gateway = this.gateways[number % this.gateways.length]!;
+    if (this.policy === 'select') return this.select(request, number, gateway);
     const arrivedMs = this.nowMs();
     const engine = await this.choose(gateway);
     if (this.frozen) return;
@@ -66,6 +67,47 @@ export class Fleet {
       prompt_length,
       timestamp,
     });
+    this.run(request, request_id, engine, arrivedMs, gateway, added);
+    await added;
+  }
+
+  /** One call chooses and reports. After a lost answer the id is ended, whatever became of it, and another one is chosen for. */
+  private async select(request: InferenceRequest, number: number, gateway: ReplicaClient): Promise<void> {
+    const arrivedMs = this.nowMs();
+    const prompt_length = request.promptTokens;
+    for (let attempt = 1; ; attempt++) {
+      const request_id = `${this.cluster}-${number}-${attempt}`;
+      const ip = await gateway.select({
+        cluster: this.cluster,
+        request_id,
+        prompt_length,
+        candidates: this.engines.map((engine) => engine.ip),
+        request_cost: TOKENS_PER_REQUEST,
+        timestamp: Date.now() * 1_000_000,
+      });
+      if (ip === undefined) {
+        await gateway.report('DELETE', '/v1/load/stats', { request_id });
+        if (this.frozen) return;
+        continue;
+      }
+      this.started++;
+      this.book(ip, 1, prompt_length);
+      if (this.frozen) return;
+      const engine = this.engines.find((each) => each.ip === ip)!;
+      this.run(request, request_id, engine, arrivedMs, gateway, Promise.resolve());
+      return;
+    }
+  }
+
+  private run(
+    request: InferenceRequest,
+    request_id: string,
+    engine: Engine,
+    arrivedMs: number,
+    gateway: ReplicaClient,
+    added: Promise<void>,
+  ): void {
+    const prompt_length = request.promptTokens;
     const later = (path: string): void => {
       // After the add has been answered: a gateway's own reports do not overtake each other.
       added.then(() => gateway.report('DELETE', path, { request_id })).catch(this.onDefect);
@@ -83,7 +125,6 @@ export class Fleet {
         later('/v1/load/stats');
       },
     );
-    await added;
   }
 
   private async choose(gateway: ReplicaClient): Promise<Engine> {

@@ -45,6 +45,23 @@ export class ReplicaClient {
     await this.call(method, path, JSON.stringify(body));
   }
 
+  /** The engine that a replica has chosen; undefined where no answer came, or it did not choose. Asks once. */
+  async select(body: object): Promise<string | undefined> {
+    this.open++;
+    try {
+      const url = this.urls[this.turn++ % this.urls.length]!;
+      const selected = await this.ask(url, 'POST', '/v1/load/select', JSON.stringify(body));
+      return (selected as { ip: string }).ip;
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+      this.failovers++;
+      await delay(1);
+      return undefined;
+    } finally {
+      this.open--;
+    }
+  }
+
   close(): void {
     this.agent.destroy();
   }

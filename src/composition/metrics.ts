@@ -11,9 +11,11 @@ import { registerHistoryMetrics } from '../observability/history-metrics';
 import { type Limit, registerLimitMetrics } from '../observability/limit-metrics';
 import { registerPeerMetrics } from '../observability/peer-metrics';
 import { registerProcessMetrics } from '../observability/process-metrics';
+import { registerSelectMetrics } from '../observability/select-metrics';
 import { registerViewMetrics } from '../observability/view-metrics';
 import { registerWatchMetrics } from '../observability/watch-metrics';
 import type { Replicator } from '../replication/replicator';
+import type { Selector } from '../replication/selector';
 import type { Republisher } from '../replication/republisher';
 import type { Watchers } from '../watch/watchers';
 import type { RepairRoom } from './repair';
@@ -25,6 +27,7 @@ export interface MeasuredParts {
   readonly bus: Bus;
   readonly history: History | undefined;
   readonly replicator: Replicator;
+  readonly selector: Selector;
   readonly republisher: Republisher;
   readonly room: RepairRoom;
   readonly watchers: Watchers;
@@ -38,6 +41,7 @@ export function registerMetrics(registry: Registry, config: Config, parts: Measu
     parts;
   registerProcessMetrics(registry, version, logDropped);
   registerViewMetrics(registry, replicator.loadStats);
+  registerSelectMetrics(registry, parts.selector, replicator);
   registerWatchMetrics(registry, watchers);
   registerCacheMetrics(registry, parts.cache, parts.nowUs);
   registerLimitMetrics(registry, limits);

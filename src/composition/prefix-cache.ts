@@ -2,6 +2,8 @@
 import type { Bus } from '../bus/bus';
 import { CacheIndex } from '../cache/cache-index';
 import { PrefixCache } from '../cache/prefix-cache';
+import { prefixHashesOf } from '../cache/prefix-hashes';
+import type { CachedChunks } from '../replication/selector';
 import type { Config } from '../config/config';
 import { cacheSubjects } from '../wire/subjects';
 
@@ -22,4 +24,12 @@ export function createPrefixCache(
     key: [key.readInt32LE(0), key.readInt32LE(4)],
   });
   return new PrefixCache(index, bus, nowUs, { origin, subjects: cacheSubjects(subjectPrefix) });
+}
+
+/** What a choice of an engine asks of the cache: the chunks of a prompt that each engine holds. */
+export function cachedChunksOf(index: CacheIndex, nowUs: () => number): CachedChunks {
+  return (cluster, promptHash) => {
+    const locations = index.locations(cluster, prefixHashesOf(promptHash), Infinity, nowUs());
+    return new Map(locations.map(({ ip, length }) => [ip, length]));
+  };
 }

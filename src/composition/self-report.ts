@@ -49,19 +49,25 @@ export class SelfReport {
     return !this.warming && this.parts.repair.joining.ready && !this.stopping;
   }
 
-  readiness(): Readiness {
+  /** It serves, or soon will, but something is missing. */
+  get degraded(): boolean {
     const { bus, history, repair } = this.parts;
-    const clockWentBack = this.clockBehindUs() > CLOCK_TOLERANCE_US;
+    return (
+      !bus.connected ||
+      payloadProblem(bus) !== undefined ||
+      this.limitWatch?.degrades === true ||
+      !repair.joining.caughtUp ||
+      history?.degraded === true ||
+      repair.clock.off ||
+      this.clockBehindUs() > CLOCK_TOLERANCE_US
+    );
+  }
+
+  readiness(): Readiness {
+    const { bus, repair } = this.parts;
     const body = {
       ready: this.ready,
-      degraded:
-        !bus.connected ||
-        payloadProblem(bus) !== undefined ||
-        this.limitWatch?.degrades === true ||
-        !repair.joining.caughtUp ||
-        history?.degraded === true ||
-        repair.clock.off ||
-        clockWentBack,
+      degraded: this.degraded,
       reason: this.reason(),
       replica: repair.self.replica,
       deployment: repair.self.deployment,

@@ -14,6 +14,8 @@ export interface ChangeCounter {
 export class EngineStats {
   queuedRequests = 0;
   promptLength = 0;
+  /** Requests in flight whose prompt has not been deleted. */
+  prefillRequests = 0;
   /** Time of the latest event that changed the row, microseconds. */
   updatedUs = 0;
   /** Whether the row is part of its cluster's answers. */
@@ -22,6 +24,9 @@ export class EngineStats {
   liveAdds = 0;
   /** The second of event time under which expiry looks at the row next. */
   dueSecond = 0;
+  /** The `max_queued` of the latest select that booked here, and until when more than that counts as exceeding it. */
+  selectLimit = 0;
+  selectLimitUntilUs = 0;
   private json = '';
 
   constructor(
@@ -46,8 +51,9 @@ export class EngineStats {
     if (this.json === '') {
       const queued = Math.min(this.queuedRequests, MAX_SUM);
       const prompt = Math.min(this.promptLength, MAX_SUM);
+      const prefill = Math.min(this.prefillRequests, MAX_SUM);
       // Nanoseconds are past 2^53, so they are written as text.
-      this.json = `{"ip":"${this.ip}","queued_req_num":${queued},"prompt_length":${prompt},"updated_time":${this.updatedUs}000}`;
+      this.json = `{"ip":"${this.ip}","queued_req_num":${queued},"prompt_length":${prompt},"prefill_req_num":${prefill},"updated_time":${this.updatedUs}000}`;
     }
     return this.json;
   }

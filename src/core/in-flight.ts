@@ -20,8 +20,8 @@ export interface AddOrigin {
 export class Add {
   /** The id's next add, when several replicas accepted the same id. */
   next: Add | undefined = undefined;
-  /** What the row's `promptLength` holds for this add at present. */
-  countedPrompt = 0;
+  /** Whether its prompt is in the row at present. */
+  countsPrompt = false;
 
   constructor(
     readonly requestId: string,

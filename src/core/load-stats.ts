@@ -336,9 +336,12 @@ export class LoadStats {
     const promptGone =
       promptDeleted !== NO_SLOT &&
       add.timeUs <= this.promptDeletes.timeOf(promptDeleted) + this.options.finishedRetentionUs;
-    add.countedPrompt = promptGone ? 0 : add.promptLength;
     add.row.queuedRequests++;
-    add.row.promptLength += add.countedPrompt;
+    add.countsPrompt = !promptGone;
+    if (!promptGone) {
+      add.row.promptLength += add.promptLength;
+      add.row.prefillRequests++;
+    }
     add.row.changed();
   }
 
@@ -368,7 +371,10 @@ export class LoadStats {
 
 function takeOut(add: Add): void {
   add.row.queuedRequests--;
-  add.row.promptLength -= add.countedPrompt;
+  if (add.countsPrompt) {
+    add.row.promptLength -= add.promptLength;
+    add.row.prefillRequests--;
+  }
   add.row.changed();
 }
 

@@ -3,12 +3,14 @@
  */
 import type { ChangeCounter, EngineStats } from './engine-stats';
 import { MAX_SUM } from './engine-stats';
+import { RecentAdds } from './recent-adds';
 
 export class ModelStats implements ChangeCounter {
   /** Counts changes of any row, so that readers can tell whether there is something new. */
   changes = 0;
   /** All rows by address, listed or not. */
   readonly engines = new Map<string, EngineStats>();
+  readonly recentAdds = new RecentAdds();
   private listed: EngineStats[] = [];
   private json = '[]';
   private changesInJson = 0;
@@ -55,11 +57,12 @@ export class ModelStats implements ChangeCounter {
   }
 
   /** Over the rows that answers show, without their cap. */
-  sums(): { queuedRequests: number; promptLength: number; updatedUs: number } {
-    const sums = { queuedRequests: 0, promptLength: 0, updatedUs: 0 };
+  sums(): { queuedRequests: number; promptLength: number; prefillRequests: number; updatedUs: number } {
+    const sums = { queuedRequests: 0, promptLength: 0, prefillRequests: 0, updatedUs: 0 };
     for (const row of this.listed) {
       sums.queuedRequests += row.queuedRequests;
       sums.promptLength += row.promptLength;
+      sums.prefillRequests += row.prefillRequests;
       sums.updatedUs = Math.max(sums.updatedUs, row.updatedUs);
     }
     return sums;
@@ -68,9 +71,9 @@ export class ModelStats implements ChangeCounter {
   /** The cluster as one row of sums; built again only after a change. */
   toSummaryJson(): string {
     if (this.summarisedChanges === this.changes) return this.summaryJson;
-    const { queuedRequests, promptLength, updatedUs } = this.sums();
+    const { queuedRequests, promptLength, prefillRequests, updatedUs } = this.sums();
     const cluster = JSON.stringify(this.cluster);
-    const sums = `"queued_req_num":${Math.min(queuedRequests, MAX_SUM)},"prompt_length":${Math.min(promptLength, MAX_SUM)}`;
+    const sums = `"queued_req_num":${Math.min(queuedRequests, MAX_SUM)},"prompt_length":${Math.min(promptLength, MAX_SUM)},"prefill_req_num":${Math.min(prefillRequests, MAX_SUM)}`;
     this.summaryJson = `{"cluster":${cluster},"engines":${this.listed.length},${sums},"updated_time":${updatedUs}000}`;
     this.summarisedChanges = this.changes;
     return this.summaryJson;

@@ -11,6 +11,7 @@
  * for sets of thousands of them with equal sums (Wagner: "A Generalized Birthday Problem", 2002); it gains nothing by it
  * unless one replica alone misses one of these sets and still believes that it has it.
  */
+import { mix32 } from './mix32';
 import type { Fingerprint } from './fingerprint';
 import { secondOf } from './second-lists';
 
@@ -130,13 +131,4 @@ export class StateDigest {
 /** The upper 53 of 64 bits: what a number of JSON holds exactly. */
 function joined(high: number, low: number): number {
   return (high >>> 0) * 2 ** 21 + (low >>> 11);
-}
-
-/** The finaliser of MurmurHash3 (Austin Appleby, public domain): each bit of the word concerns each other. */
-function mix32(value: number): number {
-  let h = value ^ (value >>> 16);
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return h ^ (h >>> 16);
 }

@@ -11,6 +11,7 @@ import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
 import { addPageRoutes } from './routes/pages';
 import { addReplicaRoutes } from './routes/replica';
+import { addSelectRoute } from './routes/select';
 import { addMetricsRoute } from './routes/metrics';
 import { addWatchRoutes } from './routes/watch';
 
@@ -29,6 +30,7 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(router, dependencies);
   addCacheRoutes(router, dependencies.cache);
+  addSelectRoute(router, dependencies);
   addWatchRoutes(router, answers, dependencies.watchers);
   addHealthRoutes(router, answers, dependencies);
   addMetricsRoute(router, answers, dependencies);

@@ -8,6 +8,7 @@ import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
 import type { Replicator } from '../replication/replicator';
+import type { Selector } from '../replication/selector';
 import type { Watchers } from '../watch/watchers';
 
 export interface Readiness {
@@ -26,6 +27,7 @@ export interface HttpDependencies {
   readonly accessTokens: AccessTokens | undefined;
   readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'whenPublished'>;
   readonly engines: Pick<EngineTable, 'rowsJson' | 'clustersJson'>;
+  readonly selector: Pick<Selector, 'select'>;
   readonly replica: ReplicaDependencies;
   /** Undefined: switched off. */
   readonly cache: PrefixCache | undefined;

@@ -22,6 +22,7 @@ export const errorKinds = {
   otherDeployment: { code: 40901000, status: 409, message: 'Other deployment' },
   bodyTooLarge: { code: 41301000, status: 413, message: 'Request body too large' },
   unknownEncoding: { code: 41501000, status: 415, message: 'Unsupported content encoding' },
+  noEngine: { code: 42901000, status: 429, message: 'No engine available' },
   headersTooLarge: { code: 43101000, status: 431, message: 'Request header fields too large' },
   internal: { code: 50001000, status: 500, message: 'Internal server error' },
   unavailable: { code: 50301000, status: 503, message: 'Service unavailable' },

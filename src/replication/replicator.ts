@@ -9,9 +9,9 @@
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
-import type { LoadEvent, LoadEventType } from '../core/event';
+import type { AddEvent, LoadEvent, LoadEventType } from '../core/event';
 import type { Add } from '../core/in-flight';
-import type { LoadStats, Outcome } from '../core/load-stats';
+import type { LoadStats, Outcome, RequestStatus } from '../core/load-stats';
 import { SPEAKS } from '../repair/protocol';
 import type { InvalidReason } from '../wire/event-codec';
 import { encodeEvent } from '../wire/event-codec';
@@ -70,6 +70,8 @@ export class ReplicatorCounts {
   /** Own events that came back, events of a later version or an unknown type. */
   own = 0;
   unknown = 0;
+  /** Adds of other replicas that took a row beyond the `max_queued` under which this one had just booked on it. */
+  selectOverLimit = 0;
   readonly dropped = new Map<DropReason, number>();
   /** Reports over HTTP that found a limit reached. */
   readonly refused = { 'too-many-in-flight': 0, 'too-many-engines': 0, 'too-many-finished': 0 };
@@ -135,7 +137,7 @@ export class Replicator {
       }
       return moved ? 'moved' : 'duplicate';
     }
-    if (!status.deleteWaits && this.isLateCopy(status.deletedUs, now)) return 'duplicate';
+    if (this.isLateAdd(status, now)) return 'duplicate';
     if (loadStats.inFlight.size >= options.maxInFlight) return this.refuse('too-many-in-flight');
     if (
       loadStats.engines.listedCount >= options.maxEngines &&
@@ -163,7 +165,13 @@ export class Replicator {
     if (outcome === 'finished-ceiling') return this.refuse('too-many-finished');
     if (outcome !== 'applied') return this.refuse('too-many-in-flight');
     this.lastAddUs = timeUs;
+    loadStats.engines.model(cluster)?.recentAdds.accepted(now);
     return 'accepted';
+  }
+
+  /** Whether an add of an id that is in flight nowhere is a copy of one that was deleted a short time ago. */
+  isLateAdd({ deleteWaits, deletedUs }: RequestStatus, now: number): boolean {
+    return !deleteWaits && this.isLateCopy(deletedUs, now);
   }
 
   promptDelete(requestId: string): DeleteResult {
@@ -224,10 +232,21 @@ export class Replicator {
     if (outcome !== 'applied' || way === 'replay') return;
     this.counts.received[event.type]++;
     if (!isNew) return;
+    if (event.type === 'add') this.heard(event, now);
     const differenceUs = now - event.timeUs;
     if (!this.clockDifferencesUs.has(event.origin)) this.forgetGone();
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
+  }
+
+  private heard({ cluster, ip }: AddEvent, now: number): void {
+    const model = this.loadStats.engines.model(cluster);
+    if (model === undefined) return;
+    model.recentAdds.heard(now);
+    const row = model.engines.get(ip);
+    if (row !== undefined && now < row.selectLimitUntilUs && row.queuedRequests > row.selectLimit) {
+      this.counts.selectOverLimit++;
+    }
   }
 
   /**
@@ -295,7 +314,7 @@ export class Replicator {
     }
   }
 
-  private now(): number {
+  now(): number {
     return this.loadStats.advance(this.nowUs());
   }
 }

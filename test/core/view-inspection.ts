@@ -100,10 +100,10 @@ export function heldDeletions(of: DeletionTimes): HeldDeletion[] {
 export function stateOf(view: LoadStats): unknown {
   return {
     adds: heldAdds(view).map(({ words, add, first }) => {
-      const { requestId, timeUs, promptLength, timestampNs, countedPrompt } = add;
+      const { requestId, timeUs, promptLength, timestampNs, countsPrompt } = add;
       const { cluster, ip } = add.row;
       const place = [...words, first, add.origin.name, cluster, ip];
-      return [...place, requestId, timeUs, promptLength, String(timestampNs), countedPrompt];
+      return [...place, requestId, timeUs, promptLength, String(timestampNs), countsPrompt];
     }),
     deletes: heldDeletions(view.deletes),
     promptDeletes: heldDeletions(view.promptDeletes),
@@ -133,7 +133,9 @@ export function expectConsistent(view: LoadStats): void {
     const counted = onRow.filter(({ first }) => first);
     expect(row.liveAdds).toBe(onRow.length);
     expect(row.queuedRequests).toBe(counted.length);
-    expect(row.promptLength).toBe(counted.reduce((sum, { add }) => sum + add.countedPrompt, 0));
+    const waiting = counted.filter(({ add }) => add.countsPrompt);
+    expect(row.promptLength).toBe(waiting.reduce((sum, { add }) => sum + add.promptLength, 0));
+    expect(row.prefillRequests).toBe(waiting.length);
     expect(view.engines.find(row.cluster, row.ip)).toBe(row);
     expect(view.engines.byNumberOf(row.number)).toBe(row);
   }

@@ -42,6 +42,7 @@ const statusOfCode: Readonly<Record<number, number>> = {
   40901000: 409,
   41301000: 413,
   41501000: 415,
+  42901000: 429,
   43101000: 431,
   50001000: 500,
   50301000: 503,
@@ -129,6 +130,7 @@ export interface Row {
   readonly ip: string;
   readonly queued_req_num: number;
   readonly prompt_length: number;
+  readonly prefill_req_num: number;
   readonly updated_time: number;
 }
 

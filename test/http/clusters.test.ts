@@ -28,8 +28,15 @@ describe('GET /v1/clusters', () => {
     await del(port, { request_id: '1' });
     const updated_time = expect.any(Number) as unknown;
     expect(await clusters()).toEqual([
-      { cluster: 'a "quoted"', engines: 1, queued_req_num: 1, prompt_length: 7, updated_time },
-      { cluster: 'b', engines: 2, queued_req_num: 2, prompt_length: 6, updated_time },
+      {
+        cluster: 'a "quoted"',
+        engines: 1,
+        queued_req_num: 1,
+        prompt_length: 7,
+        prefill_req_num: 1,
+        updated_time,
+      },
+      { cluster: 'b', engines: 2, queued_req_num: 2, prompt_length: 6, prefill_req_num: 2, updated_time },
     ]);
   });
 

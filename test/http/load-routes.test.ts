@@ -20,7 +20,13 @@ describe('the life of a request over HTTP', () => {
     expect((await post(port, body)).envelope).toMatchObject({ status: 'OK', error: null, data: null });
     const [row] = await rows(port, 'life');
     expect(row).toMatchObject({ ip: '10.0.0.7', queued_req_num: 1, prompt_length: 512 });
-    expect(Object.keys(row!)).toEqual(['ip', 'queued_req_num', 'prompt_length', 'updated_time']);
+    expect(Object.keys(row!)).toEqual([
+      'ip',
+      'queued_req_num',
+      'prompt_length',
+      'prefill_req_num',
+      'updated_time',
+    ]);
     expect(Number.isInteger(row!.updated_time)).toBe(true);
     expect(Math.abs(row!.updated_time - startedNs)).toBeLessThan(60e9);
     expect((await delPrompt(port, { request_id: 'life-1' })).code).toBe(0);

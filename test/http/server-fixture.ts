@@ -15,6 +15,7 @@ import { createMessageClasses } from '../../src/http/api-request';
 import { createLogger } from '../../src/observability/logger';
 import { wallClock } from '../../src/replication/clock';
 import { Replicator } from '../../src/replication/replicator';
+import { Selector } from '../../src/replication/selector';
 import { Republisher } from '../../src/replication/republisher';
 import { WATCH_TIMES, Watchers } from '../../src/watch/watchers';
 import { type LogLine, type Replica, running } from './replica';
@@ -23,6 +24,7 @@ export interface ServerOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly readiness?: () => Readiness;
   readonly finishedCeiling?: number;
+  readonly caughtUp?: () => boolean;
   readonly heartbeatMs?: number;
   readonly port?: number;
 }
@@ -93,6 +95,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       accessTokens: undefined,
       replicator,
       engines: loadStats.engines,
+      selector: new Selector(
+        replicator,
+        { caughtUp: options.caughtUp ?? (() => true), degraded: () => true },
+        false,
+      ),
       replica: {
         status: () => {
           throw new Error('not under test');

@@ -85,6 +85,27 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
   },
+  '/v1/load/select': {
+    post: {
+      tags: ['load'],
+      summary: 'Choose an engine for a request, and count the request there',
+      description:
+        'The least cost, `prompt_length + request_cost × queued_req_num − credit`, among the candidates with room that this replica looks at.',
+      requestBody: body('LoadSelect'),
+      responses: {
+        ...ok('The engine, and its row after the booking', ref('Selected')),
+        ...errors(
+          'duplicate',
+          'invalidInput',
+          'authenticationFailed',
+          'bodyTooLarge',
+          'unknownEncoding',
+          'noEngine',
+          'unavailable',
+        ),
+      },
+    },
+  },
   '/v1/load/prompt': {
     delete: {
       tags: ['load'],

@@ -4,6 +4,12 @@ import { MAX_NAME_LENGTH } from '../../core/event';
 import { CacheClearDto, CacheQueryDto, CacheSaveDto, DEFAULT_TOPK } from '../dto/cache.dto';
 import { LoadAddDto } from '../dto/load-add.dto';
 import { LoadDeleteDto } from '../dto/load-delete.dto';
+import {
+  CandidateDto,
+  DEFAULT_CHUNK_TOKENS,
+  DEFAULT_REQUEST_COST,
+  LoadSelectDto,
+} from '../dto/load-select.dto';
 import { LOG_LEVEL_NAMES, LogLevelDto } from '../dto/log-level.dto';
 import { PEER_STATES } from '../../repair/peer-table';
 import { errorKinds } from '../errors';
@@ -43,6 +49,7 @@ const loads = {
     sum,
     `Prompt tokens that are not prefilled yet; larger sums are shown as ${MAX_SUM}.`,
   ),
+  prefill_req_num: described(sum, 'Of the requests in flight those whose prompt is not prefilled yet.'),
   updated_time: updatedTime,
 };
 
@@ -79,6 +86,45 @@ export const schemas: Record<string, Schema> = {
   CacheSave: schemaOf(CacheSaveDto),
   CacheClear: schemaOf(CacheClearDto, {
     cluster: { description: 'Absent: in every cluster.' },
+  }),
+  LoadSelect: schemaOf(LoadSelectDto, {
+    prompt_length: { default: 0 },
+    timestamp: {
+      description:
+        'As in LoadAdd. A select with the same request_id and timestamp gets the engine on record.',
+    },
+    candidates: {
+      items: ref('Candidate'),
+      description: 'Absent: the engines that have a row. One without a row counts as idle.',
+    },
+    request_cost: {
+      default: DEFAULT_REQUEST_COST,
+      description: 'Tokens that one request in flight is worth.',
+    },
+    max_queued: { description: 'An engine with as many requests in flight or more has no room.' },
+    max_prompt_length: { description: 'An engine with as many tokens to prefill or more has no room.' },
+    prompt_hash: {
+      description:
+        'The hashes of the prompt, as in CacheQuery: what an engine has cached is taken off its cost.',
+    },
+    chunk_tokens: { default: DEFAULT_CHUNK_TOKENS, description: 'Tokens of one chunk of prompt_hash.' },
+    book: { default: true, description: 'False: only answer, count nothing.' },
+  }),
+  Candidate: {
+    ...schemaOf(CandidateDto, { credit: { default: 0, description: 'Tokens taken off its cost.' } }),
+    type: ['string', 'object'],
+    format: 'ipv4',
+    description: 'An address, or an object with an address and a credit.',
+  },
+  Selected: object({
+    ip: ipv4,
+    queued_req_num: loads.queued_req_num,
+    prompt_length: loads.prompt_length,
+    prefill_req_num: loads.prefill_req_num,
+    considered: described(count, 'Engines that were looked at; 0 for a repeated select.'),
+    booked: described({ type: 'boolean' }, 'The request counts at this engine.'),
+    repeated: described({ type: 'boolean' }, 'It did so before: the engine is the one on record.'),
+    degraded: described({ type: 'boolean' }, 'The replica may not know of every request: see /readyz.'),
   }),
   LogLevel: schemaOf(LogLevelDto, {
     LevelParam: { description: `One of ${LOG_LEVEL_NAMES.join(', ')}, in any case.` },

@@ -32,26 +32,10 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
   const readRequestId = (bytes: Buffer): string => deleteBody.object(jsonBody(bytes)).request_id;
 
   const answerAdd = (result: AddResult): string => {
-    switch (result) {
-      case 'accepted':
-      case 'resend':
-        return NO_DATA;
-      case 'duplicate':
-        if (replayPolicy === 'accept') return NO_DATA;
-        throw new ApiError('duplicate', 'request_id is in flight or was finished a short time ago');
-      case 'moved':
-        if (replayPolicy === 'accept') return NO_DATA;
-        throw new ApiError(
-          'duplicate',
-          'request_id is in flight at another engine or cluster: each attempt needs an id of its own',
-        );
-      case 'too-many-in-flight':
-        throw limitReached('in-flight requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
-      case 'too-many-engines':
-        throw limitReached('engines', 'METADATA_CENTER_MAX_ENGINES');
-      case 'too-many-finished':
-        throw limitReached('finished requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
-    }
+    if (result === 'accepted' || result === 'resend') return NO_DATA;
+    const isCopy = result === 'duplicate' || result === 'moved';
+    if (isCopy && replayPolicy === 'accept') return NO_DATA;
+    throw addRefused(result);
   };
   const answerDelete = (result: DeleteResult): string => {
     switch (result) {
@@ -74,6 +58,25 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
   router.json('/v1/load/prompt', {
     delete: (body) => answerDelete(replicator.promptDelete(readRequestId(body))),
   });
+}
+
+/** Why an add, or a select that would book one, was refused. */
+export function addRefused(result: Exclude<AddResult, 'accepted' | 'resend'>): ApiError {
+  switch (result) {
+    case 'duplicate':
+      return new ApiError('duplicate', 'request_id is in flight or was finished a short time ago');
+    case 'moved':
+      return new ApiError(
+        'duplicate',
+        'request_id is in flight at another engine or cluster: each attempt needs an id of its own',
+      );
+    case 'too-many-in-flight':
+      return limitReached('in-flight requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
+    case 'too-many-engines':
+      return limitReached('engines', 'METADATA_CENTER_MAX_ENGINES');
+    case 'too-many-finished':
+      return limitReached('finished requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
+  }
 }
 
 function limitReached(what: string, variable: string): ApiError {
