@@ -1,6 +1,6 @@
 /**
  * Thousands of seeded schedules of trouble on every run, other ones each time. `SIMULATION_SEED=n` replays one of them
- * and prints its steps; `SIMULATION_SEEDS=100000` makes a long run.
+ * and prints its steps; `SIMULATION_SEEDS=100000` makes a long run, `SIMULATION_BASE=n` begins with seed n.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ async function runInPlainNode(base: number, count: number): Promise<Sums & { cpu
 }
 
 describe('Simulated replicas', () => {
-  const base = 1 + Math.floor(Math.random() * 1e9);
+  const base = Number(process.env['SIMULATION_BASE'] ?? 1 + Math.floor(Math.random() * 1e9));
 
   (SEED === undefined ? it : it.skip)(
     `show what the oracle counts (I1–I4), whatever happens: ${SEEDS} seeds`,
