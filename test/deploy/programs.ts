@@ -25,7 +25,7 @@ export class Program {
   }
 
   private spawn(args: readonly string[], input: string): ProgramResult {
-    const options = { input, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, timeout: 60_000 } as const;
+    const options = { input, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, timeout: 150_000 } as const;
     const { status, stdout, stderr, error } = spawnSync(this.command, args, options);
     return { status, output: error ? String(error) : stdout + stderr };
   }

@@ -148,6 +148,7 @@ test('history that is required and can not be had keeps a replica from being rea
   const replica = await launch(nats, env);
   await saysOfHistory(replica, /the server has no JetStream/);
   await until(async () => (await uptimeMs(replica)) > 1_000, { describe: 'the time-out is over' });
+  await until(async () => (await readyz(replica.url)).reason !== 'warming up', { describe: 'it is warm' });
   expect(await readyz(replica.url)).toMatchObject({
     ready: false,
     reason: 'history is required: the server has no JetStream',

@@ -24,16 +24,18 @@ afterEach(() => {
 const path = (name: string): string => join(folder, name);
 
 function watch(...names: string[]): WatchedFiles {
+  // A look that is under way when its test has ended tells nothing to the next one.
+  const [usedHere, saidHere] = [used, said];
   files = new WatchedFiles(
     names.map(path),
     {
       use: (contents) => {
         const texts = contents.map(String);
         if (texts.includes('bad')) throw new Error('is bad');
-        used.push(texts);
+        usedHere.push(texts);
       },
-      changed: () => said.push('changed'),
-      unusable: (reason) => said.push(reason),
+      changed: () => saidHere.push('changed'),
+      unusable: (reason) => saidHere.push(reason),
     },
     10,
   );
