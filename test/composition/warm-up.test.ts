@@ -64,7 +64,7 @@ async function firstRuns(): Promise<string[]> {
   cleanUp.add(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'v8.log');
   const nodeOptions = ['--log-function-events', '--no-logfile-per-isolate', `--logfile=${file}`];
-  const replica = await ReplicaProcess.start({ nodeOptions });
+  const replica = await ReplicaProcess.start({ nodeOptions, warm: true });
   cleanUp.add(() => replica.kill());
   const before = readFileSync(file, 'utf8');
   await Promise.all(

@@ -7,9 +7,11 @@ import { request as tlsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { exitOf, hasEnded, killWithParent, type ExitStatus } from './child-processes';
 import { freePort } from './free-port';
-import { until } from './until';
+import { isFull } from './size';
+import { PATIENCE_MS, until } from './until';
 
 const MAIN = join(__dirname, '../../dist/main.js');
+const UNWARMED = ['--require', join(__dirname, 'unwarmed.cjs')];
 
 export interface ReplicaOptions {
   /** Added to the few variables that every process needs; nothing is inherited from the test's own environment. */
@@ -23,6 +25,8 @@ export interface ReplicaOptions {
   readonly main?: string;
   /** More options of the engine. */
   readonly nodeOptions?: readonly string[];
+  /** Whether it warms up before it is ready: at quick size only where that is asked for, or another entry is named. */
+  readonly warm?: boolean;
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -64,16 +68,18 @@ export class ReplicaProcess {
     host = '127.0.0.1',
     port,
     hostsFile,
-    main = MAIN,
+    main,
     nodeOptions = [],
+    warm = isFull || main !== undefined,
   }: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const chosen = port ?? (await freePort(host));
     const command = [
       process.execPath,
       '--enable-source-maps',
       '--max-semi-space-size=32',
+      ...(warm ? [] : UNWARMED),
       ...nodeOptions,
-      main,
+      main ?? MAIN,
     ];
     const [program = '', ...args] = hostsFile === undefined ? command : withHostsFile(hostsFile, command);
     const child = spawn(program, args, {
@@ -113,11 +119,11 @@ export class ReplicaProcess {
     return line;
   }
 
-  async ready(timeoutMs = 15_000): Promise<void> {
+  async ready(timeoutMs = PATIENCE_MS): Promise<void> {
     await this.answers('/readyz', timeoutMs);
   }
 
-  async healthy(timeoutMs = 15_000): Promise<void> {
+  async healthy(timeoutMs = PATIENCE_MS): Promise<void> {
     await this.answers('/healthz', timeoutMs);
   }
 

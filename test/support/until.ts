@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { types } from 'node:util';
 
 /** How long a test waits before it gives up: no measure of how fast anything is, so that a busy machine fails no test. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
 
 /** What a look at the condition may take beyond the end, where the machine is busy. */
 const LAST_LOOK_MS = 1_000;
