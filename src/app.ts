@@ -59,6 +59,8 @@ export interface AppIdentity {
   readonly logger: Logger;
   /** How many lines of the log could not be written. */
   readonly logDropped: () => number;
+  /** Whether the process is new, so that what the first caller needs is still to be compiled. */
+  readonly warmsUp: boolean;
 }
 
 export class App {
@@ -79,7 +81,7 @@ export class App {
 
   constructor(
     private readonly config: Config,
-    { origin, version, logger, logDropped }: AppIdentity,
+    { origin, version, logger, logDropped, warmsUp }: AppIdentity,
   ) {
     this.logger = logger;
     const { nowUs } = this;
@@ -144,6 +146,7 @@ export class App {
     const { repair } = room;
     const report = new SelfReport({ stats, context, bus, history, nowUs, repair });
     this.report = report;
+    report.warming = warmsUp;
     const answering = new Answering({
       self,
       version,
@@ -230,7 +233,7 @@ export class App {
       {
         start: async () => {
           this.port = await http.listen(config.http.host, config.http.port);
-          void warmUp(httpDependencies, load).then(() => (report.warm = true));
+          if (warmsUp) void warmUp(httpDependencies).then(() => (report.warming = false));
         },
         stop: async () => {
           report.stopping = true;

@@ -53,7 +53,7 @@ function main(): void {
   process.on('unhandledRejection', (error) => fatal(error, 'unhandled rejection'));
 
   const app = configured(
-    () => new App(config, { origin, version, logger, logDropped: () => output.dropped }),
+    () => new App(config, { origin, version, logger, logDropped: () => output.dropped, warmsUp: true }),
   );
   if (!app) return;
   let stopping: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;

@@ -38,15 +38,15 @@ const BEGINNINGS: Readonly<Record<string, string>> = {
 export class SelfReport {
   /** Set when the replica begins to stop. */
   stopping = false;
-  /** Set when what the first caller will need has been compiled. */
-  warm = false;
+  /** Set while what the first caller will need is compiled. */
+  warming = false;
   /** Set once everything that has a limit is built. */
   limitWatch: LimitWatch | undefined;
 
   constructor(private readonly parts: ReplicaParts) {}
 
   get ready(): boolean {
-    return this.warm && this.parts.repair.joining.ready && !this.stopping;
+    return !this.warming && this.parts.repair.joining.ready && !this.stopping;
   }
 
   readiness(): Readiness {
@@ -129,7 +129,7 @@ export class SelfReport {
   private reason(): string {
     const { bus, history, repair } = this.parts;
     if (this.stopping) return 'shutting down';
-    if (!this.warm) return 'warming up';
+    if (this.warming) return 'warming up';
     if (this.ready && !bus.connected) return 'the bus is not connected';
     const behindUs = this.clockBehindUs();
     if (this.ready && behindUs > CLOCK_TOLERANCE_US) {

@@ -33,9 +33,8 @@ export class Member {
     return this.bus.publish(subject, Buffer.from(`${subject} ${text}`));
   }
 
-  async connected(connected = true, timeoutMs = 10_000): Promise<void> {
+  async connected(connected = true): Promise<void> {
     await until(() => this.statuses.at(-1)?.connected === connected, {
-      timeoutMs,
       describe: () => `status connected=${connected}, seen ${JSON.stringify(this.statuses)}`,
     });
   }

@@ -25,7 +25,6 @@ test('I6: a replica whose clock went back says so, since it may refuse what othe
   const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1 });
   const parts = { stats, context, bus, history: undefined, repair };
   const report = new SelfReport({ ...parts, nowUs: () => nowUs });
-  report.warm = true;
 
   stats.advance(nowUs);
   expect(report.readiness().body).toMatchObject({ degraded: false, reason: 'there is no peer' });

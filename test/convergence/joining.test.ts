@@ -2,6 +2,7 @@
 import { CleanUp } from '../support/clean-up';
 import { until } from '../support/until';
 import { seededRandom } from '../support/seeded-random';
+import { runs } from '../support/size';
 import { Fleet } from './fleet';
 import { Workload } from './workload';
 
@@ -35,13 +36,15 @@ async function longestDelayMs(url: string): Promise<number> {
   return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)![1]) * 1000 - LOOK_EVERY_MS;
 }
 
-test('I1 I2: with 100,000 requests in flight a fresh replica is ready and right soon after its port is open', async () => {
+const IN_FLIGHT = runs(100_000);
+
+test(`I1 I2: with ${IN_FLIGHT} requests in flight a fresh replica is ready and right soon after its port is open`, async () => {
   await start(2, { LOG_LEVEL: 'info' });
   const [serving, joiner] = fleet.members;
   await joiner!.replica.kill();
   load.targets = [fleet.urls[0]!];
-  await load.addMany(100_000);
-  expect(await inFlight(fleet.urls[0]!)).toBe(100_000);
+  await load.addMany(IN_FLIGHT);
+  expect(await inFlight(fleet.urls[0]!)).toBe(IN_FLIGHT);
 
   await longestDelayMs(fleet.urls[0]!);
   await fleet.launch(joiner!);
@@ -52,7 +55,7 @@ test('I1 I2: with 100,000 requests in flight a fresh replica is ready and right 
   expect(await load.differenceAt(fleet.urls[1]!)).toBe('');
   const delayMs = await longestDelayMs(fleet.urls[0]!);
   process.stdout.write(
-    `joining with 100,000 in flight: ready and right ${readyMs} ms after the port was open; event loop of ${serving!.host} held for ${delayMs.toFixed(1)} ms at the most\n`,
+    `joining with ${IN_FLIGHT} in flight: ready and right ${readyMs} ms after the port was open; event loop of ${serving!.host} held for ${delayMs.toFixed(1)} ms at the most\n`,
   );
   // 2 s and 20 ms on an idle machine; other work on the same cores must not fail the test.
   expect(readyMs).toBeLessThan(10_000);

@@ -1,10 +1,10 @@
-/* eslint-disable jest/no-conditional-expect -- what a random step must show depends on the step */
 import fc from 'fast-check';
 import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { EngineTable } from '../../src/core/engine-table';
 import { Fingerprint } from '../../src/core/fingerprint';
 import { NO_SLOT } from '../../src/core/hashed-slots';
 import { Add, InFlight, compareAdds } from '../../src/core/in-flight';
+import { equal, same } from '../support/same';
 import { runs } from '../support/size';
 
 const SECOND = 1_000_000;
@@ -50,7 +50,7 @@ describe('InFlight', () => {
         const model = new Map<number, number[]>();
         for (const { kind, id, times, untilUs } of steps) {
           const slot = inFlight.find(keyOf(id));
-          expect(slot === NO_SLOT).toBe(!model.has(id));
+          same(slot === NO_SLOT, !model.has(id));
           if (kind === 'put') {
             const sorted = [...times].sort((a, b) => a - b);
             if (slot === NO_SLOT) {
@@ -67,17 +67,16 @@ describe('InFlight', () => {
               const left = timesOf(inFlight.firstOf(due)).filter((timeUs) => timeUs > untilUs);
               inFlight.replace(due, listOf(left));
             });
-            expect(done).toBe(true);
+            same(done, true);
             for (const [key, held] of model) {
               const left = held.filter((timeUs) => timeUs > untilUs);
               if (left.length > 0) model.set(key, left);
               else model.delete(key);
             }
           }
-          expect(inFlight.size).toBe(model.size);
+          same(inFlight.size, model.size);
         }
-        for (const [id, held] of model)
-          expect(timesOf(inFlight.firstOf(inFlight.find(keyOf(id))))).toEqual(held);
+        for (const [id, held] of model) equal(timesOf(inFlight.firstOf(inFlight.find(keyOf(id)))), held);
         for (let second = 0; second <= 8; second++) {
           const found = new Set(
             [...inFlight.ofSecond(second), ...inFlight.conflicts].map(
@@ -87,7 +86,7 @@ describe('InFlight', () => {
           const inSecond = [...model].filter(([, held]) =>
             held.some((t) => Math.floor(t / SECOND) === second),
           );
-          for (const [id] of inSecond) expect(found).toContain(id);
+          for (const [id] of inSecond) same(found.has(id), true);
         }
       }),
       { numRuns: runs(1000) },

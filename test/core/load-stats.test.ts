@@ -21,6 +21,7 @@ import {
 } from './histories';
 import { NaiveView } from './naive-view';
 import { expectConsistent, expectRows, heldAdds, listedRows, sortedDigest, stateOf } from './view-inspection';
+import { equal, same } from '../support/same';
 import { runs } from '../support/size';
 
 const RUNS = { numRuns: runs(1000) };
@@ -39,8 +40,8 @@ function tell(oracle: NaiveView, step: Step): string | undefined {
 
 function expectNotNegative(view: LoadStats): void {
   for (const row of view.engines.all()) {
-    expect(row.queuedRequests).toBeGreaterThanOrEqual(0);
-    expect(row.promptLength).toBeGreaterThanOrEqual(0);
+    same(row.queuedRequests >= 0, true);
+    same(row.promptLength >= 0, true);
   }
 }
 
@@ -69,7 +70,7 @@ function mergeInto(target: LoadStats, source: LoadStats, nowUs: number): void {
     ready: true,
   }))
     merge.line(line, nowUs);
-  expect([merge.complete, merge.refused]).toEqual([true, 0]);
+  equal([merge.complete, merge.refused], [true, 0]);
 }
 
 describe('LoadStats', () => {
@@ -81,7 +82,7 @@ describe('LoadStats', () => {
         const oracle = new NaiveView(E, R);
         for (const step of steps) {
           const expected = tell(oracle, step);
-          expect(perform(view, step)).toBe(expected);
+          same(perform(view, step), expected);
           expectNotNegative(view);
           if (step.kind !== 'expire' || step.limit !== Infinity) continue;
           const now = view.advance(step.atUs);
@@ -95,8 +96,8 @@ describe('LoadStats', () => {
           const { deletedUs, promptDeletedUs } = view.statusOf(requestId, now);
           const deleted = oracle.deletedUs(requestId, 'delete', now);
           const promptDeleted = oracle.deletedUs(requestId, 'prompt-delete', now) ?? -1;
-          expect(deletedUs).toBe(deleted);
-          expect(promptDeletedUs).toBe(promptDeleted > (deleted ?? -1) ? promptDeleted : undefined);
+          same(deletedUs, deleted);
+          same(promptDeletedUs, promptDeleted > (deleted ?? -1) ? promptDeleted : undefined);
         }
       }),
       RUNS,
@@ -164,8 +165,8 @@ describe('LoadStats', () => {
         const nowUs = Math.max(...times);
         // Wide enough that nothing is refused or expires.
         const [a, b] = [newView({ expireAfterUs: 70 * SECOND }), newView({ expireAfterUs: 70 * SECOND })];
-        for (const event of list) expect(a.apply(event, nowUs)).toBe('applied');
-        for (const event of order) expect(b.apply(event, nowUs)).toBe('applied');
+        for (const event of list) same(a.apply(event, nowUs), 'applied');
+        for (const event of order) same(b.apply(event, nowUs), 'applied');
         expect(listedRows(b)).toEqual(listedRows(a));
         expect(digestsOf(b, nowUs)).toEqual(digestsOf(a, nowUs));
       }),
@@ -200,13 +201,13 @@ describe('LoadStats', () => {
         for (const event of ends) view.apply(event, now);
         view.expire(now, Infinity);
         expect(heldAdds(view)).toEqual([]);
-        for (const { queued, prompt } of listedRows(view)) expect([queued, prompt]).toEqual([0, 0]);
+        for (const { queued, prompt } of listedRows(view)) equal([queued, prompt], [0, 0]);
         let atUs = now;
         for (const step of late) {
           atUs += waitUs / late.length;
           perform(view, { ...step, atUs: Math.floor(atUs) });
           view.expire(Math.floor(atUs), Infinity);
-          expect(heldAdds(view)).toEqual([]);
+          equal(heldAdds(view), []);
         }
       }),
       RUNS,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { OriginJson } from '../../src/core/causal-context';
 import { CausalContext } from '../../src/core/causal-context';
 import { SeqSet } from '../../src/core/seq-set';
+import { same } from '../support/same';
 import { runs } from '../support/size';
 
 const LAST = 30;
@@ -20,7 +21,7 @@ function build(list: readonly { kind: 'add' | 'range'; from: number; to: number 
   const set = new SeqSet();
   const model = new Set<number>();
   for (const { kind, from, to } of list) {
-    if (kind === 'add') expect(set.add(from)).toBe(!model.has(from));
+    if (kind === 'add') same(set.add(from), !model.has(from));
     else set.addRange(from, to);
     for (let i = from; i <= to; i++) model.add(i);
   }
@@ -48,7 +49,7 @@ describe('SeqSet', () => {
         const { set, model } = build(a);
         const other = build(b);
         expect(set.toJSON()).toEqual(boundsOf(model));
-        for (let i = 0; i <= LAST + 1; i++) expect(set.has(i)).toBe(model.has(i));
+        for (let i = 0; i <= LAST + 1; i++) same(set.has(i), model.has(i));
         expect([set.count, set.last]).toEqual([model.size, Math.max(0, ...model)]);
         const within = Array.from({ length: to - from + 1 }, (_, i) => from + i);
         expect(set.gaps(from, to).toJSON()).toEqual(boundsOf(new Set(within.filter((i) => !model.has(i)))));
@@ -95,7 +96,7 @@ describe('CausalContext', () => {
           const model = new Set<string>();
           const highest = new Map<string, number>();
           for (const { origin, seq: at } of list) {
-            expect(context.observe(origin, at, 0, 0)).toBe(!model.has(`${origin} ${at}`));
+            same(context.observe(origin, at, 0, 0), !model.has(`${origin} ${at}`));
             model.add(`${origin} ${at}`);
             highest.set(origin, Math.max(at, highest.get(origin) ?? 0));
           }
@@ -119,9 +120,9 @@ describe('CausalContext', () => {
           for (const origin of ['a', 'b', 'c']) {
             for (let i = 1; i <= LAST; i++) {
               const dot = `${origin} ${i}`;
-              expect(context.has(origin, i)).toBe(model.has(dot));
+              same(context.has(origin, i), model.has(dot));
               const lost = i <= (highest.get(origin) ?? 0) && !model.has(dot) && !givenUp.has(dot);
-              expect(holes.has(dot)).toBe(lost);
+              same(holes.has(dot), lost);
             }
           }
         },

@@ -6,6 +6,7 @@ import { SnapshotFault, SnapshotMerge } from '../../src/core/snapshot-merge';
 import type { LoadStats } from '../../src/core/load-stats';
 import { E, R, SECOND, newView } from './histories';
 import { expectConsistent, stateOf } from './view-inspection';
+import { codePoint } from '../support/code-point';
 import { runs } from '../support/size';
 
 const NOW = 1_000 * SECOND;
@@ -25,7 +26,8 @@ const text = fc.oneof(
     'x'.repeat(65),
     'x'.repeat(300),
   ),
-  fc.string({ unit: 'binary', maxLength: 10 }),
+  fc.string({ maxLength: 10 }),
+  fc.string({ unit: codePoint, maxLength: 10 }),
 );
 const ip = fc.constantFrom('10.0.0.1', '10.0.0.2', '01.0.0.1', 'x');
 const time = fc.oneof(fc.integer({ min: NOW - E - R, max: NOW + R }), fc.maxSafeInteger(), fc.double());

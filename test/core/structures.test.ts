@@ -7,6 +7,7 @@ import { Fingerprint } from '../../src/core/fingerprint';
 import { HashedSlots, NO_SLOT } from '../../src/core/hashed-slots';
 import { SecondLists } from '../../src/core/second-lists';
 import { DELETE_ITEM, StateDigest } from '../../src/core/state-digest';
+import { equal, same } from '../support/same';
 import { runs } from '../support/size';
 
 const SECOND = 1_000_000;
@@ -38,20 +39,23 @@ describe('HashedSlots', () => {
           if (insert || model.size === 0) {
             if (model.has(key.join())) continue;
             const slot = slots.insert(load(key));
-            expect([...model.values()].some((held) => held.slot === slot)).toBe(false);
+            same(
+              [...model.values()].some((held) => held.slot === slot),
+              false,
+            );
             model.set(key.join(), { key, slot });
           } else {
             const [name, held] = [...model][pick % model.size]!;
             slots.remove(held.slot);
             model.delete(name);
-            expect(slots.find(load(held.key))).toBe(NO_SLOT);
+            same(slots.find(load(held.key)), NO_SLOT);
           }
-          expect(slots.size).toBe(model.size);
+          same(slots.size, model.size);
         }
         for (const { key, slot } of model.values()) {
-          expect(slots.find(load(key))).toBe(slot);
-          expect(wordsOf(slots.read(slot, fingerprint))).toEqual(key);
-          expect(slot).toBeLessThan(slots.slotLimit);
+          same(slots.find(load(key)), slot);
+          equal(wordsOf(slots.read(slot, fingerprint)), key);
+          same(slot < slots.slotLimit, true);
         }
       }),
       { numRuns: runs(500) },
@@ -63,7 +67,7 @@ describe('HashedSlots', () => {
     const numbered = (i: number): Fingerprint => fingerprint.set(i, i, i, i);
     for (let i = 0; i < 50_000; i++) slots.insert(numbered(i));
     for (let i = 0; i < 50_000; i += 2) slots.remove(slots.find(numbered(i)));
-    for (let i = 0; i < 50_000; i++) expect(slots.find(numbered(i)) === NO_SLOT).toBe(i % 2 === 0);
+    for (let i = 0; i < 50_000; i++) same(slots.find(numbered(i)) === NO_SLOT, i % 2 === 0);
     for (let i = 0; i < 50_000; i += 2) slots.insert(numbered(i));
     expect([slots.slotLimit, slots.size]).toEqual([50_000, 50_000]);
   });
@@ -90,12 +94,15 @@ describe('SecondLists', () => {
             lists.unlink(slot, held);
             model.delete(slot);
           }
-          if (look) expect(lists.oldestSecond()).toBe(Math.min(Infinity, ...model.values()));
+          if (look) same(lists.oldestSecond(), Math.min(Infinity, ...model.values()));
         }
         for (const second of new Set(steps.map((step) => step.second))) {
           const listed = [...lists.slotsOf(second)];
           const expected = [...model].filter(([, held]) => held === second).map(([slot]) => slot);
-          expect(listed.sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
+          equal(
+            listed.sort((a, b) => a - b),
+            expected.sort((a, b) => a - b),
+          );
         }
         expect(lists.oldestSecond()).toBe(Math.min(Infinity, ...model.values()));
       }),
@@ -134,7 +141,7 @@ describe('DeletionTimes', () => {
               timeUs: Math.max(timeUs, held?.timeUs ?? 0),
               rows: held?.rows ?? new Set<number>(),
             });
-            expect(times.timeOf(slot)).toBe(model.get(id)!.timeUs);
+            same(times.timeOf(slot), model.get(id)!.timeUs);
           } else if (kind === 'row' && held) {
             times.addRow(times.find(keyOf(id), now), number);
             held.rows.add(number);
@@ -147,11 +154,11 @@ describe('DeletionTimes', () => {
           for (let key = 0; key <= 5; key++) {
             const slot = times.find(keyOf(key), now);
             const expected = model.get(key);
-            expect(slot === NO_SLOT).toBe(expected === undefined);
+            same(slot === NO_SLOT, expected === undefined);
             if (!expected) continue;
-            expect(times.timeOf(slot)).toBe(expected.timeUs);
-            expect([...times.rowsOf(slot)].sort()).toEqual([...expected.rows].sort());
-            expect(times.isWaiting(slot)).toBe(expected.rows.size === 0);
+            same(times.timeOf(slot), expected.timeUs);
+            equal([...times.rowsOf(slot)].sort(), [...expected.rows].sort());
+            same(times.isWaiting(slot), expected.rows.size === 0);
           }
         }
         expect(times.expire(now + SECOND, Infinity)).toBe(true);
@@ -194,7 +201,7 @@ describe('EngineTable', () => {
             if (limit !== Infinity) continue;
             const listed = table.model('m')?.rows.map((engine) => engine.ip) ?? [];
             const expected = [0, 1, 2].filter((i) => model[i]!.updatedUs + E > now).map((i) => `10.0.0.${i}`);
-            expect(listed).toEqual(expected);
+            equal(listed, expected);
             continue;
           }
           const timeUs = now - agoUs;
@@ -204,9 +211,9 @@ describe('EngineTable', () => {
           if (kind === 'add') held.live.push(timeUs);
           if (kind === 'drop') held.live.pop();
           engine.liveAdds = held.live.length;
-          expect(engine.updatedUs).toBe(held.updatedUs);
-          expect(engine.listed).toBe(true);
-          expect(table.byNumberOf(engine.number)).toBe(engine);
+          same(engine.updatedUs, held.updatedUs);
+          same(engine.listed, true);
+          same(table.byNumberOf(engine.number), engine);
         }
         for (const engine of table.all()) engine.liveAdds = 0;
         // A finished id may name a row for R + E after the row's last event: not let go of before.

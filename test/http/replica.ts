@@ -27,7 +27,10 @@ export async function stopReplicas(): Promise<void> {
   await Promise.all([...running].map((replica) => replica.stop(100)));
 }
 
-export async function startReplica(env: Readonly<Record<string, string>> = {}): Promise<Replica> {
+export async function startReplica(
+  env: Readonly<Record<string, string>> = {},
+  warmsUp = false,
+): Promise<Replica> {
   const config = parseConfig({ HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', ...env });
   const log: LogLine[] = [];
   const logger = createLogger(config.logLevel, 'origin-under-test', {
@@ -38,6 +41,7 @@ export async function startReplica(env: Readonly<Record<string, string>> = {}): 
     version: 'under-test',
     logger,
     logDropped: () => 0,
+    warmsUp,
   });
   const port = await app.start();
   const replica: Replica = {

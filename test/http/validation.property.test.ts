@@ -10,6 +10,7 @@ import { LoadAddDto } from '../../src/http/dto/load-add.dto';
 import { LoadDeleteDto } from '../../src/http/dto/load-delete.dto';
 import { LogLevelDto } from '../../src/http/dto/log-level.dto';
 import { WatchQueryDto } from '../../src/http/dto/watch-query.dto';
+import { codePoint } from '../support/code-point';
 import { runs } from '../support/size';
 
 type Members = Record<string, unknown>;
@@ -17,7 +18,7 @@ type Members = Record<string, unknown>;
 const texts = fc.oneof(
   { weight: 4, arbitrary: fc.string({ minLength: 1, maxLength: 20 }) },
   fc.string({ minLength: 250, maxLength: 260 }),
-  fc.string({ unit: 'binary', maxLength: 260, size: 'max' }),
+  fc.string({ unit: codePoint, maxLength: 260, size: 'max' }),
   fc.constantFrom(
     '',
     'x'.repeat(256),

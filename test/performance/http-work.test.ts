@@ -1,5 +1,5 @@
 /** Timers and log lines per request, exact. (Prototypes changed per request: test/http/prototypes.test.ts.) */
-import { callJson, post } from '../http/client';
+import { callJson, post, RawConnection } from '../http/client';
 import { startReplica, stopReplicas } from '../http/replica';
 
 afterAll(stopReplicas);
@@ -8,7 +8,7 @@ afterEach(() => jest.restoreAllMocks());
 const REQUESTS = 20;
 
 describe('Work of the HTTP side', () => {
-  it('a report sets no timer, waits for no other turn where there is no bus, and writes no log line', async () => {
+  it('a report sets no timer, waits for no more than the end of its turn, and writes no log line', async () => {
     const replica = await startReplica();
     await post(replica.port, { cluster: 'c', request_id: 'first', ip: '10.0.0.1' });
     const lines = replica.log.length;
@@ -21,25 +21,33 @@ describe('Work of the HTTP side', () => {
     }
     expect(timeouts).not.toHaveBeenCalled();
     expect(intervals).not.toHaveBeenCalled();
-    expect(turns).not.toHaveBeenCalled();
+    expect(turns).toHaveBeenCalledTimes(REQUESTS);
     expect(replica.log).toHaveLength(lines);
   });
 
-  it('a query sets no timer at all, and counts rows without looking at requests', async () => {
+  it('a query sets no timer, waits for no more than the end of its turn, and counts rows without looking at requests', async () => {
     const replica = await startReplica();
     for (let i = 0; i < REQUESTS; i++) {
       await post(replica.port, { cluster: 'c', request_id: `r${i}`, ip: '10.0.0.1' });
     }
     const { inFlight } = replica.replicator.loadStats;
     const looks = jest.spyOn(inFlight, 'firstOf');
-    const timers = [
-      jest.spyOn(globalThis, 'setTimeout'),
-      jest.spyOn(globalThis, 'setInterval'),
-      jest.spyOn(globalThis, 'setImmediate'),
-    ];
+    const timers = [jest.spyOn(globalThis, 'setTimeout'), jest.spyOn(globalThis, 'setInterval')];
+    const turns = jest.spyOn(globalThis, 'setImmediate');
     const { status } = await callJson(replica.port, 'GET', '/v1/load/stats?cluster=c');
     expect(status).toBe(200);
     for (const timer of timers) expect(timer).not.toHaveBeenCalled();
+    expect(turns).toHaveBeenCalledTimes(1);
     expect(looks).not.toHaveBeenCalled();
+  });
+
+  it('what comes in one packet is answered in one phase', async () => {
+    const { port } = await startReplica();
+    const raw = await RawConnection.open(port);
+    const turns = jest.spyOn(globalThis, 'setImmediate');
+    raw.send('GET /v1/load/stats?cluster=c HTTP/1.1\r\nHost: replica\r\n\r\n'.repeat(REQUESTS));
+    for (let i = 0; i < REQUESTS; i++) expect((await raw.answer()).status).toBe(200);
+    expect(turns).toHaveBeenCalledTimes(1);
+    raw.close();
   });
 });

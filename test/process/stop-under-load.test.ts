@@ -1,6 +1,5 @@
 /** Replicas that are stopped and replaced while gateways report: whatever was answered 200 is at the others. */
 import { Agent, request } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Fleet } from '../convergence/fleet';
 import { Workload } from '../convergence/workload';
 import { CleanUp } from '../support/clean-up';
@@ -91,7 +90,8 @@ it('I1 I2 I4: a rolling restart of three replicas under load: the others refuse 
     await until(() => load.reports > stoppedAt + 300, { describe: 'the others go on' });
     await fleet.launch(member);
     await member.replica.ready();
-    await delay(300);
+    const backAt = load.reports;
+    await until(() => load.reports > backAt + 100, { describe: 'all three take reports' });
   }
   await load.stop();
   const ms = await load.converged(fleet.urls, 5_000);

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
+import { runs } from '../support/size';
 import { until } from '../support/until';
 
 let nats: NatsServerProcess;
@@ -48,7 +49,7 @@ async function allSee(cluster: string, rows: [string, number, number][]): Promis
       const seen = await Promise.all([0, 1, 2].map((replica) => rowsAt(replica, cluster)));
       return seen.every((each) => JSON.stringify(each) === JSON.stringify(rows));
     },
-    { timeoutMs: 10_000, describe: `all replicas show ${JSON.stringify(rows)}` },
+    { describe: `all replicas show ${JSON.stringify(rows)}` },
   );
   process.stdout.write(
     `all replicas agree on ${cluster} after ${Math.round(performance.now() - started)} ms\n`,
@@ -93,7 +94,9 @@ test('I2: a DELETE that overtakes its POST is accepted, and honoured at every re
   await allSee('overtaken', [['10.0.0.1', 0, 0]]);
 });
 
-test('I1 I2: 3,000 racing lifecycles, each call to a different replica, leave every row of every replica at zero', async () => {
+const RACES = runs(3_000);
+
+test(`I1 I2: ${RACES} racing lifecycles, each call to a different replica, leave every row of every replica at zero`, async () => {
   const lifecycle = async (n: number): Promise<void> => {
     const request_id = randomUUID();
     const ip = `10.0.1.${n % 8}`;
@@ -104,7 +107,7 @@ test('I1 I2: 3,000 racing lifecycles, each call to a different replica, leave ev
       call((n + 2) % 3, 'DELETE', '/v1/load/stats', { request_id }),
     ]);
   };
-  for (let n = 0; n < 3_000; n += 50) {
+  for (let n = 0; n < RACES; n += 50) {
     await Promise.all(Array.from({ length: 50 }, (_, i) => lifecycle(n + i)));
   }
   await allSee(

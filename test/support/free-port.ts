@@ -3,10 +3,12 @@ import { createServer } from 'node:net';
 
 /**
  * Below the ports that systems give to outgoing connections and to port 0 (32768 and up on Linux, 49152 elsewhere): so
- * none of those, of which tests make thousands, takes a port between the look here and the server's start.
+ * none of those, of which tests make thousands, takes a port between the look here and the server's start. Each of up to
+ * eight workers has a share of its own: none takes the port of a server that another one has killed and will start again.
  */
-const LOWEST = 20_000;
-const HIGHEST = 32_000;
+const SHARE = 1_500;
+const LOWEST = 20_000 + ((Number(process.env['JEST_WORKER_ID'] ?? 1) - 1) % 8) * SHARE;
+const HIGHEST = LOWEST + SHARE - 1;
 
 let last = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
 

@@ -21,6 +21,8 @@ export interface ReplicaOptions {
   readonly hostsFile?: string;
   /** The compiled entry, where it is not the one beside the tests. */
   readonly main?: string;
+  /** More options of the engine. */
+  readonly nodeOptions?: readonly string[];
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -63,9 +65,10 @@ export class ReplicaProcess {
     port,
     hostsFile,
     main = MAIN,
+    nodeOptions = [],
   }: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const chosen = port ?? (await freePort(host));
-    const command = [process.execPath, '--enable-source-maps', '--max-semi-space-size=32', main];
+    const command = [process.execPath, '--enable-source-maps', '--max-semi-space-size=32', ...nodeOptions, main];
     const [program = '', ...args] = hostsFile === undefined ? command : withHostsFile(hostsFile, command);
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,6 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { types } from 'node:util';
 
+/** How long a test waits before it gives up: no measure of how fast anything is, so that a busy machine fails no test. */
+const PATIENCE_MS = 30_000;
+
 /** What a look at the condition may take beyond the end, where the machine is busy. */
 const LAST_LOOK_MS = 1_000;
 
@@ -15,7 +18,7 @@ export interface UntilOptions {
 /** Polls until `condition` is neither false, undefined nor throwing, and answers its value. */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 10_000, intervalMs = 10, describe }: UntilOptions,
+  { timeoutMs = PATIENCE_MS, intervalMs = 10, describe }: UntilOptions,
 ): Promise<Exclude<T, false | undefined>> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
