@@ -39,6 +39,7 @@ import { SPEAKS, type Identity } from './repair/protocol';
 import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
 import { contextOptions, loadStatsOptions } from './replication/limits';
+import { Inbox } from './replication/inbox';
 import { Replicator } from './replication/replicator';
 import { REPUBLISH_TICK_MS, Republisher } from './replication/republisher';
 import { cacheWildcard, heartbeatSubject, loadWildcard } from './wire/subjects';
@@ -68,6 +69,7 @@ export class App {
   private readonly troubles: BusTroubles;
   private readonly nowUs = wallClock();
   private readonly replicator: Replicator;
+  private readonly inbox: Inbox;
   private readonly cache: PrefixCache | undefined;
   private readonly republisher: Republisher;
   private readonly room: RepairRoom;
@@ -130,6 +132,8 @@ export class App {
       options: { origin, subjectPrefix, maxInFlight: load.maxInFlight, maxEngines: load.maxEngines },
     });
     const { replicator } = this;
+    const monotonicMs = (): number => performance.now();
+    this.inbox = new Inbox((payload) => replicator.receive(payload), monotonicMs);
 
     this.cache = createPrefixCache(config, origin, bus, nowUs, randomBytes);
 
@@ -169,7 +173,6 @@ export class App {
 
     // What answers.
     const debug = config.debug && new DebugServer(guard, logger);
-    const monotonicMs = (): number => performance.now();
     const httpDependencies: HttpDependencies = {
       accessTokens: guard,
       replicator,
@@ -196,6 +199,7 @@ export class App {
     const limits = report.limits(
       config,
       replicator.counts.refused,
+      this.inbox,
       () => watchers.count,
       () => http.connections,
     );
@@ -263,7 +267,7 @@ export class App {
     const { cache } = this;
     bus.start(
       {
-        [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
+        [loadWildcard(subjectPrefix)]: (payload) => this.inbox.receive(payload),
         [heartbeatSubject(subjectPrefix)]: (payload) => {
           if (!this.room.runner.hear(payload)) this.replicator.counts.drop('heartbeat');
         },

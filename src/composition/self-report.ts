@@ -13,6 +13,7 @@ import type { LimitWatch } from '../observability/limit-watch';
 import { MAX_CHASES } from '../repair/holes';
 import { clockText, MAX_HEARD, type Repair } from '../repair/repair';
 import { CONTEXT_LIMITS } from '../replication/limits';
+import { MAX_WAITING_BYTES, type Inbox } from '../replication/inbox';
 import type { ReplicatorCounts } from '../replication/replicator';
 import { payloadProblem } from './event-bus';
 
@@ -87,6 +88,7 @@ export class SelfReport {
   limits(
     { load, http }: Config,
     refused: ReplicatorCounts['refused'],
+    inbox: Inbox,
     watchers: () => number,
     connections: () => number,
   ): Limit[] {
@@ -134,6 +136,12 @@ export class SelfReport {
         most: MAX_CHASES,
         use: () => repair.chases.use,
         refused: () => repair.chases.refused,
+      },
+      {
+        name: 'inbox',
+        most: MAX_WAITING_BYTES,
+        use: () => inbox.waitingBytes,
+        refused: () => inbox.lost,
       },
       {
         name: 'replicas_heard',

@@ -80,7 +80,12 @@ export class HoleChase {
 
   /** Takes what has come meanwhile out of the chases. */
   dropFilled(): void {
-    for (const chase of this.chases) chase.seqs = chase.seqs.intersect(this.context.holesOf(chase.origin));
+    const holes = new Map<string, SeqSet>();
+    for (const chase of this.chases) {
+      const { origin } = chase;
+      if (!holes.has(origin)) holes.set(origin, this.context.holesOf(origin));
+      chase.seqs = chase.seqs.intersect(holes.get(origin)!);
+    }
     this.chases = this.chases.filter(({ seqs }) => seqs.intervalCount > 0);
   }
 
