@@ -39,6 +39,7 @@ import { SPEAKS, type Identity } from './repair/protocol';
 import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
 import { contextOptions, loadStatsOptions } from './replication/limits';
+import { Inbox } from './replication/inbox';
 import { Replicator } from './replication/replicator';
 import { REPUBLISH_TICK_MS, Republisher } from './replication/republisher';
 import { Selector } from './replication/selector';
@@ -69,6 +70,7 @@ export class App {
   private readonly troubles: BusTroubles;
   private readonly nowUs = wallClock();
   private readonly replicator: Replicator;
+  private readonly inbox: Inbox;
   private readonly cache: PrefixCache | undefined;
   private readonly republisher: Republisher;
   private readonly room: RepairRoom;
@@ -131,6 +133,8 @@ export class App {
       options: { origin, subjectPrefix, maxInFlight: load.maxInFlight, maxEngines: load.maxEngines },
     });
     const { replicator } = this;
+    const monotonicMs = (): number => performance.now();
+    this.inbox = new Inbox((payload) => replicator.receive(payload), monotonicMs);
 
     this.cache = createPrefixCache(config, origin, bus, nowUs, randomBytes);
 
@@ -177,7 +181,6 @@ export class App {
 
     // What answers.
     const debug = config.debug && new DebugServer(guard, logger);
-    const monotonicMs = (): number => performance.now();
     const httpDependencies: HttpDependencies = {
       accessTokens: guard,
       replicator,
@@ -205,6 +208,7 @@ export class App {
     const limits = report.limits(
       config,
       replicator.counts.refused,
+      this.inbox,
       () => watchers.count,
       () => http.connections,
     );
@@ -283,7 +287,7 @@ export class App {
     const { cache } = this;
     bus.start(
       {
-        [loadWildcard(subjectPrefix)]: (payload) => this.replicator.receive(payload),
+        [loadWildcard(subjectPrefix)]: (payload) => this.inbox.receive(payload),
         [heartbeatSubject(subjectPrefix)]: (payload) => {
           if (!this.room.runner.hear(payload)) this.replicator.counts.drop('heartbeat');
         },

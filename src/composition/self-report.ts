@@ -10,8 +10,10 @@ import type { Readiness } from '../http/dependencies';
 import { httpLimits } from '../http/limits';
 import type { Limit } from '../observability/limit-metrics';
 import type { LimitWatch } from '../observability/limit-watch';
-import { clockText, type Repair } from '../repair/repair';
+import { MAX_CHASES } from '../repair/holes';
+import { clockText, MAX_HEARD, type Repair } from '../repair/repair';
 import { CONTEXT_LIMITS } from '../replication/limits';
+import { MAX_WAITING_BYTES, type Inbox } from '../replication/inbox';
 import type { ReplicatorCounts } from '../replication/replicator';
 import { payloadProblem } from './event-bus';
 
@@ -92,10 +94,11 @@ export class SelfReport {
   limits(
     { load, http }: Config,
     refused: ReplicatorCounts['refused'],
+    inbox: Inbox,
     watchers: () => number,
     connections: () => number,
   ): Limit[] {
-    const { stats, context } = this.parts;
+    const { stats, context, repair } = this.parts;
     const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
     const inFlight = (): number => stats.inFlight.size;
     const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
@@ -122,7 +125,36 @@ export class SelfReport {
         refused: () => refused['too-many-finished'],
       },
       { name: 'deletes_waiting', most: waitingCeiling, use: waiting },
-      { name: 'origins', most: CONTEXT_LIMITS.maxOrigins, use: () => context.originCount },
+      {
+        name: 'origins',
+        most: CONTEXT_LIMITS.maxOrigins,
+        use: () => context.originCount,
+        refused: () => context.cutOff.untracked,
+      },
+      {
+        name: 'intervals',
+        most: CONTEXT_LIMITS.maxIntervalsInAll,
+        use: () => context.excessIntervals,
+        refused: () => context.cutOff.origins,
+      },
+      {
+        name: 'chases',
+        most: MAX_CHASES,
+        use: () => repair.chases.use,
+        refused: () => repair.chases.refused,
+      },
+      {
+        name: 'inbox',
+        most: MAX_WAITING_BYTES,
+        use: () => inbox.waitingBytes,
+        refused: () => inbox.lost,
+      },
+      {
+        name: 'replicas_heard',
+        most: MAX_HEARD,
+        use: () => repair.heardCount,
+        refused: () => repair.counts.heartbeatsRefused,
+      },
       { name: 'watchers', most: http.maxWatchers, use: watchers, refusesReaders: true },
       { name: 'connections', most: httpLimits.maxConnections, use: connections },
     ];

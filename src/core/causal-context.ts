@@ -65,7 +65,9 @@ export class CausalContext {
   private lastOrigin = '';
   private lastContext: OriginContext | undefined;
   private readonly budget = new IntervalBudget<OriginContext>();
-  private protectedOrigins = NOBODY;
+  /** Origins of live peers: by what they said themselves when they were asked, and by heartbeats, which can be forged. */
+  private asked = NOBODY;
+  private heard = NOBODY;
   private nextNumber = 0;
   readonly cutOff: CutOff = { origins: 0, untracked: 0 };
 
@@ -95,15 +97,30 @@ export class CausalContext {
     }
   }
 
-  /** These are never cut, and find room: this replica's own, and those of live peers. A few hundred at the most. */
-  protect(origins: ReadonlySet<string>): void {
-    this.protectedOrigins = origins;
-    for (const origin of origins) {
-      const context = this.origins.get(origin);
-      if (!context?.cut) continue;
-      context.cut = false;
-      if (context.highest > 0) context.givenUp = new SeqSet([1, context.highest]);
+  /**
+   * Live peers, whose origins find room, and are not cut while there is a stranger to cut: those who answered when they were
+   * asked, and this replica itself; and those who were only heard, which are the next after the strangers.
+   */
+  protect(asked: ReadonlySet<string>, heard: ReadonlySet<string> = NOBODY): void {
+    this.asked = asked;
+    this.heard = heard;
+    for (const origins of [asked, heard]) {
+      for (const origin of origins) {
+        const context = this.origins.get(origin);
+        if (!context?.cut) continue;
+        context.cut = false;
+        if (context.highest > 0) context.givenUp = new SeqSet([1, context.highest]);
+      }
     }
+  }
+
+  /** 0 for a stranger, 1 for who was only heard, 2 for who answered. */
+  private readonly standingOf = ({ name }: Pick<OriginContext, 'name'>): number =>
+    this.asked.has(name) ? 2 : this.heard.has(name) ? 1 : 0;
+
+  /** Whether the origin is that of a live peer, as far as is known. */
+  isProtected(origin: string): boolean {
+    return this.standingOf({ name: origin }) > 0;
   }
 
   get hasEvents(): boolean {
@@ -347,10 +364,10 @@ export class CausalContext {
 
   /** Forgets the newest stranger for the sake of a protected origin. */
   private makeRoomFor(origin: string): boolean {
-    if (!this.protectedOrigins.has(origin)) return false;
+    if (!this.isProtected(origin)) return false;
     let newest: OriginContext | undefined;
     for (const context of this.origins.values()) {
-      if (!this.protectedOrigins.has(context.name)) newest = context;
+      if (this.standingOf(context) === 0) newest = context;
     }
     if (!newest) return false;
     this.cutOff.origins++;
@@ -394,7 +411,7 @@ export class CausalContext {
     if (dropped > 0) context.givenUp.addRange(1, dropped);
     this.budget.set(context, excessOf(context));
     while (this.budget.used > maxIntervalsInAll) {
-      const victim = this.budget.victim(({ name }) => !this.protectedOrigins.has(name))!;
+      const victim = this.budget.victim(this.standingOf)!;
       this.curtail(victim);
     }
   }
@@ -403,7 +420,7 @@ export class CausalContext {
     this.cutOff.origins++;
     context.seen.dropLowest(1);
     context.levels = undefined;
-    if (this.protectedOrigins.has(context.name)) {
+    if (this.standingOf(context) > 0) {
       // Where only live peers are left: the past of this one is given up, what it does from now on is tracked.
       context.givenUp = new SeqSet([1, context.highest]);
     } else {

@@ -26,9 +26,16 @@ export class IntervalBudget<H extends Holder> {
     holder.excess = excess;
   }
 
-  /** The newest of those with an excess that may be cut, or the one with the largest excess where none may. */
-  victim(mayBeCut: (holder: H) => boolean): H | undefined {
-    for (let i = this.holders.length - 1; i >= 0; i--) if (mayBeCut(this.holders[i]!)) return this.holders[i];
+  /**
+   * Whose excess is to go: the newest of those with the least standing (0 or 1), or the one with the largest excess where
+   * all have the highest (2).
+   */
+  victim(standingOf: (holder: H) => number): H | undefined {
+    for (const standing of [0, 1]) {
+      for (let i = this.holders.length - 1; i >= 0; i--) {
+        if (standingOf(this.holders[i]!) === standing) return this.holders[i];
+      }
+    }
     let largest = this.holders[0];
     for (const holder of this.holders) if (holder.excess > largest!.excess) largest = holder;
     return largest;

@@ -1,12 +1,12 @@
-/** Every limit that a replica can reach, with how much of it is in use: one pair of metrics, so that one alert covers all. */
+/** Every limit that a replica can reach, with how much of it is in use: the same metrics, so that one alert covers all. */
 import type { Registry } from 'prom-client';
-import { labelledGauge } from './scraped';
+import { labelledCounter, labelledGauge } from './scraped';
 
 export interface Limit {
   readonly name: string;
   readonly most: number;
   readonly use: () => number;
-  /** Reports refused because of it since the start; absent where it refuses none. */
+  /** Reports, events or origins refused or cut off because of it since the start; absent where that is not counted. */
   readonly refused?: () => number;
   /** It turns away readers only: no report is lost. */
   readonly refusesReaders?: true;
@@ -19,4 +19,11 @@ export function registerLimitMetrics(registry: Registry, limits: readonly Limit[
   labelledGauge(registry, 'metacenter_limit_use', 'How much of that is in use', ['limit'], (set) => {
     for (const { name, use } of limits) set({ limit: name }, use());
   });
+  labelledCounter(
+    registry,
+    'metacenter_limit_refused_total',
+    'Reports, events, origins or heartbeats refused or cut off because of a limit',
+    'limit',
+    () => limits.flatMap(({ name, refused }): [string, number][] => (refused ? [[name, refused()]] : [])),
+  );
 }

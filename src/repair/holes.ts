@@ -18,7 +18,13 @@ export interface HoleChaseOptions {
   readonly historyAfterUs: number;
   /** How far before it was noticed a missing event is looked for. */
   readonly historyReachUs: number;
+  /** First and longest pause between two replays of it. */
+  readonly historyEveryUs: number;
+  readonly historyEveryMostUs: number;
 }
+
+/** What is chased at a time. Beyond it the newest strangers wait, or stop being chased for the sake of live peers. */
+export const MAX_CHASES = 256;
 
 /** Holes of one origin that were noticed at the same time. */
 interface Chase {
@@ -38,12 +44,23 @@ export class HoleChase {
   private lookedUs = -Infinity;
   private nextAttemptUs = 0;
   private pauseUs: number;
+  private nextForStrangersUs = 0;
+  private replayedUs = -Infinity;
+  private replayPauseUs: number;
+  /** Times that a hole was not chased, or no longer, since there were too many others. */
+  deferred = 0;
 
   constructor(
     private readonly context: CausalContext,
     private readonly options: HoleChaseOptions,
   ) {
     this.pauseUs = options.retryUs;
+    this.replayPauseUs = options.historyEveryUs;
+  }
+
+  /** How many holes, or groups of them, are chased. */
+  get chased(): number {
+    return this.chases.length;
   }
 
   /** Seqs that are missing and chased. */
@@ -63,10 +80,12 @@ export class HoleChase {
 
   /** Takes what has come meanwhile out of the chases. */
   dropFilled(): void {
-    if (this.chases.length === 0) return;
-    const holes = this.context.holes();
-    for (const chase of this.chases)
-      chase.seqs = chase.seqs.intersect(holes.get(chase.origin) ?? new SeqSet());
+    const holes = new Map<string, SeqSet>();
+    for (const chase of this.chases) {
+      const { origin } = chase;
+      if (!holes.has(origin)) holes.set(origin, this.context.holesOf(origin));
+      chase.seqs = chase.seqs.intersect(holes.get(origin)!);
+    }
     this.chases = this.chases.filter(({ seqs }) => seqs.intervalCount > 0);
   }
 
@@ -75,24 +94,55 @@ export class HoleChase {
     this.dropFilled();
     if (this.lookedUs + this.options.graceUs > atUs) return;
     const holes = this.context.holes();
-    for (const [origin, missing] of holes) {
-      let lasting = missing.intersect(this.candidates.get(origin) ?? new SeqSet());
-      for (const chase of this.chases) if (chase.origin === origin) lasting = lasting.minus(chase.seqs);
-      if (lasting.intervalCount === 0) continue;
-      this.chases.push({ origin, seqs: lasting, sinceUs: atUs, noticedUs: nowUs, replayed: false });
-      // What was lost just now does not wait for what nobody has.
-      this.nextAttemptUs = atUs;
-      this.pauseUs = this.options.retryUs;
+    const chased = new Map<string, SeqSet>();
+    for (const { origin, seqs } of this.chases) {
+      const before = chased.get(origin);
+      if (before) before.addAll(seqs);
+      else chased.set(origin, new SeqSet(seqs.toJSON()));
+    }
+    // Live peers first; then the others, the oldest first.
+    for (const ofLivePeers of [true, false]) {
+      for (const [origin, missing] of holes) {
+        if (this.context.isProtected(origin) !== ofLivePeers) continue;
+        const before = this.candidates.get(origin);
+        if (!before) continue;
+        const lasting = missing.intersect(before).minus(chased.get(origin) ?? new SeqSet());
+        if (lasting.intervalCount === 0) continue;
+        if (!this.makeRoom(ofLivePeers)) continue;
+        this.chases.push({ origin, seqs: lasting, sinceUs: atUs, noticedUs: nowUs, replayed: false });
+        this.hurry(ofLivePeers, atUs);
+      }
     }
     this.candidates = holes;
     this.lookedUs = atUs;
   }
 
+  private makeRoom(forLivePeer: boolean): boolean {
+    if (this.chases.length < MAX_CHASES) return true;
+    this.deferred++;
+    if (!forLivePeer) return false;
+    const newest = this.chases.findLastIndex(({ origin }) => !this.context.isProtected(origin));
+    if (newest === -1) return false;
+    this.chases.splice(newest, 1);
+    return true;
+  }
+
+  /** What was lost just now does not wait for what nobody has; strangers, who can be forged, hurry once a while. */
+  private hurry(ofLivePeer: boolean, atUs: number): void {
+    if (!ofLivePeer) {
+      if (this.nextForStrangersUs > atUs) return;
+      this.nextForStrangersUs = atUs + this.options.retryMostUs / 2;
+    }
+    this.nextAttemptUs = atUs;
+    this.pauseUs = this.options.retryUs;
+  }
+
   /** Gives up what nobody could fill in time, and answers it. */
   giveUpOld(atUs: number): readonly { readonly origin: string; readonly seqs: SeqSet }[] {
-    const old = this.chases.filter(({ sinceUs }) => atUs - sinceUs >= this.options.giveUpAfterUs);
+    const isOld = ({ sinceUs }: Chase): boolean => atUs - sinceUs >= this.options.giveUpAfterUs;
+    const old = this.chases.filter(isOld);
     for (const { origin, seqs } of old) this.context.giveUp(origin, seqs);
-    if (old.length > 0) this.chases = this.chases.filter((chase) => !old.includes(chase));
+    if (old.length > 0) this.chases = this.chases.filter((chase) => !isOld(chase));
     return old;
   }
 
@@ -113,13 +163,18 @@ export class HoleChase {
 
   /** From when on the history is to be replayed, for holes that no peer can fill by the contexts of the peers. */
   wantsHistorySince(atUs: number, ofPeers: readonly CausalContext[]): number | undefined {
+    if (this.replayedUs + this.replayPauseUs > atUs) return undefined;
     const wanting = this.wanting(atUs, ofPeers);
     if (wanting.length === 0) return undefined;
     return Math.max(0, Math.min(...wanting.map(({ noticedUs }) => noticedUs)) - this.options.historyReachUs);
   }
 
-  /** That replay has begun: there is no other one for the same holes. */
+  /** That replay has begun: there is no other one for the same holes, and for other ones after a pause, which grows. */
   historyIsReplayed(atUs: number, ofPeers: readonly CausalContext[]): void {
+    const { historyEveryUs, historyEveryMostUs } = this.options;
+    const again = this.replayedUs + 2 * historyEveryMostUs > atUs;
+    this.replayPauseUs = again ? Math.min(2 * this.replayPauseUs, historyEveryMostUs) : historyEveryUs;
+    this.replayedUs = atUs;
     for (const chase of this.wanting(atUs, ofPeers)) chase.replayed = true;
   }
 

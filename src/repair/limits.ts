@@ -13,6 +13,8 @@ export function repairOptions({
     retryMostUs: 2_000_000,
     historyAfterUs: 2_000_000,
     historyReachUs: 60_000_000,
+    historyEveryUs: 5_000_000,
+    historyEveryMostUs: 60_000_000,
     giveUpAfterUs: 30_000_000,
     compareEveryUs: 30_000_000,
     // Clocks may differ by R; the rest is for the pace of expiry and for seconds that are half over.

@@ -31,12 +31,13 @@ export interface PeerClientOptions {
 const SNAPSHOT_PACE_BYTES_PER_MS = 64;
 const SNAPSHOT_HEAD_START_MS = 2_000;
 const SNAPSHOT_MS = 120_000;
-/** A context, and with the digests of every second of a day. */
+/** More than a context can take, within its bounds. */
 const MAX_STATUS_BYTES = 2 * 1024 * 1024;
-const MAX_COMPARISON_BYTES = 16 * 1024 * 1024;
+/** Of one second, with room to spare. A comparison covers E of adds and E + R of deletions, less than `forgetAfterUs`. */
+const MAX_DIGEST_BYTES = 64;
 const MAX_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
 /** The first line of a snapshot holds the whole context; all others are short. */
-const MAX_LINE_LENGTH = 16 * 1024 * 1024;
+const MAX_LINE_LENGTH = MAX_STATUS_BYTES;
 
 class PeerFault extends Error {}
 
@@ -51,7 +52,8 @@ export class PeerClient implements PeerRequests {
 
   async status(address: string, window: DigestWindow | undefined): Promise<PeerStatus> {
     const { self, context, timeoutMs } = this.options;
-    const maxBytes = window ? MAX_COMPARISON_BYTES : MAX_STATUS_BYTES;
+    const digestBytes = window ? MAX_DIGEST_BYTES * Math.ceil(context.forgetAfterUs / 1e6) : 0;
+    const maxBytes = MAX_STATUS_BYTES + digestBytes;
     const signal = AbortSignal.timeout(timeoutMs);
     const response = await this.get(address, statusPath(self, window), signal);
     let text = '';

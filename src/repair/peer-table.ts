@@ -45,6 +45,11 @@ export class PeerTable {
     return this.all.filter(({ stranger }) => stranger === undefined);
   }
 
+  /** Who was behind the addresses of peers when they answered last. */
+  get replicas(): string[] {
+    return this.peers.flatMap(({ replica }) => replica ?? []);
+  }
+
   /** What those that answer have seen. */
   get contexts(): CausalContext[] {
     return this.peers.flatMap(({ status }) => status?.context ?? []);

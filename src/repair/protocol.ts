@@ -6,7 +6,7 @@
 import type { ContextOptions, OriginJson, LevelJson } from '../core/causal-context';
 import { CausalContext } from '../core/causal-context';
 import { isOrigin } from '../core/event';
-import { parseLevels, parseContext } from '../core/snapshot-merge';
+import { parseContext, parseCut, parseLevels } from '../core/snapshot-merge';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
 import type { DigestWindow, StateDigests } from './digests';
@@ -197,6 +197,8 @@ export interface StatusJson extends Identity {
   readonly counts: Readonly<Record<string, number>>;
   readonly context: readonly OriginJson[];
   readonly levels: readonly LevelJson[];
+  /** Origins of which there was no room for more than their last events: what the context leaves out. */
+  readonly cut: readonly string[];
   readonly digests?: {
     readonly adds: readonly DigestJson[];
     readonly deletions: readonly DigestJson[];
@@ -212,7 +214,17 @@ export function digestsJson({ adds, deletions, raises }: StateDigests): NonNulla
 
 /** Throws an error that says what is wrong when `data` is not a status of the reader's deployment. */
 export function readStatus(data: unknown, reader: Identity, contextOptions: ContextOptions): PeerStatus {
-  const { replica, deployment, speaks, ready, time_us: timeUs, context, levels, digests } = objectOf(data);
+  const {
+    replica,
+    deployment,
+    speaks,
+    ready,
+    time_us: timeUs,
+    context,
+    levels,
+    cut,
+    digests,
+  } = objectOf(data);
   if (!isOrigin(replica)) throw new ProtocolFault('invalid', 'the status names no replica');
   if (typeof deployment !== 'string' || !isLevel(speaks)) {
     throw new ProtocolFault('invalid', 'the status names no deployment, or not what the replica speaks');
@@ -224,6 +236,7 @@ export function readStatus(data: unknown, reader: Identity, contextOptions: Cont
   const options = { ...contextOptions, speaks: Math.min(speaks, reader.speaks) };
   const seen = CausalContext.fromJSON(parseContext(context, options), options);
   seen.learnLevels(parseLevels(levels, options));
+  seen.learnCut(parseCut(cut, options));
   const read = digests === undefined ? undefined : readDigests(objectOf(digests));
   return { replica, deployment, speaks, ready: ready === true, timeUs, context: seen, digests: read };
 }

@@ -103,6 +103,8 @@ export class RepairCounts {
   eventsGivenUp = 0;
   divergences = 0;
   historyReplays = 0;
+  /** Not taken in: there were too many, or too many replicas were heard. */
+  heartbeatsRefused = 0;
 }
 
 /** What is under way with an address: who is there, a comparison, or a pull with what the peer had said before. */
@@ -118,6 +120,8 @@ interface Exchange {
 /** Ticks are a tenth of a second apart: what is longer was no time to work in, as of a process that was suspended. */
 const MAX_STEP_US = 1_000_000;
 const MAX_EXCHANGES = 2;
+/** Replicas that are only heard. Whoever can publish can make heartbeats of any number of them. */
+export const MAX_HEARD = 64;
 const STARTING: JoiningState = { ready: false, caughtUp: false, reason: 'starting' };
 
 export class Repair {
@@ -178,6 +182,16 @@ export class Repair {
     return { ready: false, caughtUp: false, reason };
   }
 
+  /** What is chased at a time, and what had to wait. */
+  get chases(): { readonly use: number; readonly refused: number } {
+    return { use: this.chase.chased, refused: this.chase.deferred };
+  }
+
+  /** Replicas that were heard lately. */
+  get heardCount(): number {
+    return this.spoken.size;
+  }
+
   get clock(): ClockView {
     return this.clockView;
   }
@@ -201,7 +215,10 @@ export class Repair {
   /** What every replica that is known to live understands. */
   get fleetSpeaks(): number {
     const ofPeers = this.table.peers.flatMap(({ status }) => status?.speaks ?? []);
-    return Math.min(this.self.speaks, ...ofPeers, ...[...this.spoken.values()].map(({ speaks }) => speaks));
+    const heard = [...this.spoken].flatMap(([replica, { speaks }]) =>
+      this.isBelieved(replica) ? speaks : [],
+    );
+    return Math.min(this.self.speaks, ...ofPeers, ...heard);
   }
 
   private take(input: Input): void {
@@ -231,6 +248,7 @@ export class Repair {
   }
 
   private tick(around: Surroundings): void {
+    this.context.protect(new Set([this.self.replica, ...this.table.replicas]), new Set(this.spoken.keys()));
     this.context.forget(this.nowUs, this.self.replica);
     this.beat();
     // While the history is replayed holes are no losses yet.
@@ -263,7 +281,15 @@ export class Repair {
   private heard({ replica, speaks, ready, timeUs, highest, deployment }: Heartbeat): void {
     if (replica === this.self.replica || deployment !== this.self.deployment) return;
     const { nowUs } = this;
-    this.clocks.hear(replica, ready, nowUs - timeUs, this.elapsedUs);
+    if (
+      !this.spoken.has(replica) &&
+      this.spoken.size >= MAX_HEARD &&
+      !this.table.replicas.includes(replica)
+    ) {
+      this.counts.heartbeatsRefused++;
+      return;
+    }
+    if (this.isBelieved(replica)) this.clocks.hear(replica, ready, nowUs - timeUs, this.elapsedUs);
     this.spoken.set(replica, { speaks, atUs: this.elapsedUs });
     // What claims to come from further ahead than any event may is not remembered.
     const latestUs = nowUs + this.stats.options.finishedRetentionUs;
@@ -271,6 +297,12 @@ export class Repair {
       if (origin === this.self.replica || newestUs > latestUs) continue;
       this.context.announce(origin, seq, newestUs, nowUs);
     }
+  }
+
+  /** A heartbeat can be forged: where peers have answered, only theirs have a say in what concerns this replica. */
+  private isBelieved(replica: string): boolean {
+    const { replicas } = this.table;
+    return replicas.length === 0 || replicas.includes(replica);
   }
 
   private watchClock(): void {

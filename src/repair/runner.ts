@@ -44,10 +44,17 @@ export interface RunnerParts {
 }
 
 export const TICK_MS = 100;
+/** So many are read between two ticks: each costs up to 16 KiB of JSON, and anybody on the bus can send them. */
+const MAX_HEARTBEATS_A_TICK = 100;
+/** Between two lines about lost events; what is given up meanwhile is summed up in the next one. */
+const GIVEN_UP_EVERY_MS = 10_000;
 
 export class RepairRunner {
   private readonly heartbeatSubject: string;
   private timer: NodeJS.Timeout | undefined;
+  private heartbeats = 0;
+  private givenUp = { origins: 0, events: 0 };
+  private toldGivenUpUs = -Infinity;
 
   constructor(private readonly parts: RunnerParts) {
     this.heartbeatSubject = heartbeatSubject(parts.repair.self.deployment);
@@ -64,6 +71,8 @@ export class RepairRunner {
 
   /** One step of the decisions, every `TICK_MS`. */
   tick(): void {
+    this.heartbeats = 0;
+    this.tellGivenUp();
     this.step({ kind: 'tick', around: this.parts.surroundings() });
   }
 
@@ -73,6 +82,10 @@ export class RepairRunner {
 
   /** Takes a heartbeat; false when it is none. One of a later version may say what it likes. */
   hear(payload: Uint8Array): boolean {
+    if (this.heartbeats++ >= MAX_HEARTBEATS_A_TICK) {
+      this.parts.repair.counts.heartbeatsRefused++;
+      return true;
+    }
     const heartbeat = decodeHeartbeat(payload);
     if (typeof heartbeat === 'object') this.step({ kind: 'heartbeat', heartbeat });
     return heartbeat !== 'invalid';
@@ -152,6 +165,15 @@ export class RepairRunner {
     }, onError);
   }
 
+  /** However many there are, one line a period. */
+  private tellGivenUp(): void {
+    const nowUs = this.parts.monotonicUs();
+    if (this.givenUp.origins === 0 || this.toldGivenUpUs + GIVEN_UP_EVERY_MS * 1000 > nowUs) return;
+    this.parts.logger.warn(this.givenUp, 'lost events given up: no live peer has them');
+    this.toldGivenUpUs = nowUs;
+    this.givenUp = { origins: 0, events: 0 };
+  }
+
   private tell(news: News): void {
     const { logger, repair, stats } = this.parts;
     const fields: Record<string, unknown> = { ...news, what: undefined };
@@ -165,7 +187,10 @@ export class RepairRunner {
         logger.error(fields, 'no longer ready');
         return;
       case 'given-up':
-        logger.warn(fields, 'lost events given up: no live peer has them');
+        logger.debug(fields, 'lost events of an origin given up');
+        this.givenUp.origins++;
+        this.givenUp.events += news.seqs.count;
+        this.tellGivenUp();
         return;
       case 'divergence':
         logger.error(fields, 'replicas that have seen the same events differ; merging both ways');

@@ -1,5 +1,6 @@
 /* eslint-disable jest/no-conditional-expect -- what a random step must show depends on the step */
 import fc from 'fast-check';
+import { equal, same } from '../support/same';
 import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { EngineTable } from '../../src/core/engine-table';
 import { Fingerprint } from '../../src/core/fingerprint';
@@ -50,7 +51,7 @@ describe('InFlight', () => {
         const model = new Map<number, number[]>();
         for (const { kind, id, times, untilUs } of steps) {
           const slot = inFlight.find(keyOf(id));
-          expect(slot === NO_SLOT).toBe(!model.has(id));
+          same(slot === NO_SLOT, !model.has(id));
           if (kind === 'put') {
             const sorted = [...times].sort((a, b) => a - b);
             if (slot === NO_SLOT) {
@@ -76,8 +77,7 @@ describe('InFlight', () => {
           }
           expect(inFlight.size).toBe(model.size);
         }
-        for (const [id, held] of model)
-          expect(timesOf(inFlight.firstOf(inFlight.find(keyOf(id))))).toEqual(held);
+        for (const [id, held] of model) equal(timesOf(inFlight.firstOf(inFlight.find(keyOf(id)))), held);
         for (let second = 0; second <= 8; second++) {
           const found = new Set(
             [...inFlight.ofSecond(second), ...inFlight.conflicts].map(

@@ -1,5 +1,6 @@
 /* eslint-disable jest/no-conditional-expect -- what a random step must show depends on the step */
 import fc from 'fast-check';
+import { equal, same } from '../support/same';
 import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { DeletionTimes } from '../../src/core/deletion-times';
 import { EngineTable } from '../../src/core/engine-table';
@@ -38,20 +39,23 @@ describe('HashedSlots', () => {
           if (insert || model.size === 0) {
             if (model.has(key.join())) continue;
             const slot = slots.insert(load(key));
-            expect([...model.values()].some((held) => held.slot === slot)).toBe(false);
+            same(
+              [...model.values()].some((held) => held.slot === slot),
+              false,
+            );
             model.set(key.join(), { key, slot });
           } else {
             const [name, held] = [...model][pick % model.size]!;
             slots.remove(held.slot);
             model.delete(name);
-            expect(slots.find(load(held.key))).toBe(NO_SLOT);
+            same(slots.find(load(held.key)), NO_SLOT);
           }
           expect(slots.size).toBe(model.size);
         }
         for (const { key, slot } of model.values()) {
-          expect(slots.find(load(key))).toBe(slot);
-          expect(wordsOf(slots.read(slot, fingerprint))).toEqual(key);
-          expect(slot).toBeLessThan(slots.slotLimit);
+          same(slots.find(load(key)), slot);
+          equal(wordsOf(slots.read(slot, fingerprint)), key);
+          same(slot < slots.slotLimit, true);
         }
       }),
       { numRuns: runs(500) },
@@ -63,7 +67,7 @@ describe('HashedSlots', () => {
     const numbered = (i: number): Fingerprint => fingerprint.set(i, i, i, i);
     for (let i = 0; i < 50_000; i++) slots.insert(numbered(i));
     for (let i = 0; i < 50_000; i += 2) slots.remove(slots.find(numbered(i)));
-    for (let i = 0; i < 50_000; i++) expect(slots.find(numbered(i)) === NO_SLOT).toBe(i % 2 === 0);
+    for (let i = 0; i < 50_000; i++) same(slots.find(numbered(i)) === NO_SLOT, i % 2 === 0);
     for (let i = 0; i < 50_000; i += 2) slots.insert(numbered(i));
     expect([slots.slotLimit, slots.size]).toEqual([50_000, 50_000]);
   });

@@ -14,6 +14,7 @@ import {
   PROMPT_DELETE_ITEM,
   StateDigest,
 } from '../../src/core/state-digest';
+import { equal, same } from '../support/same';
 import type { NaiveRow } from './naive-view';
 import { compareText } from './naive-view';
 
@@ -49,7 +50,7 @@ export function expectRows(rows: readonly ListedRow[], recount: readonly NaiveRo
     const updatedUs = Math.min(Math.max(row?.updatedUs ?? 0, updatedLowUs), updatedHighUs);
     expected.push({ cluster, ip, queued, prompt, updatedUs });
   }
-  expect(rows).toEqual(expected);
+  equal(rows, expected);
 }
 
 const FINGERPRINTING = newFingerprinting();
@@ -120,24 +121,27 @@ export function stateOf(view: LoadStats): unknown {
 /** Recounts what the view keeps in step by differences. */
 export function expectConsistent(view: LoadStats): void {
   const adds = heldAdds(view);
-  expect(view.inFlight.size).toBe(adds.filter(({ first }) => first).length);
+  same(view.inFlight.size, adds.filter(({ first }) => first).length);
   for (const of of [view.deletes, view.promptDeletes]) {
     const held = heldDeletions(of);
-    expect(of.size).toBe(held.length);
-    expect(of.waiting).toBe(held.filter(({ waiting }) => waiting).length);
+    same(of.size, held.length);
+    same(of.waiting, held.filter(({ waiting }) => waiting).length);
   }
   const rows = [...view.engines.all()];
-  expect(view.engines.size).toBe(rows.length);
+  same(view.engines.size, rows.length);
   for (const row of rows) {
     const onRow = adds.filter(({ add }) => add.row === row);
     const counted = onRow.filter(({ first }) => first);
-    expect(row.liveAdds).toBe(onRow.length);
-    expect(row.queuedRequests).toBe(counted.length);
+    same(row.liveAdds, onRow.length);
+    same(row.queuedRequests, counted.length);
     const waiting = counted.filter(({ add }) => add.countsPrompt);
-    expect(row.promptLength).toBe(waiting.reduce((sum, { add }) => sum + add.promptLength, 0));
-    expect(row.prefillRequests).toBe(waiting.length);
-    expect(view.engines.find(row.cluster, row.ip)).toBe(row);
-    expect(view.engines.byNumberOf(row.number)).toBe(row);
+    same(
+      row.promptLength,
+      waiting.reduce((sum, { add }) => sum + add.promptLength, 0),
+    );
+    same(row.prefillRequests, waiting.length);
+    same(view.engines.find(row.cluster, row.ip), row);
+    same(view.engines.byNumberOf(row.number), row);
   }
   for (const { add } of adds) expect(rows).toContain(add.row);
   for (const { rows: numbers } of heldDeletions(view.deletes)) {
@@ -145,13 +149,19 @@ export function expectConsistent(view: LoadStats): void {
   }
   for (const model of view.engines.clusters) {
     const addresses = model.rows.map((row) => row.address);
-    expect(addresses).toEqual([...addresses].sort((a, b) => a - b));
-    expect(model.rows.every((row) => row.listed)).toBe(true);
+    equal(
+      addresses,
+      [...addresses].sort((a, b) => a - b),
+    );
+    same(
+      model.rows.every((row) => row.listed),
+      true,
+    );
     expect([...model.engines.values()].filter((row) => row.listed)).toHaveLength(model.rows.length);
   }
   const recounted = recountedDigests(view);
-  expect(sortedDigest(view.addDigest)).toEqual(sortedDigest(recounted.adds));
-  expect(sortedDigest(view.deletionDigest)).toEqual(sortedDigest(recounted.deletions));
+  equal(sortedDigest(view.addDigest), sortedDigest(recounted.adds));
+  equal(sortedDigest(view.deletionDigest), sortedDigest(recounted.deletions));
 }
 
 /** The digests of the state that the view holds, built anew. */

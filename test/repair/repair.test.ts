@@ -6,11 +6,12 @@ import { LoadStats } from '../../src/core/load-stats';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { digestsOf, windowAt } from '../../src/repair/digests';
+import { MAX_CHASES } from '../../src/repair/holes';
 import type { HistoryState } from '../../src/repair/joining';
 import { repairOptions } from '../../src/repair/limits';
 import type { Heartbeat, PeerStatus } from '../../src/repair/protocol';
 import type { Command, Input, News } from '../../src/repair/repair';
-import { Repair } from '../../src/repair/repair';
+import { MAX_HEARD, Repair } from '../../src/repair/repair';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
 
 const DEPLOYMENT = { deployment: 'prod', speaks: 1 };
@@ -183,6 +184,66 @@ function add(origin: string, seq: number): LoadEvent {
 function established(...replicas: { sees(event: LoadEvent): void }[]): void {
   for (let seq = 1; seq <= 20; seq++) for (const replica of replicas) replica.sees(add('old', seq));
 }
+
+describe('Forged events and heartbeats', () => {
+  const forge = (here: Repairing, count: number, prefix: string): void => {
+    for (let i = 0; i < count; i++) here.context.observe(`${prefix}-${i}`, 3, NOW, NOW);
+  };
+
+  it('are chased so many at a time, and do not keep what a live peer lost from being pulled at once (I4, I7)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing().established()];
+    here.answer(peer);
+    established(peer, here);
+    forge(here, 2_000, 'forged');
+    here.passes(SECOND);
+    expect(here.machine.chases.use).toBe(MAX_CHASES);
+    expect(here.machine.chases.refused).toBeGreaterThan(1_000);
+    here.answer(peer);
+    const before = here.compared.length;
+    peer.sees(add('peer', 1));
+    here.context.announce('peer', 1, NOW, NOW);
+    here.passes(SECOND);
+    expect(here.compared.length).toBeGreaterThan(before);
+    here.answer(peer);
+    here.pulled(peer);
+    expect(here.context.has('peer', 1)).toBe(true);
+    expect(here.machine.chases.use).toBeLessThanOrEqual(MAX_CHASES);
+  });
+
+  it('make a replica neither ask nor replay without end (I7)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing().established()];
+    here.history = 'done';
+    here.answer(peer);
+    for (let tick = 0; tick < 600; tick++) {
+      forge(here, 5, `of tick ${tick}`);
+      const replays = here.replays.length;
+      const asked = here.compared.length;
+      here.passes(SECOND / 10);
+      if (here.replays.length > replays) here.step({ kind: 'replaying' });
+      if (here.compared.length > asked) here.answer(peer);
+    }
+    // A minute: once a second, and the alarm; at 0, 5, 15 and 35 s.
+    expect(here.compared.length).toBeLessThan(100);
+    expect(here.replays.length).toBeLessThanOrEqual(5);
+    here.passes(35 * SECOND);
+    expect(here.news('given-up').length).toBeLessThan(600 * 5);
+  });
+
+  it('of a thousand replicas with wrong clocks neither take it out of service nor push a live peer out (I7)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing().established()];
+    here.answer(peer);
+    for (let second = 0; second < 5; second++) {
+      here.hears('peer');
+      for (let i = 0; i < 1_000; i++) here.hears(`forged-${i}`, 3_600 * SECOND);
+      here.passes(SECOND);
+    }
+    expect(here.machine.joining.ready).toBe(true);
+    expect([here.machine.clock.off, here.machine.clock.alone]).toEqual([false, false]);
+    expect(here.machine.heardCount).toBeLessThanOrEqual(MAX_HEARD + 1);
+    expect(here.machine.counts.heartbeatsRefused).toBeGreaterThan(4_000);
+    expect(here.context.isProtected('peer')).toBe(true);
+  });
+});
 
 describe('What is missing', () => {
   it('is pulled, and only the seconds that differ; what ended meanwhile comes with it (I4)', () => {

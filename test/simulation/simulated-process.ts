@@ -380,8 +380,8 @@ export class SimulatedProcess implements Reachable {
       (level: string) =>
       (fields: Record<string, unknown>, message: string): void =>
         this.around.trace(this.origin, () => `${level}: ${message} ${JSON.stringify(fields)}`);
-    const warn = (fields: { origin: string; seqs?: SeqSet }, message: string): void => {
-      write('warn')(fields, message);
+    const debug = (fields: { origin: string; seqs?: SeqSet }, message: string): void => {
+      write('debug')(fields, message);
       if (!fields.seqs) return;
       const bounds = fields.seqs.toJSON();
       for (let i = 0; i < bounds.length; i += 2) {
@@ -399,7 +399,7 @@ export class SimulatedProcess implements Reachable {
       write('error')({ ...fields }, message);
       if (fields.peer_replica !== undefined) this.around.diverged(this, fields.peer_replica);
     };
-    const logger = { debug: write('debug'), info: write('info'), error, warn };
+    const logger = { debug, info: write('info'), error, warn: write('warn') };
     return logger as unknown as Logger;
   }
 }

@@ -1,0 +1,111 @@
+/**
+ * An account on the bus gone wild: events with gaps of hundreds of origins, and thousands of origins with a hole each. The
+ * replicas stay each other's peers, mend what is honestly lost meanwhile, and say what they cannot keep track of.
+ */
+import { connect, type NatsConnection } from 'nats';
+import { CleanUp } from '../support/clean-up';
+import { seededRandom } from '../support/seeded-random';
+import { until } from '../support/until';
+import { Fleet } from './fleet';
+import { Workload } from './workload';
+
+const GAPPED_ORIGINS = 30;
+const GAPS = 400;
+const NEW_ORIGINS = 5_000;
+/** Lines that tell of what was lost or limited: a handful for each cause, however many were forged. */
+const MOST_WARNINGS = 20;
+
+let fleet: Fleet;
+let load: Workload;
+let forger: NatsConnection;
+const cleanUp = new CleanUp();
+
+afterEach(() => cleanUp.run());
+
+function forge(origin: string, seq: number): void {
+  const time = Date.now() * 1000;
+  const event = { v: 1, type: 'delete', origin, seq, time_us: time, request_id: 'forged' };
+  forger.publish('metadata-center.load.delete', JSON.stringify(event));
+}
+
+async function readiness(url: string): Promise<{
+  degraded: boolean;
+  reason: string;
+  peers: Record<string, string>;
+  limits: Record<string, unknown>;
+}> {
+  const { data } = (await (await fetch(`${url}/readyz`)).json()) as never;
+  return data;
+}
+
+async function metric(url: string, name: string): Promise<number> {
+  const line = (await (await fetch(`${url}/metrics`)).text()).split('\n').find((it) => it.startsWith(name));
+  return Number(line?.split(' ').at(-1));
+}
+
+test('I4 I7: events that are forged by tens of thousands cost neither repair nor peers, and are said to', async () => {
+  fleet = await cleanUp.use(Fleet.start({ size: 2, env: { LOG_LEVEL: 'info' } }), (it) => it.stop());
+  load = new Workload(seededRandom(1), fleet.urls);
+  cleanUp.add(() => load.close());
+  forger = await cleanUp.use(connect({ servers: fleet.nats.url }), (it) => it.close());
+  const [first, second] = fleet.members;
+  await load.addMany(100);
+  for (const url of fleet.urls) {
+    await until(async () => Object.values((await readiness(url)).peers).join() === 'ready', {
+      describe: 'the replicas know each other',
+    });
+  }
+  const states = new Set<string>();
+  const watch = setInterval(() => {
+    for (const url of fleet.urls) {
+      void readiness(url).then(
+        ({ peers }) => Object.values(peers).forEach((state) => states.add(state)),
+        () => undefined,
+      );
+    }
+  }, 100);
+  cleanUp.add(() => clearInterval(watch));
+
+  load.start(4);
+  for (let gap = 1; gap <= GAPS; gap++) {
+    for (let i = 0; i < GAPPED_ORIGINS; i++) forge(`gaps-${i}`, 2 * gap);
+    if (gap % 20 === 0) await forger.flush();
+  }
+  for (let i = 0; i < NEW_ORIGINS; i++) {
+    forge(`new-${i}`, 3);
+    if (i % 1_000 === 0) await forger.flush();
+  }
+  await forger.flush();
+
+  for (const url of fleet.urls) {
+    await until(async () => (await metric(url, 'metacenter_limit_refused_total{limit="intervals"}')) > 0, {
+      describe: 'what was forged is cut off, and counted',
+    });
+    const { degraded, reason } = await readiness(url);
+    expect(degraded).toBe(true);
+    expect(reason).toMatch(/^limit reached: .*\b(intervals|origins|chases)\b/);
+    const status = await (await fetch(`${url}/v1/replica/status`)).text();
+    expect(status.length).toBeLessThan(2 * 1024 * 1024);
+  }
+
+  // Lost honestly meanwhile: only the other one has it.
+  second!.link.swallow(true);
+  load.targets = [fleet.urls[0]!];
+  await load.addMany(100);
+  second!.link.swallow(false);
+  load.targets = fleet.urls;
+  await load.stop();
+  const ms = await load.converged(fleet.urls, 15_000);
+  expect(load.refused).toEqual([]);
+  clearInterval(watch);
+  expect([...states]).toEqual(['ready']);
+
+  const warnings = fleet.members.map(
+    ({ replica }) => replica.log.filter(({ level }) => Number(level) >= 40 || level === 'warn').length,
+  );
+  expect(Math.max(...warnings)).toBeLessThanOrEqual(MOST_WARNINGS);
+  const held = await metric(`http://${first!.host}:${fleet.port}`, 'nodejs_eventloop_lag_max_seconds');
+  process.stdout.write(
+    `under forged events: repaired after ${ms} ms, ${warnings.join(' and ')} warnings, event loop held for ${(held * 1000).toFixed(0)} ms at the most\n`,
+  );
+}, 120_000);
