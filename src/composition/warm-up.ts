@@ -4,8 +4,8 @@
  * thrown away, with metrics, a log and a token of its own: nothing shows in rows, metrics, logs, history or on the bus, and nobody
  * else is let in. The event loop takes turns between a few requests each, so the replica's own port answers meanwhile.
  */
-import { setMaxListeners } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { InProcessBus, InProcessHub } from '../bus/in-process-bus';
@@ -26,8 +26,10 @@ const LOOPBACK = '127.0.0.1';
 const AT_MOST_MS = 500;
 /** By then the engine has compiled nearly all that it will compile. */
 const LIVES = 1_000;
-/** Few, so that no turn of the event loop is long: the requests of one life are sent at once. */
+/** At once. Few, so that no turn of the event loop is long: the requests of one life are sent at once. */
 const CONNECTIONS = 8;
+/** Few, so that opening and closing a connection is warm too. */
+const LIVES_PER_CONNECTION = 2;
 const ENGINES = 16;
 const STATUS_LINE = 'HTTP/1.1 ';
 const LOAD = {
@@ -58,19 +60,23 @@ export async function warmUp(dependencies: HttpDependencies, sharing: boolean): 
     },
     httpLimits,
   );
-  const late = AbortSignal.timeout(AT_MOST_MS);
-  setMaxListeners(0, late);
+  let lives = 0;
+  let late = false;
   try {
     const port = await server.listen(LOOPBACK, 0);
-    let lives = 0;
-    const upTo = (most: number) => () =>
-      lives < most ? requestsOf(`warm-up-${lives}`, lives++, token) : undefined;
+    const isOver = (): boolean => late || lives >= LIVES;
+    const connection = (most: number): Promise<void> =>
+      live(port, () => (most-- > 0 && !isOver() ? requestsOf(lives++, token) : undefined));
+    const oneAfterTheOther = async (): Promise<void> => {
+      while (!isOver()) await connection(LIVES_PER_CONNECTION);
+    };
     // One life alone at first: where time is short, each step of it has run at least.
-    await live(port, upTo(1), late);
-    await Promise.all(Array.from({ length: CONNECTIONS }, () => live(port, upTo(LIVES), late)));
+    const all = connection(1).then(() => Promise.all(Array.from({ length: CONNECTIONS }, oneAfterTheOther)));
+    await Promise.race([all, delay(AT_MOST_MS, undefined, { ref: false })]);
   } catch {
-    // No loopback, no port, or late: then not, or not all of it.
+    // No loopback, or no port: then not.
   }
+  late = true;
   await server.stop(0);
   await Promise.all([sender.bus.stop(), receiver?.bus.stop()]);
 }
@@ -92,7 +98,7 @@ function scratchReplicator(origin: string, hub: InProcessHub) {
 }
 
 /** One connection, on which one life after the other is sent. Resolves when none is left. */
-function live(port: number, nextLife: () => string[] | undefined, late: AbortSignal): Promise<void> {
+function live(port: number, nextLife: () => string[] | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     let answers = '';
     let awaited = 0;
@@ -106,7 +112,7 @@ function live(port: number, nextLife: () => string[] | undefined, late: AbortSig
       awaited = requests.length;
       socket.write(requests.join(''));
     };
-    const socket = connect({ port, host: LOOPBACK, signal: late }, send);
+    const socket = connect({ port, host: LOOPBACK }, send);
     socket.on('data', (chunk) => {
       answers += chunk.toString('latin1');
       if (answers.split(STATUS_LINE).length > awaited) send();
@@ -116,7 +122,8 @@ function live(port: number, nextLife: () => string[] | undefined, late: AbortSig
   });
 }
 
-function requestsOf(id: string, number: number, token: string): string[] {
+function requestsOf(number: number, token: string): string[] {
+  const id = `warm-up-${number}`;
   const ip = `10.0.0.${number % ENGINES}`;
   const add = { request_id: id, cluster: 'warm-up', prompt_length: number, ip, timestamp: 1 };
   const deletion = { request_id: id, cluster: '', ip: '' };

@@ -1,6 +1,6 @@
 /** The express app with every route on it. Express is the one router; the rest of it stays switched off. */
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
-import { AnswerTurn } from './answer-turn';
+import type { AnswerTurn } from './answer-turn';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import type { HttpDependencies } from './dependencies';
@@ -15,8 +15,8 @@ import { addSelectRoute } from './routes/select';
 import { addMetricsRoute } from './routes/metrics';
 import { addWatchRoutes } from './routes/watch';
 
-export function createApi(dependencies: HttpDependencies, answers: Answers): Express {
-  const { accessTokens, messageClasses, replicator } = dependencies;
+export function createApi(dependencies: HttpDependencies, answers: Answers, turn: AnswerTurn): Express {
+  const { accessTokens, messageClasses } = dependencies;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -25,7 +25,6 @@ export function createApi(dependencies: HttpDependencies, answers: Answers): Exp
   app.request = messageClasses.IncomingMessage.prototype as Request;
   app.response = messageClasses.ServerResponse.prototype as Response;
 
-  const turn = new AnswerTurn((callback) => replicator.whenPublished(callback));
   const router = new Router(app, answers, accessTokens, turn);
   // Routes are tried in this order; the ones that gateways call are first.
   addLoadRoutes(router, dependencies);

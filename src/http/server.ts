@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { HttpMetrics } from '../observability/http-metrics';
+import { AnswerTurn } from './answer-turn';
 import { Answers } from './answers';
 import { createApi } from './api';
 import type { ApiRequest } from './api-request';
@@ -30,9 +31,10 @@ export class HttpServer {
     /** `https` needs a certificate before it listens. */
     protocol: 'http' | 'https' = 'http',
   ) {
-    const { logger, messageClasses, monotonicMs, randomBytes, registry } = dependencies;
+    const { logger, messageClasses, monotonicMs, randomBytes, registry, replicator } = dependencies;
     this.answers = new Answers(new TraceIds(randomBytes), new HttpMetrics(registry), logger, monotonicMs);
-    const app = createApi(dependencies, this.answers);
+    const turn = new AnswerTurn((callback) => replicator.whenPublished(callback), monotonicMs);
+    const app = createApi(dependencies, this.answers, turn);
 
     const onRequest: RequestListener = (req, res) => {
       const hosts = hostHeaders(req.rawHeaders);
@@ -67,6 +69,7 @@ export class HttpServer {
     };
     this.server.on('connection', (socket: Socket) => {
       track(socket);
+      turn.connectionAccepted();
       this.open++;
       socket.once('close', () => this.open--);
     });

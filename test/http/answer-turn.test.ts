@@ -11,7 +11,10 @@ describe('a turn', () => {
   it('gives no answer before its end, and then all, reports after their events have left', async () => {
     const given: string[] = [];
     let publish: () => void = () => undefined;
-    const turn = new AnswerTurn((callback) => (publish = callback));
+    const turn = new AnswerTurn(
+      (callback) => (publish = callback),
+      () => 0,
+    );
     turn.report(() => given.push('report'));
     turn.query(() => given.push('query'));
     turn.report(() => given.push('another'));
@@ -24,12 +27,41 @@ describe('a turn', () => {
 
   it('gives what is asked while it answers in the next one', async () => {
     const given: string[] = [];
-    const turn = new AnswerTurn((callback) => callback());
+    const turn = new AnswerTurn(
+      (callback) => callback(),
+      () => 0,
+    );
     turn.query(() => turn.query(() => given.push('next')));
     await nextPhase();
     expect(given).toEqual([]);
     await nextPhase();
     expect(given).toEqual(['next']);
+  });
+
+  it('holds its answers while each turn brings one more connection, for at most 40 ms', async () => {
+    const given: string[] = [];
+    let nowMs = 100;
+    const turn = new AnswerTurn(
+      (callback) => callback(),
+      () => nowMs,
+    );
+    const turnWithConnection = (): Promise<void> => {
+      turn.connectionAccepted();
+      return nextPhase();
+    };
+    turn.query(() => given.push('first'));
+    await turnWithConnection();
+    turn.report(() => given.push('second'));
+    await turnWithConnection();
+    expect(given).toEqual([]);
+    await nextPhase();
+    expect(given).toEqual(['first', 'second']);
+
+    turn.query(() => given.push('third'));
+    await turnWithConnection();
+    nowMs += 40;
+    await turnWithConnection();
+    expect(given).toEqual(['first', 'second', 'third']);
   });
 });
 
