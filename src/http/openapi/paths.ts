@@ -15,6 +15,14 @@ import { MAX_LARGE_BODY_BYTES } from '../request-body';
 import { errorEnvelopeWith, ref } from './schemas';
 
 const NO_DATA = { type: 'null' };
+/** What a body may be refused for, whatever is in it. */
+const BODY_ERRORS = [
+  'invalidInput',
+  'authenticationFailed',
+  'bodyTooLarge',
+  'unknownEncoding',
+  'crossSite',
+] as const;
 /** For routes that never ask for a token. */
 const OPEN = { security: [] };
 
@@ -168,7 +176,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('CacheQuery', MAX_LARGE_BODY_BYTES),
       responses: {
         ...ok('The engines, longest first, then by ascending address', ref('CacheLocations')),
-        ...errors('invalidInput', 'authenticationFailed', 'bodyTooLarge', 'unknownEncoding', 'crossSite'),
+        ...errors(...BODY_ERRORS),
       },
     },
   },
@@ -179,14 +187,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('CacheSave', MAX_LARGE_BODY_BYTES),
       responses: {
         ...ok('Saved, or known already', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'crossSite',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'unavailable'),
       },
     },
   },
@@ -197,14 +198,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('CacheClear', MAX_LARGE_BODY_BYTES),
       responses: {
         ...ok('Cleared', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'crossSite',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'unavailable'),
       },
     },
   },
@@ -215,7 +209,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LogLevel'),
       responses: {
         ...ok('Changed', { const: 'log level updated successfully' }),
-        ...errors('invalidInput', 'authenticationFailed', 'bodyTooLarge', 'unknownEncoding', 'crossSite'),
+        ...errors(...BODY_ERRORS),
       },
     },
   },

@@ -32,7 +32,7 @@ const MAX_SNAPSHOT_MS = 120_000;
 
 export function addReplicaRoutes(routes: Router, answers: Answers, replica: ReplicaDependencies): void {
   routes.json('/v1/replica/status', {
-    get: (req) => JSON.stringify(answerOf(() => replica.status((name) => queryValue(req.url, name)))),
+    get: (req) => JSON.stringify(answerOf(() => replica.status(queryOf(req.url)))),
   });
   addStream(routes, answers, '/v1/replica/snapshot', MAX_SNAPSHOTS, (query) => replica.snapshot(query));
   addStream(routes, answers, '/v1/replica/cache', MAX_CACHES, (query) => replica.cache(query));
@@ -48,7 +48,7 @@ function addStream(
   let streaming = 0;
   routes.add(path, {
     get: (req, res) => {
-      const lines = answerOf(() => linesOf((name) => queryValue(req.url, name)));
+      const lines = answerOf(() => linesOf(queryOf(req.url)));
       if (streaming >= atOnce) {
         throw new ApiError('unavailable', `already streaming ${atOnce} of these`, { 'Retry-After': '1' });
       }
@@ -123,4 +123,8 @@ function answerOf<T>(answer: () => T): T {
     if (!(error instanceof ProtocolFault)) throw error;
     throw new ApiError(error.kind === 'invalid' ? 'invalidInput' : 'otherDeployment', error.message);
   }
+}
+
+function queryOf(url: string): Query {
+  return (name) => queryValue(url, name);
 }
