@@ -33,6 +33,7 @@ import type { HttpDependencies } from './http/dependencies';
 import type { HttpServer } from './http/server';
 import { BusTroubles, replicationLatency } from './observability/bus-metrics';
 import { LimitWatch } from './observability/limit-watch';
+import { SparseLines } from './observability/sparse-lines';
 import { Answering } from './repair/answering';
 import { SPEAKS, type Identity } from './repair/protocol';
 import { wallClock } from './replication/clock';
@@ -70,6 +71,7 @@ export class App {
   private readonly nowUs = wallClock();
   private readonly replicator: Replicator;
   private readonly inbox: Inbox;
+  private readonly cacheInbox: Inbox | undefined;
   private readonly cache: PrefixCache | undefined;
   private readonly republisher: Republisher;
   private readonly room: RepairRoom;
@@ -101,7 +103,9 @@ export class App {
     const expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
 
     // How events come and go.
-    this.troubles = new BusTroubles(registry, logger);
+    const monotonicMs = (): number => performance.now();
+    const lines = new SparseLines(monotonicMs);
+    this.troubles = new BusTroubles(registry, logger, lines);
     const { bus, history } = createEventBus(
       config,
       `metadata-center ${origin}`,
@@ -128,10 +132,11 @@ export class App {
       options: { origin, subjectPrefix, maxInFlight: load.maxInFlight, maxEngines: load.maxEngines },
     });
     const { replicator } = this;
-    const monotonicMs = (): number => performance.now();
     this.inbox = new Inbox((payload) => replicator.receive(payload), monotonicMs);
 
-    this.cache = createPrefixCache(config, origin, bus, nowUs, randomBytes);
+    const cache = (this.cache = createPrefixCache(config, origin, bus, nowUs, randomBytes));
+    // Of its own: what is advisory takes no room from load events.
+    this.cacheInbox = cache && new Inbox((payload) => cache.receive(payload), monotonicMs);
 
     // The other replicas, and what they and everyone else are told of this one.
     const surroundings = { self, stats, context, bus, history, nowUs };
@@ -141,6 +146,7 @@ export class App {
       accessTokens,
       onTooLarge: () => replicator.counts.tooLarge.heartbeat++,
       logger,
+      lines,
     });
     this.room = room;
     const { repair } = room;
@@ -203,7 +209,7 @@ export class App {
     const limits = report.limits(
       config,
       replicator.counts.refused,
-      this.inbox,
+      [this.inbox, ...(this.cacheInbox ? [this.cacheInbox] : [])],
       () => watchers.count,
       () => http.connections,
     );
@@ -279,14 +285,16 @@ export class App {
 
   private startBus(bus: Bus): void {
     const { subjectPrefix } = this.config;
-    const { cache } = this;
+    const { cacheInbox } = this;
     bus.start(
       {
         [loadWildcard(subjectPrefix)]: (payload) => this.inbox.receive(payload),
         [heartbeatSubject(subjectPrefix)]: (payload) => {
           if (!this.room.runner.hear(payload)) this.replicator.counts.drop('heartbeat');
         },
-        ...(cache && { [cacheWildcard(subjectPrefix)]: (payload: Uint8Array) => cache.receive(payload) }),
+        ...(cacheInbox && {
+          [cacheWildcard(subjectPrefix)]: (payload: Uint8Array) => cacheInbox.receive(payload),
+        }),
       },
       (status) => this.busChanged(bus, status),
     );

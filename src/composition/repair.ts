@@ -8,6 +8,7 @@ import type { Config } from '../config/config';
 import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { History } from '../history/history';
+import type { SparseLines } from '../observability/sparse-lines';
 import type { DnsDiscovery } from '../peers/dns-discovery';
 import { repairOptions } from '../repair/limits';
 import { PeerClient } from '../repair/peer-client';
@@ -41,6 +42,7 @@ export interface RepairSurroundings {
   readonly onTooLarge: () => void;
   readonly nowUs: () => number;
   readonly logger: Logger;
+  readonly lines: SparseLines;
 }
 
 export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSurroundings): RepairRoom {
@@ -73,6 +75,7 @@ export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSu
     nowUs,
     monotonicUs: () => performance.now() * 1000,
     logger,
+    lines: around.lines,
     contextOptions: ofPeers,
   });
   const discovery = createDiscovery(peers, (addresses) => runner.setPeers(addresses), logger);

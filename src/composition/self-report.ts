@@ -99,7 +99,7 @@ export class SelfReport {
   limits(
     { load, http }: Config,
     refused: ReplicatorCounts['refused'],
-    inbox: Inbox,
+    inboxes: readonly Inbox[],
     watchers: () => number,
     connections: () => number,
   ): Limit[] {
@@ -151,8 +151,8 @@ export class SelfReport {
       {
         name: 'inbox',
         most: MAX_WAITING_BYTES,
-        use: () => inbox.waitingBytes,
-        refused: () => inbox.lost,
+        use: () => Math.max(...inboxes.map(({ waitingBytes }) => waitingBytes)),
+        refused: () => inboxes.reduce((lost, inbox) => lost + inbox.lost, 0),
       },
       {
         name: 'replicas_heard',

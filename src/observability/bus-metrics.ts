@@ -5,6 +5,7 @@ import type { Bus, OnBusTrouble } from '../bus/bus';
 import type { Replicator } from '../replication/replicator';
 import type { Republisher } from '../replication/republisher';
 import { PlainHistogram, registerHistogram } from './plain-histogram';
+import type { SparseLines } from './sparse-lines';
 import { counter, gauge, labelledCounter, labelledGauge } from './scraped';
 
 export function registerBusMetrics(
@@ -83,6 +84,7 @@ export class BusTroubles {
   constructor(
     registry: Registry,
     private readonly logger: Logger,
+    private readonly lines: SparseLines,
   ) {
     this.troubles = new Counter({
       name: 'metacenter_bus_troubles_total',
@@ -94,6 +96,8 @@ export class BusTroubles {
 
   readonly count: OnBusTrouble = (kind, detail, count = 1) => {
     this.troubles.inc({ kind }, count);
-    this.logger.warn({ kind, detail }, 'bus trouble');
+    this.lines.say(`bus ${kind}`, (more) =>
+      this.logger.warn({ kind, detail, ...(more > 0 && { more }) }, 'bus trouble'),
+    );
   };
 }

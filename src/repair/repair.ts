@@ -319,9 +319,12 @@ export class Repair {
       return;
     }
     this.told.delete('clock');
-    for (const [replica, us] of this.clocks.apart) {
-      this.tellOnce(`clock of ${replica}`, 'off', { what: 'clock', replica, aheadUs: -us });
-    }
+    const { apart } = this.clocks;
+    if (apart.length === 0) this.told.delete('clocks');
+    // Together: ids of replicas can be forged, and are not to be remembered.
+    const names = apart.map(([replica]) => replica).join();
+    for (const [replica, us] of apart.slice(0, 1))
+      this.tellOnce('clocks', names, { what: 'clock', replica, aheadUs: -us });
   }
 
   // Joining

@@ -8,6 +8,7 @@ import type { ContextOptions } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { SnapshotSelection } from '../core/snapshot';
 import { SnapshotMerge } from '../core/snapshot-merge';
+import type { SparseLines } from '../observability/sparse-lines';
 import { heartbeatSubject } from '../wire/subjects';
 import type { DigestWindow } from './digests';
 import type { Surroundings } from './joining';
@@ -39,6 +40,8 @@ export interface RunnerParts {
   readonly nowUs: () => number;
   readonly monotonicUs: () => number;
   readonly logger: Logger;
+  /** Of what peers and the bus can cause. */
+  readonly lines: SparseLines;
   /** For the contexts that peers send. */
   readonly contextOptions: ContextOptions;
 }
@@ -46,15 +49,12 @@ export interface RunnerParts {
 export const TICK_MS = 100;
 /** So many are read between two ticks: each costs up to 16 KiB of JSON, and anybody on the bus can send them. */
 const MAX_HEARTBEATS_A_TICK = 100;
-/** Between two lines about lost events; what is given up meanwhile is summed up in the next one. */
-const GIVEN_UP_EVERY_MS = 10_000;
 
 export class RepairRunner {
   private readonly heartbeatSubject: string;
   private timer: NodeJS.Timeout | undefined;
   private heartbeats = 0;
   private givenUp = { origins: 0, events: 0 };
-  private toldGivenUpUs = -Infinity;
 
   constructor(private readonly parts: RunnerParts) {
     this.heartbeatSubject = heartbeatSubject(parts.repair.self.deployment);
@@ -72,7 +72,7 @@ export class RepairRunner {
   /** One step of the decisions, every `TICK_MS`. */
   tick(): void {
     this.heartbeats = 0;
-    this.tellGivenUp();
+    this.parts.lines.flush();
     this.step({ kind: 'tick', around: this.parts.surroundings() });
   }
 
@@ -165,18 +165,21 @@ export class RepairRunner {
     }, onError);
   }
 
-  /** However many there are, one line a period. */
-  private tellGivenUp(): void {
-    const nowUs = this.parts.monotonicUs();
-    if (this.givenUp.origins === 0 || this.toldGivenUpUs + GIVEN_UP_EVERY_MS * 1000 > nowUs) return;
-    this.parts.logger.warn(this.givenUp, 'lost events given up: no live peer has them');
-    this.toldGivenUpUs = nowUs;
-    this.givenUp = { origins: 0, events: 0 };
+  private tell(news: News): void {
+    const { lines, logger } = this.parts;
+    if (news.what === 'given-up') {
+      logger.debug({ ...news, what: undefined }, 'lost events of an origin given up');
+      this.givenUp.origins++;
+      this.givenUp.events += news.seqs.count;
+    }
+    // How the replica is itself is told at once.
+    if (news.what === 'ready' || news.what === 'unready' || news.what === 'repaired') this.write(news, 0);
+    else lines.say(`${news.what} ${'peer' in news ? news.peer : ''}`, (more) => this.write(news, more));
   }
 
-  private tell(news: News): void {
+  private write(news: News, more: number): void {
     const { logger, repair, stats } = this.parts;
-    const fields: Record<string, unknown> = { ...news, what: undefined };
+    const fields: Record<string, unknown> = { ...news, what: undefined, ...(more > 0 && { more }) };
     // Every line names this replica.
     if ('replica' in news) Object.assign(fields, { replica: undefined, peer_replica: news.replica });
     switch (news.what) {
@@ -187,10 +190,8 @@ export class RepairRunner {
         logger.error(fields, 'no longer ready');
         return;
       case 'given-up':
-        logger.debug(fields, 'lost events of an origin given up');
-        this.givenUp.origins++;
-        this.givenUp.events += news.seqs.count;
-        this.tellGivenUp();
+        logger.warn(this.givenUp, 'lost events given up: no live peer has them');
+        this.givenUp = { origins: 0, events: 0 };
         return;
       case 'divergence':
         logger.error(fields, 'replicas that have seen the same events differ; merging both ways');

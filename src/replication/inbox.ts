@@ -6,8 +6,8 @@ import { MAX_PAYLOAD_BYTES } from '../wire/event-codec';
 
 /** So much of a turn goes into events while more of them wait. */
 const SLICE_MS = 8;
-/** Events between two looks at the clock. */
-const LOOK_EVERY = 16;
+/** Taken between two looks at the clock: a dozen load events, or one event of the prefix cache. */
+const LOOK_EVERY_BYTES = 2_048;
 /** What may wait. An event that finds no room is lost, as one that the bus loses is: repair notices. */
 export const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Of the object that holds one. */
@@ -21,7 +21,7 @@ export class Inbox {
   private bytes = 0;
   private turnOpen = false;
   private endsAtMs = 0;
-  private untilLook = LOOK_EVERY;
+  private untilLook = LOOK_EVERY_BYTES;
 
   constructor(
     private readonly take: (payload: Uint8Array) => void,
@@ -36,7 +36,7 @@ export class Inbox {
   receive(payload: Uint8Array): void {
     if (!this.turnOpen) this.openTurn();
     // What is too large to be an event is refused at no cost.
-    if ((this.bytes === 0 && this.hasTime()) || payload.length > MAX_PAYLOAD_BYTES) {
+    if ((this.bytes === 0 && this.hasTimeFor(payload)) || payload.length > MAX_PAYLOAD_BYTES) {
       this.take(payload);
     } else if (this.bytes + payload.length + OVERHEAD_BYTES > MAX_WAITING_BYTES) {
       this.lost++;
@@ -50,7 +50,7 @@ export class Inbox {
   private openTurn(): void {
     this.turnOpen = true;
     this.endsAtMs = this.monotonicMs() + SLICE_MS;
-    this.untilLook = LOOK_EVERY;
+    this.untilLook = LOOK_EVERY_BYTES;
     this.nextTurn(() => this.turn());
   }
 
@@ -58,8 +58,10 @@ export class Inbox {
     this.turnOpen = false;
     if (this.bytes === 0) return;
     this.openTurn();
-    while (this.next < this.waiting.length && this.hasTime()) {
-      const payload = this.waiting[this.next++]!;
+    while (this.next < this.waiting.length) {
+      const payload = this.waiting[this.next]!;
+      if (!this.hasTimeFor(payload)) break;
+      this.next++;
       this.bytes -= payload.length + OVERHEAD_BYTES;
       this.take(payload);
     }
@@ -68,9 +70,10 @@ export class Inbox {
     this.next = 0;
   }
 
-  private hasTime(): boolean {
-    if (this.untilLook-- > 0) return this.endsAtMs > 0;
-    this.untilLook = LOOK_EVERY;
+  private hasTimeFor({ length }: Uint8Array): boolean {
+    this.untilLook -= length;
+    if (this.untilLook > 0) return this.endsAtMs > 0;
+    this.untilLook = LOOK_EVERY_BYTES;
     if (this.monotonicMs() >= this.endsAtMs) this.endsAtMs = 0;
     return this.endsAtMs > 0;
   }

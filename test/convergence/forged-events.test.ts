@@ -12,6 +12,9 @@ import { Workload } from './workload';
 const GAPPED_ORIGINS = 30;
 const GAPS = 400;
 const NEW_ORIGINS = 5_000;
+/** Messages of the prefix cache, more of them than may wait. */
+const CACHE_EVENTS = 2_000;
+const HASHES = Array.from({ length: 700 }, (_, i) => (i + 2 ** 40).toString(16).padStart(16, '0'));
 /** Lines that tell of what was lost or limited: a handful for each cause, however many were forged. */
 const MOST_WARNINGS = 20;
 
@@ -26,6 +29,12 @@ function forge(origin: string, seq: number): void {
   const time = Date.now() * 1000;
   const event = { v: 1, type: 'delete', origin, seq, time_us: time, request_id: 'forged' };
   forger.publish('metadata-center.load.delete', JSON.stringify(event));
+}
+
+function forgeCached(seq: number): void {
+  const [time, ip] = [Date.now() * 1000, `10.8.0.${seq % 200}`];
+  const event = { v: 1, type: 'cache-save', origin: 'forged', seq, time_us: time, cluster: 'm', ip };
+  forger.publish('metadata-center.cache.save', JSON.stringify({ ...event, hashes: HASHES }));
 }
 
 async function readiness(url: string): Promise<{
@@ -96,6 +105,22 @@ test('I4 I7: events that are forged by tens of thousands cost neither repair nor
   load.targets = fleet.urls;
   await load.stop();
   const ms = await load.converged(fleet.urls, 15_000);
+
+  // Of the prefix cache: what is advisory is lost, and takes no room from reports.
+  const reportsLost = await metric(fleet.urls[0]!, 'metacenter_limit_refused_total{limit="inbox"}');
+  for (let seq = 1; seq <= CACHE_EVENTS; seq++) {
+    forgeCached(seq);
+    if (seq % 500 === 0) await forger.flush();
+  }
+  for (const url of fleet.urls) {
+    await until(
+      async () => (await metric(url, 'metacenter_limit_refused_total{limit="inbox"}')) > reportsLost,
+      { describe: 'what finds no room is lost, and counted' },
+    );
+    expect((await readiness(url)).reason).toMatch(/^limit reached: .*\binbox\b/);
+  }
+  await load.addMany(50);
+  await load.converged(fleet.urls, 15_000);
   expect(load.refused).toEqual([]);
   clearInterval(watch);
   expect([...states]).toEqual(['ready']);

@@ -49,6 +49,23 @@ describe('the life of a request over HTTP', () => {
     expect(await rows(port, 'whole')).toMatchObject([{ queued_req_num: 0, prompt_length: 0 }]);
   });
 
+  // Pairs that were one request to every replica while ids were known by 64 bits that can be solved.
+  it('takes no two different ids for one (I19)', async () => {
+    const ids = ['req-CQuz1AA', 'req-7gc4bAO', 'req-rc3p1AA', 'req-UEiTMAr'];
+    const report = (request_id: string): object => ({
+      cluster: 'pairs',
+      request_id,
+      ip: '10.0.0.1',
+      prompt_length: 5,
+    });
+    for (const id of ids) expect((await post(port, report(id))).code).toBe(0);
+    expect(await rows(port, 'pairs')).toMatchObject([{ queued_req_num: 4, prompt_length: 20 }]);
+    for (const left of [3, 2, 1, 0]) {
+      expect((await del(port, { request_id: ids[left] })).code).toBe(0);
+      expect(await rows(port, 'pairs')).toMatchObject([{ queued_req_num: left, prompt_length: 5 * left }]);
+    }
+  });
+
   it('honours a delete that overtakes its report', async () => {
     expect((await del(port, { request_id: 'early' })).code).toBe(0);
     expect((await del(port, { request_id: 'early' })).code).toBe(40001404);

@@ -99,6 +99,14 @@ it('I7: engines: over HTTP up to the limit, over the bus up to twice that; known
   const refused = await post(port, report('new-engine', '10.0.2.1'));
   expect(refused).toMatchObject({ status: 503, code: 50301000 });
   expect(refused.reason).toContain('METADATA_CENTER_MAX_ENGINES');
+  // Whatever changes its name all the time finds no room, and is seen to.
+  for (let i = 0; i < 50; i++) {
+    const renamed = { cluster: `renamed-${i}`, request_id: `renamed-${i}`, ip: `10.7.0.${i}` };
+    expect((await post(port, renamed)).code).toBe(50301000);
+  }
+  const { data } = (await callJson(port, 'GET', '/readyz')).envelope;
+  expect(data).toMatchObject({ degraded: true, reason: 'limit reached: engines' });
+  expect(await metric('metacenter_limit_refused_total{limit="engines"}')).toBe(51);
   expect((await post(port, report('known-engine', '10.0.1.0'))).code).toBe(0);
   for (let i = 0; i < 50; i++) {
     publish('add', `forged-${i}`, `10.0.3.${i}`);

@@ -229,6 +229,52 @@ describe('Forged events and heartbeats', () => {
     expect(here.news('given-up').length).toBeLessThan(600 * 5);
   });
 
+  it('of ever new replicas with wrong clocks are told together, and nothing of them is remembered (I7)', () => {
+    const here = new Repairing({}, []).established();
+    for (let i = 0; i < 200; i++) {
+      here.hears(`forged-${i}`, i % 3 === 0 ? 100 * SECOND : 0);
+      here.passes(SECOND);
+    }
+    expect(here.news('clock').length).toBeGreaterThan(0);
+    expect(here.machine['told'].size).toBeLessThan(3);
+    expect(here.machine.heardCount).toBeLessThan(20);
+  });
+
+  it('of a lying peer that is another one each time, with thousands of origins, do not keep a true one from mending (I4, I7)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing({}, [ADDRESS, OTHER], 5 * SECOND).established()];
+    established(peer, here);
+    let answered = 0;
+    // Whoever is asked answers at once: the liar claims what nobody has, and shows nothing.
+    const answers = (): void => {
+      for (; answered < here.commands.length; answered++) {
+        const command = here.commands[answered]!;
+        if (command.kind === 'ask' && command.address === OTHER) {
+          const liar = new Peer(`liar-${answered}`);
+          for (let i = 0; i < 4_000; i++)
+            liar.context.observe(`of ${answered}-${i % 1_000}`, 7 + 2 * i, NOW, NOW);
+          here.answer(liar, OTHER);
+        } else if (command.kind === 'ask') here.answer(peer);
+        else if (command.kind === 'pull' && command.address === OTHER) here.fails(OTHER);
+        else if (command.kind === 'pull') here.pulled(peer);
+      }
+    };
+    for (let seq = 1; seq <= 20; seq++) {
+      peer.sees(add('peer', seq));
+      here.context.announce('peer', seq, NOW, NOW);
+      for (let tick = 0; tick < 30; tick++) {
+        here.passes(SECOND / 10);
+        answers();
+      }
+      expect(here.context.has('peer', seq)).toBe(true);
+    }
+    expect(here.context.originCount).toBeLessThanOrEqual(CONTEXT_LIMITS.maxOrigins);
+    expect(here.machine.chases).toMatchObject({ use: MAX_CHASES });
+    expect(here.machine.chases.refused).toBeGreaterThan(0);
+    expect(here.machine['told'].size).toBeLessThan(5);
+    // A minute of one question a second to either, and health.
+    expect(here.compared.length).toBeLessThan(150);
+  });
+
   it('of a thousand replicas with wrong clocks neither take it out of service nor push a live peer out (I7)', () => {
     const [peer, here] = [new Peer('peer'), new Repairing().established()];
     here.answer(peer);

@@ -1,6 +1,7 @@
 import { Inbox, MAX_WAITING_BYTES } from '../../src/replication/inbox';
 
 const COST_MS = 0.01;
+const COST_OF_A_LARGE_ONE_MS = 0.8;
 
 /** An event loop by hand: each event costs a hundredth of a millisecond. */
 function inboxes() {
@@ -10,7 +11,7 @@ function inboxes() {
   const inbox = new Inbox(
     (payload) => {
       taken.push(payload[0]! + 256 * payload[1]!);
-      nowMs += COST_MS;
+      nowMs += payload.length < 1_000 ? COST_MS : COST_OF_A_LARGE_ONE_MS;
     },
     () => nowMs,
     (turn) => void turns.push(turn),
@@ -59,6 +60,12 @@ describe('Inbox', () => {
     send(8_000);
     turn();
     expect(taken.at(-1)).toBe(8_000);
+  });
+
+  it('takes large ones, as of the prefix cache, in slices of some milliseconds too (I7)', () => {
+    const { taken, send, turn } = inboxes();
+    for (let i = 0; i < 500; i++) send(i, 16_000);
+    while (taken.length < 500) expect(turn()).toBeLessThan(9);
   });
 
   it('loses, and counts, what there is no room for; what cannot be an event does not wait (I7)', () => {

@@ -11,6 +11,7 @@ import { LoadStats } from '../../src/core/load-stats';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
 import { snapshotLines } from '../../src/core/snapshot';
 import { Answering } from '../../src/repair/answering';
+import { SparseLines } from '../../src/observability/sparse-lines';
 import { repairOptions } from '../../src/repair/limits';
 import type { Identity, Query, StatusJson } from '../../src/repair/protocol';
 import { levelFor, readSelection } from '../../src/repair/protocol';
@@ -161,6 +162,7 @@ export class SimulatedProcess implements Reachable {
       nowUs,
       monotonicUs: () => queue.nowUs,
       logger: this.logger(),
+      lines: new SparseLines(() => queue.nowUs / 1000),
       contextOptions,
     });
     if (this.replicator instanceof DialectReplicator && this.runner instanceof DialectRunner) {
