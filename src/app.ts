@@ -136,7 +136,7 @@ export class App {
     const monotonicMs = (): number => performance.now();
     this.inbox = new Inbox((payload) => replicator.receive(payload), monotonicMs);
 
-    this.cache = createPrefixCache(config, origin, bus, nowUs, randomBytes);
+    this.cache = createPrefixCache(config, bus, nowUs, randomBytes);
 
     // The other replicas, and what they and everyone else are told of this one.
     const surroundings = { self, stats, context, bus, history, nowUs };
