@@ -167,7 +167,7 @@ export class App {
     const readiness = () => report.readiness();
     this.streams = createStreams(
       stats.engines,
-      { version, readiness, replicator, repair, latency, nowUs },
+      { version, readiness, replicator, repair, latency, cache: this.cache, nowUs },
       { origin, maxWatchers: config.http.maxWatchers },
     );
     const { watchers } = this.streams;
