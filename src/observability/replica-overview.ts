@@ -5,7 +5,7 @@
 import type { PrefixCache } from '../cache/prefix-cache';
 import type { Repair } from '../repair/repair';
 import type { Replicator } from '../replication/replicator';
-import type { LatencyCounts } from './latency-counts';
+import type { PlainHistogram } from './plain-histogram';
 
 export interface OverviewSources {
   readonly version: string;
@@ -13,7 +13,7 @@ export interface OverviewSources {
   readonly readiness: () => { readonly body: object };
   readonly replicator: Replicator;
   readonly repair: Pick<Repair, 'peerReplicas' | 'counts'>;
-  readonly latency: LatencyCounts;
+  readonly latency: PlainHistogram;
   readonly watchers: () => number;
   /** Undefined where it is switched off. */
   readonly cache: PrefixCache | undefined;
@@ -45,7 +45,7 @@ export function replicaOverview(sources: OverviewSources): object {
       cache_hits: cache?.counts.hits ?? 0,
       cache_misses: cache?.counts.misses ?? 0,
     },
-    replication_latency: { bounds_ms: latency.boundsMs, counts: latency.counts },
+    replication_latency: { bounds_ms: latency.bounds, counts: latency.counts },
   };
 }
 
