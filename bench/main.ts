@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { cachePart } from './cache/cache-part';
 import { clusterPart } from './cluster/cluster-part';
 import { corePart } from './core/core-part';
 import { historyPart } from './history/history-part';
@@ -14,7 +15,15 @@ import type { Part, Row } from './report/rows';
 import { jsonOf, tableOf } from './report/table';
 import { watchPart } from './watch/watch-part';
 
-const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart, historyPart, watchPart];
+const PARTS: readonly Part[] = [
+  httpPart,
+  clusterPart,
+  cachePart,
+  corePart,
+  joiningPart,
+  historyPart,
+  watchPart,
+];
 const DEFAULT_ROUNDS = 5;
 
 async function main(): Promise<void> {

@@ -134,7 +134,7 @@ export class App {
     const { replicator } = this;
     this.inbox = new Inbox((payload) => replicator.receive(payload), monotonicMs);
 
-    const cache = (this.cache = createPrefixCache(config, origin, bus, nowUs, randomBytes));
+    const cache = (this.cache = createPrefixCache(config, bus, nowUs, randomBytes));
     // Of its own: what is advisory takes no room from load events.
     this.cacheInbox = cache && new Inbox((payload) => cache.receive(payload), monotonicMs);
 
@@ -168,7 +168,7 @@ export class App {
     const readiness = () => report.readiness();
     this.streams = createStreams(
       stats.engines,
-      { version, readiness, replicator, repair, latency, nowUs },
+      { version, readiness, replicator, repair, latency, cache: this.cache, nowUs },
       { origin, maxWatchers: config.http.maxWatchers },
     );
     const { watchers } = this.streams;

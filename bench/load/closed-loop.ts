@@ -39,7 +39,7 @@ export async function closedLoop(
           if (now <= until) {
             tally.answer(status, now - sent);
             last = now;
-          } else tally.late(status);
+          } else tally.untimed(status);
           sent = now;
           next();
         };

@@ -46,8 +46,8 @@ export class Tally {
     this.check(status);
   }
 
-  /** An answer that came after the time that is measured. */
-  late(status: number): void {
+  /** An answer whose latency does not count, such as one that came after the time that is measured. */
+  untimed(status: number): void {
     this.check(status);
   }
 

@@ -9,6 +9,9 @@ const STEPS = [
   deleteRequest,
 ];
 
+/** Of the requests that `overlapping` gives, whether number `n` is an add. */
+export const isAdd = (n: number): boolean => n % STEPS.length === 1;
+
 interface Life {
   readonly number: number;
   /** The next one. */

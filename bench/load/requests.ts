@@ -23,6 +23,21 @@ export function deleteRequest(number: number): string {
   return withBody('DELETE', '/v1/load/stats', deleteBody(number));
 }
 
+/** An engine's cache holds a prompt of so many chunks, all of them unknown before; save number `number`. */
+export function cacheSaveRequest(number: number, chunks: number): string {
+  const hashes = Array.from({ length: chunks }, (_, i) => promptHash(number * chunks + i));
+  return withBody(
+    'POST',
+    '/v1/cache/save',
+    `{"cluster":"${CLUSTER}","prompt_hash":[${hashes.join(',')}],"ip":"${engineOf(number % 16)}"}`,
+  );
+}
+
+/** A hash of 64 bits, mostly beyond what a number holds; another one for each number. */
+export function promptHash(number: number): bigint {
+  return BigInt.asUintN(64, BigInt(number + 1) * 0x9e3779b97f4a7c15n);
+}
+
 export function queryPath(cluster = CLUSTER): string {
   return `/v1/load/stats?cluster=${cluster}`;
 }

@@ -4,7 +4,8 @@
  */
 import { CANONICAL_IPV4, isName, isOrigin } from '../core/event';
 import { JsonObject, type Unreadable } from '../wire/json-object';
-import { fromHex, type PrefixHashes, toHex } from './prefix-hashes';
+import { fromHex, toHex } from './hash-texts';
+import type { PrefixHashes } from './prefix-hashes';
 
 const WIRE_VERSION = 1;
 export const MAX_CACHE_PAYLOAD_BYTES = 16 * 1024;

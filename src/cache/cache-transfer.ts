@@ -9,7 +9,7 @@
  */
 import { CANONICAL_IPV4, isName } from '../core/event';
 import type { CacheIndex } from './cache-index';
-import { fromHex, toHex } from './prefix-hashes';
+import { fromHex, toHex } from './hash-texts';
 
 const CACHE_VERSION = 1;
 const MAX_LINE_LENGTH = 4_096;

@@ -9,7 +9,6 @@ import { cacheSubjects } from '../wire/subjects';
 
 export function createPrefixCache(
   { cache, load, subjectPrefix }: Config,
-  origin: string,
   bus: Bus,
   nowUs: () => number,
   randomBytes: (size: number) => Buffer,
@@ -23,6 +22,7 @@ export function createPrefixCache(
     maxHolders: load.maxEngines,
     key: [key.readInt32LE(0), key.readInt32LE(4)],
   });
+  const origin = randomBytes(12).toString('base64url');
   return new PrefixCache(index, bus, nowUs, { origin, subjects: cacheSubjects(subjectPrefix) });
 }
 

@@ -36,7 +36,7 @@ function hasZlibHeader(body: Buffer): boolean {
   return body.length >= 2 && (body[0]! & 0x0f) === 8 && body.readUInt16BE(0) % 31 === 0;
 }
 
-/** Whether the caller takes an answer in gzip. */
+/** Whether the caller takes an answer in gzip; a weight of 0 says that it does not. */
 export function acceptsGzip({ headers }: IncomingMessage): boolean {
-  return /\bgzip\b/.test(headers['accept-encoding']?.toString() ?? '');
+  return /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(headers['accept-encoding']?.toString() ?? '');
 }

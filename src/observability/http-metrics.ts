@@ -15,6 +15,10 @@ const OTHER_METHOD = 'other';
 
 const DURATION = 'http_request_duration_us';
 
+/** Routes that monitoring asks for: what callers do is the others. Panels of request rates leave these out. */
+export const SCRAPES_AND_PROBES = ['/metrics', '/healthz', '/readyz'];
+const WHICH_ROUTES = `${SCRAPES_AND_PROBES.join(', ')} are scrapes and probes`;
+
 class Cell {
   readonly countByStatus = new Map<number, number>();
   readonly durations = new PlainHistogram(BUCKETS_US);
@@ -32,7 +36,7 @@ export class HttpMetrics {
     const eachCell = (visit: (url: string, method: string, cell: Cell) => void): void => this.eachCell(visit);
     new Counter({
       name: 'http_request_status_code_total',
-      help: 'Answers by route, method and status code',
+      help: `Answers by route, method and status code; ${WHICH_ROUTES}`,
       labelNames: ['url', 'method', 'status_code'],
       registers: [registry],
       collect() {
@@ -46,7 +50,7 @@ export class HttpMetrics {
     registerHistogram(
       registry,
       DURATION,
-      "Time from a request's headers to its answer, in microseconds",
+      `Time from a request's headers to its answer, in microseconds; ${WHICH_ROUTES}`,
       () => this.durationSamples(),
     );
   }

@@ -2,6 +2,7 @@
  * The state of this replica as its dashboard shows it: readiness with its reasons, and totals since the start, from
  * which a reader makes rates and quantiles between two looks.
  */
+import type { PrefixCache } from '../cache/prefix-cache';
 import type { Repair } from '../repair/repair';
 import type { Replicator } from '../replication/replicator';
 import type { PlainHistogram } from './plain-histogram';
@@ -14,20 +15,26 @@ export interface OverviewSources {
   readonly repair: Pick<Repair, 'peerReplicas' | 'counts'>;
   readonly latency: PlainHistogram;
   readonly watchers: () => number;
+  /** Undefined where it is switched off. */
+  readonly cache: PrefixCache | undefined;
   readonly nowUs: () => number;
 }
 
 export function replicaOverview(sources: OverviewSources): object {
-  const { replicator, repair, latency } = sources;
+  const { replicator, repair, latency, cache } = sources;
+  const timeUs = sources.nowUs();
   const { loadStats, counts } = replicator;
   return {
     ...sources.readiness().body,
     version: sources.version,
-    time_us: sources.nowUs(),
+    time_us: timeUs,
     peer_replicas: repair.peerReplicas,
     in_flight: loadStats.inFlight.size,
     engines: loadStats.engines.listedCount,
     watchers: sources.watchers(),
+    cache: cache
+      ? { entries: cache.index.size, horizon_age_us: Math.max(0, timeUs - cache.index.horizonUs) }
+      : null,
     totals: {
       events_own: sum(counts.published) + sum(counts.unpublished),
       events_received: sum(counts.received),
@@ -35,6 +42,8 @@ export function replicaOverview(sources: OverviewSources): object {
       events_given_up: repair.counts.eventsGivenUp,
       divergences: repair.counts.divergences,
       requests_expired: loadStats.expiredRequests,
+      cache_hits: cache?.counts.hits ?? 0,
+      cache_misses: cache?.counts.misses ?? 0,
     },
     replication_latency: { bounds_ms: latency.bounds, counts: latency.counts },
   };

@@ -135,6 +135,20 @@ withBrowser('the dashboard', () => {
     await pill('live').waitFor({ timeout: PATIENCE_MS });
   });
 
+  it('shows the prefix cache of its replica: entries, horizon, hits and misses', async () => {
+    await open('cached');
+    const send = (path: string, body: object): Promise<unknown> =>
+      fetch(`${shown.url}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    const prompt = { cluster: 'cached', prompt_hash: [1, 2, 3] };
+    const fact = (name: string) => page.locator(`dt:text-is("${name}") + dd`);
+    await send('/v1/cache/save', { ...prompt, ip: '10.7.0.1' });
+    await fact('Prefix cache').getByText('3 prefixes', { exact: true }).waitFor({ timeout: PATIENCE_MS });
+    expect(await fact('Cache horizon').textContent()).toMatch(/^(59\d|600) s$/);
+    for (let i = 0; i < 3; i++) await send('/v1/cache/query', prompt);
+    await send('/v1/cache/query', { ...prompt, prompt_hash: [9] });
+    await fact('Cache hits / misses').getByText('(75 % hits)').waitFor({ timeout: PATIENCE_MS });
+  });
+
   it('can be used by keyboard alone: reach the engines, move, pick one, filter, order', async () => {
     for (const [ip, count] of [
       ['10.4.0.1', 1],

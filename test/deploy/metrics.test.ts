@@ -2,6 +2,7 @@
  * Alerts and dashboards are only worth what their queries find: every metric and label that they name must be on the
  * /metrics of a replica that runs.
  */
+import { SCRAPES_AND_PROBES } from '../../src/observability/http-metrics';
 import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
@@ -61,6 +62,12 @@ describe('alerts and dashboards', () => {
       const asked = references(expr);
       expect(asked).not.toEqual([]);
       expect(unknownOf(asked)).toEqual([]);
+    });
+
+    it(`${name}: the panel of the request rate leaves out scrapes and probes, and nothing else`, () => {
+      const [expr] = queries.find(([title]) => title === 'Requests by route')!.slice(1);
+      const left = /url!~"([^"]*)"/.exec(expr!)?.[1]?.split('|');
+      expect(left).toEqual(SCRAPES_AND_PROBES);
     });
 
     it(`${name}: variables ask for metrics that exist`, () => {

@@ -62,7 +62,24 @@ describe('deploy/nats/permissions.conf', () => {
       describe: 'the delete at the other',
     });
 
-    const subjects = ['load.add', 'load.prompt-delete', 'load.delete', 'replica.heartbeat'];
+    const prompt = { cluster: 'c', prompt_hash: [42] };
+    const cached = async (): Promise<string> =>
+      (await fetch(`${second.url}/v1/cache/query`, { method: 'POST', body: JSON.stringify(prompt) })).text();
+    expect(await send('POST', '/v1/cache/save', { ...prompt, ip: '10.0.0.1' })).toBe(200);
+    await until(async () => (await cached()).includes('"length":1'), { describe: 'the save at the other' });
+    expect(await send('DELETE', '/v1/cache', { ip: '10.0.0.1' })).toBe(200);
+    await until(async () => (await cached()).includes('"locations":[]'), {
+      describe: 'the clear at the other',
+    });
+
+    const subjects = [
+      'cache.save',
+      'cache.clear',
+      'load.add',
+      'load.prompt-delete',
+      'load.delete',
+      'replica.heartbeat',
+    ];
     await until(() => subjects.every((subject) => seen.has(`metadata-center.${subject}`)), {
       describe: () => `all subjects at the tap, not only ${[...seen].join(', ')}`,
     });

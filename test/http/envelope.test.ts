@@ -1,4 +1,6 @@
 /** What all answers share: trace id, content type, envelope; and the routes for operators. */
+import { get } from 'node:http';
+import { gunzipSync } from 'node:zlib';
 import { call, callJson, post, rows } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
 import { readyBody, startServer } from './server-fixture';
@@ -103,6 +105,56 @@ describe('/healthz and /readyz', () => {
 });
 
 describe('/metrics', () => {
+  it.each(['gzip', 'deflate, gzip;q=0.5', 'br;q=0, gzip;q=1.0'])(
+    'comes compressed where it is asked for by %s',
+    async (accepted) => {
+      const headers = { 'Accept-Encoding': accepted };
+      const answer = await new Promise<{ encoding: unknown; vary: unknown; type: unknown; body: Buffer }>(
+        (resolve, reject) => {
+          get({ host: '127.0.0.1', port, path: '/metrics', headers, agent: false }, (res) => {
+            const chunks: Buffer[] = [];
+            res.on('data', (chunk: Buffer) => chunks.push(chunk));
+            res.on('end', () =>
+              resolve({
+                encoding: res.headers['content-encoding'],
+                vary: res.headers['vary'],
+                type: res.headers['content-type'],
+                body: Buffer.concat(chunks),
+              }),
+            );
+          }).on('error', reject);
+        },
+      );
+      expect(answer).toMatchObject({
+        encoding: 'gzip',
+        vary: 'Accept-Encoding',
+        type: 'text/plain; version=0.0.4; charset=utf-8',
+      });
+      const text = gunzipSync(answer.body).toString();
+      expect(text).toContain('\nmetacenter_node_alive 1\n');
+      expect(answer.body.length).toBeLessThan(text.length / 3);
+    },
+  );
+
+  it.each([undefined, 'identity', 'br', 'gzip;q=0', 'gzip; q=0.0, br'])(
+    'comes plain where gzip is not asked for: %s',
+    async (accepted) => {
+      const headers: Record<string, string> = accepted === undefined ? {} : { 'Accept-Encoding': accepted };
+      const answer = await call(port, 'GET', '/metrics', { headers });
+      expect(answer.headers['content-encoding']).toBeUndefined();
+      expect(answer.headers['vary']).toBe('Accept-Encoding');
+      expect(answer.text).toContain('\nmetacenter_node_alive 1\n');
+    },
+  );
+
+  it('says which routes are scrapes and probes, where it counts requests', async () => {
+    const { text } = await call(port, 'GET', '/metrics');
+    for (const name of ['http_request_status_code_total', 'http_request_duration_us'])
+      expect(text).toMatch(
+        new RegExp(`^# HELP ${name} .*; /metrics, /healthz, /readyz are scrapes and probes$`, 'm'),
+      );
+  });
+
   it('counts answers by route, method and status, and never by what callers choose (I7)', async () => {
     const fresh = await startReplica();
     for (const path of [

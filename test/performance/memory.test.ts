@@ -1,4 +1,4 @@
-/** Memory per request, counted by the collector in a process of its own; the bounds leave room for another Node. */
+/** Memory per request and per entry of the prefix cache, counted by the collector in a process of its own; the bounds leave room for another Node. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -40,4 +40,35 @@ it('I7: a request in flight takes at most 300 bytes of heap, a finished one at m
   expect(finished!.finished).toBe(COUNT);
   expect(inFlight!.bytes).toBeLessThan(300);
   expect(finished!.bytes).toBeLessThan(80);
+});
+
+const ENTRIES = 1_000_000;
+
+/** Twice as many entries as the index may have: the places of those that have gone count too. */
+const MEASURE_CACHE = `
+const { CacheIndex } = require(process.argv[1] + '/cache/cache-index');
+const used = () => { gc(); const { heapUsed, arrayBuffers } = process.memoryUsage(); return heapUsed + arrayBuffers; };
+const before = used();
+const index = new CacheIndex({ ttlUs: 600e6, aheadUs: 60e6, maxEntries: ${ENTRIES}, maxHolders: 1_000, key: [1, 2] });
+let now = 1_700_000_000_000_000;
+const hashes = new Int32Array(128);
+for (let n = 0; n < 2 * ${ENTRIES}; ) {
+  for (let at = 0; at < hashes.length; at += 2, n++) { hashes[at] = Math.imul(n, 0x9e3779b9); hashes[at + 1] = n; }
+  index.save('c', '10.0.0.' + n % 251, hashes, now += 200, now);
+}
+process.stdout.write(JSON.stringify({ bytes: (used() - before) / index.size, size: index.size }));
+`;
+
+it('I7 I15: an entry of a full prefix cache takes at most 32 bytes', () => {
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', '-e', MEASURE_CACHE, join(__dirname, '../../dist')],
+    { encoding: 'utf8', timeout: 120_000 },
+  );
+  expect(stderr).toBe('');
+  const { bytes, size } = JSON.parse(stdout) as { bytes: number; size: number };
+  process.stdout.write(`an entry of ${size} takes ${bytes.toFixed(1)} bytes\n`);
+  expect(size).toBeGreaterThan(0.9 * ENTRIES);
+  expect(size).toBeLessThanOrEqual(ENTRIES);
+  expect(bytes).toBeLessThanOrEqual(32);
 });

@@ -36,7 +36,21 @@ export class ReplicaPanel {
     this.fact('Requests in flight', number(state.in_flight));
     this.fact('Expired requests', number(totals.requests_expired), totals.requests_expired > 0);
     this.fact('Watchers', number(state.watchers));
+    this.cache(state, before, perSecond);
     this.peers(state);
+  }
+
+  cache({ cache, totals }, before, perSecond) {
+    if (!cache) {
+      this.fact('Prefix cache', 'off');
+      return;
+    }
+    this.fact('Prefix cache', `${number(cache.entries)} prefixes`);
+    this.fact('Cache horizon', `${number(Math.round(cache.horizon_age_us / 1e6))} s`);
+    const hits = totals.cache_hits - before.totals.cache_hits;
+    const queries = hits + totals.cache_misses - before.totals.cache_misses;
+    const share = queries > 0 ? ` (${Math.round((100 * hits) / queries)} % hits)` : '';
+    this.fact('Cache hits / misses', `${perSecond('cache_hits')} / ${perSecond('cache_misses')}${share}`);
   }
 
   fact(name, text, warn = false) {

@@ -45,7 +45,12 @@ function keywordsOf({ name, constraints: [first, second] }: Rule): Schema {
     case 'max':
       return { maximum: first };
     case 'isExactInteger':
-      return { type: 'integer', format: 'int64', minimum: Number(first), maximum: Number(second) };
+      return {
+        type: 'integer',
+        format: (second as bigint) < 2n ** 63n ? 'int64' : 'uint64',
+        minimum: Number(first),
+        maximum: Number(second),
+      };
     case 'isBoolean':
       return { type: 'boolean' };
     case 'isArray':
