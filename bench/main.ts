@@ -12,9 +12,18 @@ import { httpPart } from './http/http-part';
 import { joiningPart } from './joining/joining-part';
 import type { Part, Row } from './report/rows';
 import { jsonOf, tableOf } from './report/table';
+import { selectPart } from './select/select-part';
 import { watchPart } from './watch/watch-part';
 
-const PARTS: readonly Part[] = [httpPart, clusterPart, corePart, joiningPart, historyPart, watchPart];
+const PARTS: readonly Part[] = [
+  httpPart,
+  selectPart,
+  clusterPart,
+  corePart,
+  joiningPart,
+  historyPart,
+  watchPart,
+];
 const DEFAULT_ROUNDS = 5;
 
 async function main(): Promise<void> {
