@@ -32,7 +32,6 @@ import { createMessageClasses } from './http/api-request';
 import type { HttpDependencies } from './http/dependencies';
 import type { HttpServer } from './http/server';
 import { BusTroubles, replicationLatency } from './observability/bus-metrics';
-import { LatencyCounts } from './observability/latency-counts';
 import { LimitWatch } from './observability/limit-watch';
 import { Answering } from './repair/answering';
 import { SPEAKS, type Identity } from './repair/protocol';
@@ -117,8 +116,7 @@ export class App {
       nowUs,
       logger,
     );
-    const latency = new LatencyCounts();
-    const observeLatency = replicationLatency(registry);
+    const latency = replicationLatency(registry);
     this.republisher = new Republisher(bus);
     this.replicator = new Replicator({
       loadStats: stats,
@@ -126,10 +124,7 @@ export class App {
       bus,
       republisher: this.republisher,
       nowUs,
-      observeLatency: (ms) => {
-        observeLatency(ms);
-        latency.observe(ms);
-      },
+      observeLatency: (ms) => latency.observe(ms),
       options: { origin, subjectPrefix, maxInFlight: load.maxInFlight, maxEngines: load.maxEngines },
     });
     const { replicator } = this;
@@ -149,7 +144,7 @@ export class App {
     });
     this.room = room;
     const { repair } = room;
-    const report = new SelfReport({ stats, context, bus, history, nowUs, repair });
+    const report = new SelfReport({ stats, context, bus, history, discovery: room.discovery, nowUs, repair });
     this.report = report;
     report.warming = warmsUp;
     const answering = new Answering({

@@ -10,6 +10,7 @@ import type { Readiness } from '../http/dependencies';
 import { httpLimits } from '../http/limits';
 import type { Limit } from '../observability/limit-metrics';
 import type { LimitWatch } from '../observability/limit-watch';
+import type { DnsDiscovery } from '../peers/dns-discovery';
 import { MAX_CHASES } from '../repair/holes';
 import { clockText, MAX_HEARD, type Repair } from '../repair/repair';
 import { CONTEXT_LIMITS } from '../replication/limits';
@@ -17,6 +18,7 @@ import { MAX_WAITING_BYTES, type Inbox } from '../replication/inbox';
 import type { ReplicatorCounts } from '../replication/replicator';
 import { payloadProblem } from './event-bus';
 
+const NO_DISCOVERY = { state: 'none', reason: 'META_DATA_CENTER_SVC_DISC_HOST is unset' };
 const NO_HISTORY = { state: 'none', available: false, reason: 'switched off, or there is no NATS_URL' };
 
 export interface ReplicaParts {
@@ -24,6 +26,7 @@ export interface ReplicaParts {
   readonly context: CausalContext;
   readonly bus: Bus;
   readonly history: History | undefined;
+  readonly discovery: DnsDiscovery | undefined;
   readonly repair: Repair;
   readonly nowUs: () => number;
 }
@@ -53,9 +56,10 @@ export class SelfReport {
 
   /** It serves, or soon will, but something is missing. */
   get degraded(): boolean {
-    const { bus, history, repair } = this.parts;
+    const { bus, discovery, history, repair } = this.parts;
     return (
       !bus.connected ||
+      discovery?.failing !== undefined ||
       payloadProblem(bus) !== undefined ||
       this.limitWatch?.degrades === true ||
       !repair.joining.caughtUp ||
@@ -66,7 +70,7 @@ export class SelfReport {
   }
 
   readiness(): Readiness {
-    const { bus, repair } = this.parts;
+    const { bus, discovery, repair } = this.parts;
     const body = {
       ready: this.ready,
       degraded: this.degraded,
@@ -76,6 +80,7 @@ export class SelfReport {
       speaks: repair.self.speaks,
       fleet_speaks: repair.fleetSpeaks,
       bus: { connected: bus.connected, reason: bus.reason },
+      discovery: discovery?.state ?? NO_DISCOVERY,
       peers: repair.peerStates,
       history: this.history(),
       missing_events: repair.missing,
@@ -165,7 +170,7 @@ export class SelfReport {
   }
 
   private reason(): string {
-    const { bus, history, repair } = this.parts;
+    const { bus, discovery, history, repair } = this.parts;
     if (this.stopping) return 'shutting down';
     if (this.warming) return 'warming up';
     if (this.ready && !bus.connected) return 'the bus is not connected';
@@ -179,6 +184,9 @@ export class SelfReport {
     const smallPayload = payloadProblem(bus);
     if (this.ready && smallPayload !== undefined) return smallPayload;
     if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
+    if (this.ready && discovery?.failing !== undefined) {
+      return `the lookup of the peers fails: ${discovery.state.reason}`;
+    }
     const { off, aheadUs } = repair.clock;
     if (this.ready && off) return `the clock is ${clockText(aheadUs!)} the clocks of the other replicas`;
     const { ready, reason } = repair.joining;

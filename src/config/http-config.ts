@@ -1,4 +1,5 @@
 /** What the replica listens on, and whom it lets in. */
+import { httpLimits } from '../http/limits';
 import { isToken, parseTokens } from '../security/token-list';
 import type { EnvReader, Range } from './env-reader';
 
@@ -44,11 +45,10 @@ export function readHttp(reader: EnvReader): HttpConfig {
   reader.requireTogether(['HTTP_TLS_CERT_FILE', certFile], ['HTTP_TLS_KEY_FILE', keyFile]);
   const tls = certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : undefined;
   const maxWatchers = reader.integer('METADATA_CENTER_MAX_WATCHERS', { min: 1, max: 9_000 }, 1_000);
-  // Longer than Envoy keeps one by default (1 h): whoever sends requests must be the one that closes.
   const keepAliveTimeoutMs = reader.durationMs(
     'HTTP_KEEP_ALIVE_TIMEOUT',
     { min: 1_000, max: 24 * 60 * 60_000 },
-    65 * 60_000,
+    httpLimits.keepAliveTimeout,
   );
   return { host, port, maxWatchers, keepAliveTimeoutMs, tls };
 }

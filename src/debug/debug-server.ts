@@ -8,7 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
 import { getHeapSnapshot } from 'node:v8';
 import type { Logger } from 'pino';
+import { ApiError } from '../http/errors';
 import { onceOver } from '../http/once-over';
+import { queryValue } from '../http/query-string';
 import type { AccessTokens } from '../security/access-tokens';
 import { cpuProfileJson } from './cpu-profile';
 import { EventLoopDelay } from './event-loop-delay';
@@ -18,16 +20,16 @@ const MAX_PROFILE_SECONDS = 120;
 const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 };
 const MAX_CONNECTIONS = 16;
 
-type Work = (query: URLSearchParams, res: ServerResponse) => void | Promise<void>;
+type Work = (url: string, res: ServerResponse) => void | Promise<void>;
 
 export class DebugServer {
   private readonly server: Server;
   private readonly delay = new EventLoopDelay();
   private readonly stopped = new AbortController();
   private readonly routes: Readonly<Record<string, Work>> = {
-    '/debug/cpu-profile': (query, res) => this.oneAtATime(res, () => this.cpuProfile(query, res)),
-    '/debug/heap-snapshot': (_query, res) => this.oneAtATime(res, () => this.heapSnapshot(res)),
-    '/debug/event-loop': (query, res) => this.eventLoop(query, res),
+    '/debug/cpu-profile': (url, res) => this.oneAtATime(res, () => this.cpuProfile(url, res)),
+    '/debug/heap-snapshot': (_url, res) => this.oneAtATime(res, () => this.heapSnapshot(res)),
+    '/debug/event-loop': (url, res) => this.eventLoop(url, res),
   };
   private busy = false;
 
@@ -66,7 +68,8 @@ export class DebugServer {
     req.resume();
     res.setHeader('X-Content-Type-Options', 'nosniff');
     res.setHeader('Cache-Control', 'no-store');
-    const [path = '', query = ''] = (req.url ?? '').split('?');
+    const { url = '' } = req;
+    const [path = ''] = url.split('?');
     const work = Object.hasOwn(this.routes, path) ? this.routes[path] : undefined;
     if (this.accessTokens && !this.accessTokens.accepts(req.headers.authorization)) {
       res.setHeader('WWW-Authenticate', 'Bearer');
@@ -77,7 +80,21 @@ export class DebugServer {
       res.setHeader('Allow', 'GET');
       say(res, 405, 'only GET');
     } else {
-      void work(new URLSearchParams(query), res);
+      void this.attempt(res, async () => work(url, res));
+    }
+  }
+
+  private async attempt(res: ServerResponse, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof ApiError) {
+        say(res, error.kind.status, error.reason);
+        return;
+      }
+      if (!this.stopped.signal.aborted) this.logger.error({ err: error }, 'diagnosis failed');
+      if (res.headersSent) res.destroy();
+      else say(res, 500, 'failed; the log says why');
     }
   }
 
@@ -89,18 +106,15 @@ export class DebugServer {
     this.busy = true;
     try {
       await work();
-    } catch (error) {
-      if (!this.stopped.signal.aborted) this.logger.error({ err: error }, 'diagnosis failed');
-      if (res.headersSent) res.destroy();
-      else say(res, 500, 'failed; the log says why');
     } finally {
       this.busy = false;
     }
   }
 
-  private async cpuProfile(query: URLSearchParams, res: ServerResponse): Promise<void> {
-    const asked = query.get('seconds');
-    const seconds = asked === null ? DEFAULT_PROFILE_SECONDS : /^\d{1,3}$/.test(asked) ? Number(asked) : 0;
+  private async cpuProfile(url: string, res: ServerResponse): Promise<void> {
+    const asked = queryValue(url, 'seconds');
+    const seconds =
+      asked === undefined ? DEFAULT_PROFILE_SECONDS : /^\d{1,3}$/.test(asked) ? Number(asked) : 0;
     if (seconds < 1 || seconds > MAX_PROFILE_SECONDS) {
       say(res, 400, `seconds must be an integer from 1 to ${MAX_PROFILE_SECONDS}`);
       return;
@@ -134,10 +148,11 @@ export class DebugServer {
     });
   }
 
-  private eventLoop(query: URLSearchParams, res: ServerResponse): void {
+  private eventLoop(url: string, res: ServerResponse): void {
+    const reset = queryValue(url, 'reset') === 'true';
     res.setHeader('Content-Type', 'application/json; charset=utf-8');
     res.end(this.delay.toJson());
-    if (query.get('reset') === 'true') this.delay.reset();
+    if (reset) this.delay.reset();
   }
 }
 

@@ -27,7 +27,10 @@ export const httpLimits: HttpLimits = {
   handshakeTimeout: 10_000,
   /** A reader that takes nothing of its answer for this long is cut off: its answer is held in memory. */
   answerTimeoutMs: 60_000,
-  /** Where nothing else is configured. */
+  /**
+   * Where nothing else is configured. Longer than Envoy keeps an idle connection by default (1 h): whoever sends requests must
+   * be the one that closes.
+   */
   keepAliveTimeout: 65 * 60_000,
   /** Of all headers together, in bytes. Gateways send a few hundred. */
   maxHeaderSize: 16_384,

@@ -12,6 +12,8 @@ export function onceOver(res: ServerResponse, callback: () => void): void {
     socket.off('close', over);
     callback();
   };
+  // A listener for each answer that waits: how many those are is bounded where they begin.
+  socket.setMaxListeners(0);
   res.on('close', over);
   socket.on('close', over);
 }

@@ -4,7 +4,7 @@
  */
 import type { Repair } from '../repair/repair';
 import type { Replicator } from '../replication/replicator';
-import type { LatencyCounts } from './latency-counts';
+import type { PlainHistogram } from './plain-histogram';
 
 export interface OverviewSources {
   readonly version: string;
@@ -12,7 +12,7 @@ export interface OverviewSources {
   readonly readiness: () => { readonly body: object };
   readonly replicator: Replicator;
   readonly repair: Pick<Repair, 'peerReplicas' | 'counts'>;
-  readonly latency: LatencyCounts;
+  readonly latency: PlainHistogram;
   readonly watchers: () => number;
   readonly nowUs: () => number;
 }
@@ -36,7 +36,7 @@ export function replicaOverview(sources: OverviewSources): object {
       divergences: repair.counts.divergences,
       requests_expired: loadStats.expiredRequests,
     },
-    replication_latency: { bounds_ms: latency.boundsMs, counts: latency.counts },
+    replication_latency: { bounds_ms: latency.bounds, counts: latency.counts },
   };
 }
 

@@ -26,6 +26,12 @@ const FIRST_RETRY_MS = 500;
 /** Replicas beyond this many are not asked: a name that answers more is not the right name. */
 const MAX_ADDRESSES = 128;
 
+/** As `/readyz` shows it. `starting`: the first lookup has not ended. */
+export interface DiscoveryState {
+  readonly state: 'starting' | 'working' | 'failing';
+  readonly reason: string;
+}
+
 export class DnsDiscovery {
   /** All addresses of the last answer, this replica's own included. */
   hosts: readonly string[] = [];
@@ -52,6 +58,13 @@ export class DnsDiscovery {
   stop(): void {
     this.stopped = true;
     clearTimeout(this.timer);
+  }
+
+  get state(): DiscoveryState {
+    const { host } = this.options;
+    if (this.failing !== undefined) return { state: 'failing', reason: `${host}: ${this.failing}` };
+    if (!this.answered) return { state: 'starting', reason: `${host} is being looked up` };
+    return { state: 'working', reason: `${host}: ${this.hosts.length} addresses` };
   }
 
   private async ask(): Promise<void> {

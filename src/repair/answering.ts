@@ -8,7 +8,15 @@ import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import { snapshotLines } from '../core/snapshot';
 import { digestsOf } from './digests';
-import { digestsJson, levelFor, readSelection, readWindow, type Identity, type StatusJson } from './protocol';
+import {
+  digestsJson,
+  levelFor,
+  readSelection,
+  readWindow,
+  type Identity,
+  type Query,
+  type StatusJson,
+} from './protocol';
 
 export interface AnsweringParts {
   readonly self: Identity;
@@ -28,7 +36,7 @@ export class Answering {
   constructor(private readonly parts: AnsweringParts) {}
 
   /** Throws a ProtocolFault for an asker of another deployment, and for a query that can't be read. */
-  status(query: URLSearchParams): StatusJson {
+  status(query: Query): StatusJson {
     const { self, version, stats, context, bus, history, ready, missing, nowUs } = this.parts;
     const level = levelFor(query, self);
     const window = readWindow(query);
@@ -53,14 +61,14 @@ export class Answering {
   }
 
   /** The lines of the prefix cache; throws at once, as `status` does. None where it is switched off. */
-  cache(query: URLSearchParams): Iterable<string> {
+  cache(query: Query): Iterable<string> {
     const { self, cache, nowUs } = this.parts;
     levelFor(query, self);
     return cache ? cacheLines(cache, nowUs) : [];
   }
 
   /** The lines of a snapshot; throws at once, as `status` does. */
-  snapshot(query: URLSearchParams): Iterable<string> {
+  snapshot(query: Query): Iterable<string> {
     const { self, stats, context, ready } = this.parts;
     const speaks = levelFor(query, self);
     const selection = readSelection(query);

@@ -9,6 +9,7 @@ import { isOrigin } from '../core/event';
 import { parseContext, parseCut, parseLevels } from '../core/snapshot-merge';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
+import { JsonObject } from '../wire/json-object';
 import type { DigestWindow, StateDigests } from './digests';
 
 /** The level of this build: each new kind of event or of record raises it by one. */
@@ -55,14 +56,9 @@ export function encodeHeartbeat({ replica, deployment, speaks, ready, timeUs, hi
 /** `later` is a heartbeat of a later version, `invalid` is none. */
 export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'invalid' {
   if (payload.length > MAX_HEARTBEAT_BYTES) return 'invalid';
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
-  } catch {
-    return 'invalid';
-  }
-  if (typeof value !== 'object' || value === null) return 'invalid';
-  const { v, origin, deployment, speaks, ready, time_us: timeUs, highest } = value as Record<string, unknown>;
+  const json = JsonObject.read(payload);
+  if (typeof json === 'string') return 'invalid';
+  const { v, origin, deployment, speaks, ready, time_us: timeUs, highest } = json.members;
   if (isNatural(v) && v > HEARTBEAT_VERSION) return 'later';
   if (v !== HEARTBEAT_VERSION || !isOrigin(origin) || !isNatural(timeUs) || !Array.isArray(highest)) {
     return 'invalid';
@@ -74,6 +70,9 @@ export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'inv
 
 // Requests
 
+/** The value of a parameter; undefined where it is not given. */
+export type Query = (name: string) => string | undefined;
+
 /** Who asks: every request to a peer says it. */
 function askerQuery({ deployment, speaks }: Identity): string {
   return `deployment=${encodeURIComponent(deployment)}&speaks=${speaks}`;
@@ -83,13 +82,13 @@ function askerQuery({ deployment, speaks }: Identity): string {
  * The level to answer in. Throws a ProtocolFault for an asker of another deployment; one that does not say who it is (a
  * person) is answered in the own level.
  */
-export function levelFor(query: URLSearchParams, { deployment, speaks }: Identity): number {
-  const asker = query.get('deployment');
-  if (asker !== null && asker !== deployment) {
+export function levelFor(query: Query, { deployment, speaks }: Identity): number {
+  const asker = query('deployment');
+  if (asker !== undefined && asker !== deployment) {
     throw new ProtocolFault('other-deployment', `this replica belongs to the deployment ${deployment}`);
   }
-  const asked = query.get('speaks');
-  if (asked === null) return speaks;
+  const asked = query('speaks');
+  if (asked === undefined) return speaks;
   if (!/^[1-9]\d{0,5}$/.test(asked))
     throw new ProtocolFault('invalid', 'speaks must be an integer from 1 on');
   return Math.min(speaks, Number(asked));
@@ -100,11 +99,11 @@ export function statusPath(asker: Identity, window: DigestWindow | undefined): s
   return window ? `${path}&adds_since=${window.addsSince}&deletions_since=${window.deletionsSince}` : path;
 }
 
-export function readWindow(query: URLSearchParams): DigestWindow | undefined {
-  const adds = query.get('adds_since');
-  const deletions = query.get('deletions_since');
-  if (adds === null && deletions === null) return undefined;
-  const window = { addsSince: Number(adds), deletionsSince: Number(deletions) };
+export function readWindow(query: Query): DigestWindow | undefined {
+  const adds = query('adds_since');
+  const deletions = query('deletions_since');
+  if (adds === undefined && deletions === undefined) return undefined;
+  const window = { addsSince: Number(adds ?? 0), deletionsSince: Number(deletions ?? 0) };
   if (!Number.isSafeInteger(window.addsSince) || !Number.isSafeInteger(window.deletionsSince)) {
     throw new ProtocolFault('invalid', 'adds_since and deletions_since must be seconds since 1970');
   }
@@ -127,14 +126,14 @@ export function cachePath(asker: Identity): string {
   return `/v1/replica/cache?${askerQuery(asker)}`;
 }
 
-export function readSelection(query: URLSearchParams): SnapshotSelection | undefined {
-  const [adds, deletions] = [query.get('adds'), query.get('deletions')];
-  if (adds === null && deletions === null) return undefined;
+export function readSelection(query: Query): SnapshotSelection | undefined {
+  const [adds, deletions] = [query('adds'), query('deletions')];
+  if (adds === undefined && deletions === undefined) return undefined;
   const selection = { adds: readRanges(adds ?? ''), deletions: readRanges(deletions ?? '') };
   if (!selection.adds || !selection.deletions) {
     throw new ProtocolFault('invalid', 'adds and deletions must be ranges of seconds, such as 100-105,110');
   }
-  const since = /^(\d{1,15}),(\d{1,15})$/.exec(query.get('since') ?? '0,0');
+  const since = /^(\d{1,15}),(\d{1,15})$/.exec(query('since') ?? '0,0');
   if (!since) throw new ProtocolFault('invalid', 'since must be two counts, such as 12,3');
   return {
     adds: selection.adds,

@@ -32,6 +32,14 @@ it('gives a CPU profile of as many seconds as asked for', async () => {
   expect(performance.now() - startedMs).toBeGreaterThan(900);
 });
 
+it.each(['bad=%ff', '%66f=1&reset=%ff', 'reset=true&reset=true'])(
+  'says what is wrong with ?%s',
+  async (query) => {
+    const response = await fetch(`${url}/debug/event-loop?${query}`);
+    expect(response.status).toBe(query.startsWith('bad') ? 200 : 400);
+  },
+);
+
 it.each(['0', '121', 'abc', '1.5', '-1', ''])('refuses a profile of %j seconds', async (seconds) => {
   const response = await fetch(`${url}/debug/cpu-profile?seconds=${seconds}`);
   expect(response.status).toBe(400);

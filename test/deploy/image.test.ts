@@ -41,7 +41,6 @@ describe('Dockerfile', () => {
     expect(all('USER').at(-1)).toBe('1000:1000');
     expect(JSON.parse(all('ENTRYPOINT').at(-1)!)).toEqual([
       'node',
-      '--enable-source-maps',
       '--max-semi-space-size=32',
       '/app/dist/main.js',
     ]);

@@ -206,6 +206,26 @@ describe('one connection', () => {
     for (const id of ids) expect(await raw.answer()).toMatchObject({ code: 0, envelope: { trace_id: id } });
   });
 
+  it('stays open when idle for longer than gateways keep one, or for as long as HTTP_KEEP_ALIVE_TIMEOUT says', async () => {
+    const hour = await startReplica();
+    const second = await startReplica({ HTTP_KEEP_ALIVE_TIMEOUT: '1s' });
+    const ask = async ({ port }: Replica): Promise<RawConnection> => {
+      const asking = await RawConnection.open(port);
+      asking.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+      const { headers } = await asking.answer();
+      // What clients go by that keep to it, such as Node's own.
+      expect(headers['keep-alive']).toBe(port === hour.port ? 'timeout=3900' : 'timeout=1');
+      return asking;
+    };
+    const [kept, short] = [await ask(hour), await ask(second)];
+    await short.untilClosed();
+    // The clock that would close it: Node adds at most a second of its own.
+    const [idle] = [...hour.sockets];
+    expect(idle!.timeout).toBeGreaterThanOrEqual(65 * 60_000);
+    kept.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect((await kept.answer()).status).toBe(200);
+  });
+
   it('is refused beyond the limit of connections (I7)', async () => {
     const small = await startServer({ limits: { maxConnections: 2 } });
     const open = [await RawConnection.open(small.port), await RawConnection.open(small.port)];

@@ -1,9 +1,14 @@
 /** Requests that come in one packet: their answers wait behind each other, and some never get their turn. */
+import { CleanUp } from '../support/clean-up';
+import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
 import { call, post, RawConnection } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
 
 let replica: Replica;
+
+const cleanUp = new CleanUp();
+afterEach(() => cleanUp.run());
 
 beforeEach(async () => void (replica = await startReplica()));
 afterEach(stopReplicas);
@@ -19,6 +24,31 @@ it('pipelined streams end with their connection, though only the first was ever 
   await until(() => replica.watchers.count === 0, {
     describe: () => `nobody watches, not ${replica.watchers.count}`,
   });
+});
+
+it('more pipelined streams than Node warns of cost no warning (I7)', async () => {
+  const process = await cleanUp.use(ReplicaProcess.start(), (it) => it.kill());
+  const raw = (await RawConnection.open(process.port)).send(watch.repeat(12));
+  cleanUp.add(() => raw.close());
+  await raw.until(() => raw.received.includes('event: rows'));
+  const watchers = async (): Promise<string | undefined> =>
+    /^metacenter_watchers (.*)$/m.exec((await call(process.port, 'GET', '/metrics')).text)?.[1];
+  await until(async () => (await watchers()) === '12', { describe: 'all twelve watch' });
+  expect(process.stderr).toBe('');
+});
+
+it('streams one after the other on one connection leave nothing behind (I7)', async () => {
+  const raw = await RawConnection.open(replica.port);
+  cleanUp.add(() => raw.close());
+  const listeners = async (): Promise<number[]> => {
+    raw.send(get('/v1/replica/snapshot'));
+    await raw.until(() => raw.received.endsWith('0\r\n\r\n'));
+    raw.received = '';
+    return Array.from(replica.sockets, (socket) => socket.listenerCount('close'));
+  };
+  const before = await listeners();
+  for (let i = 0; i < 15; i++) await listeners();
+  expect(await listeners()).toEqual(before);
 });
 
 it.each(['', 'Accept-Encoding: gzip\r\n'])(

@@ -1,5 +1,6 @@
 /** A whole replica within the test's process, alone on the in-process bus, on a port of its own. */
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { App } from '../../src/app';
 import { parseConfig } from '../../src/config/config';
 import { createLogger } from '../../src/observability/logger';
@@ -16,6 +17,8 @@ export interface Replica {
   readonly watchers: Watchers;
   /** Every log line so far. */
   readonly log: readonly LogLine[];
+  /** Its connections. */
+  readonly sockets: ReadonlySet<Socket>;
   stop(withinMs?: number): Promise<void>;
 }
 
@@ -49,6 +52,7 @@ export async function startReplica(
     replicator: app['replicator'],
     watchers: app['streams'].watchers,
     log,
+    sockets: app['http']['sockets'],
     stop: () => {
       running.delete(replica);
       return app.stop();

@@ -38,6 +38,7 @@ export const readyBody = {
   speaks: 1,
   fleet_speaks: 1,
   bus: { connected: true, reason: '' },
+  discovery: { state: 'none', reason: '' },
   peers: {},
   history: { state: 'none' },
   missing_events: 0,
@@ -129,6 +130,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     replicator,
     watchers,
     log,
+    sockets: server['sockets'],
     stop: (withinMs = 1_000) => {
       running.delete(replica);
       watchers.stop();

@@ -3,7 +3,8 @@ import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { Answering } from '../../src/repair/answering';
-import type { Heartbeat, Identity } from '../../src/repair/protocol';
+import { queryValue } from '../../src/http/query-string';
+import type { Heartbeat, Identity, Query } from '../../src/repair/protocol';
 import {
   ProtocolFault,
   decodeHeartbeat,
@@ -19,7 +20,10 @@ const NOW = 1_700_000_000_000_000;
 const load = { expireAfterMs: 600_000, finishedRetentionMs: 60_000, maxInFlight: 10, maxEngines: 10 };
 const CONTEXT = { ...CONTEXT_LIMITS, forgetAfterUs: 1e12 };
 const PROD: Identity = { replica: 'self', deployment: 'prod', speaks: 1 };
-const queryOf = (path: string): URLSearchParams => new URL(path, 'http://peer').searchParams;
+const queryOf =
+  (path: string): Query =>
+  (name) =>
+    queryValue(path, name);
 
 function answering(self: Identity, context: CausalContext, nowUs = NOW): Answering {
   return new Answering({

@@ -5,7 +5,8 @@
 import type { ContextOptions } from '../../src/core/causal-context';
 import type { SnapshotSelection } from '../../src/core/snapshot';
 import type { DigestWindow } from '../../src/repair/digests';
-import type { Identity, PeerStatus, StatusJson } from '../../src/repair/protocol';
+import { queryValue } from '../../src/http/query-string';
+import type { Identity, PeerStatus, Query, StatusJson } from '../../src/repair/protocol';
 import { ProtocolFault, readStatus, snapshotPath, statusPath } from '../../src/repair/protocol';
 import type { PeerRequests } from '../../src/repair/runner';
 import type { Chance } from './chance';
@@ -52,8 +53,8 @@ export interface Reachable {
   /** Runs it when the process next runs; never when it has died. */
   run(action: () => void): void;
   learns(fact: Fact): void;
-  status(query: URLSearchParams): StatusJson;
-  snapshot(query: URLSearchParams): Iterable<string>;
+  status(query: Query): StatusJson;
+  snapshot(query: Query): Iterable<string>;
   streaming: number;
 }
 
@@ -266,6 +267,6 @@ export class SimulatedPeers implements PeerRequests {
   }
 }
 
-function queryOf(path: string): URLSearchParams {
-  return new URL(path, 'http://peer').searchParams;
+function queryOf(path: string): Query {
+  return (name) => queryValue(path, name);
 }

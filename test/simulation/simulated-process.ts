@@ -12,7 +12,7 @@ import type { LoadStatsOptions } from '../../src/core/load-stats';
 import { snapshotLines } from '../../src/core/snapshot';
 import { Answering } from '../../src/repair/answering';
 import { repairOptions } from '../../src/repair/limits';
-import type { Identity, StatusJson } from '../../src/repair/protocol';
+import type { Identity, Query, StatusJson } from '../../src/repair/protocol';
 import { levelFor, readSelection } from '../../src/repair/protocol';
 import { Repair } from '../../src/repair/repair';
 import { RepairRunner, TICK_MS } from '../../src/repair/runner';
@@ -299,11 +299,11 @@ export class SimulatedProcess implements Reachable {
     while (!this.stats.expire(this.nowUs(), EXPIRY_SLICE));
   }
 
-  status(query: URLSearchParams): StatusJson {
+  status(query: Query): StatusJson {
     return this.answering.status(query);
   }
 
-  snapshot(query: URLSearchParams): Iterable<string> {
+  snapshot(query: Query): Iterable<string> {
     const speaks = levelFor(query, this.self);
     const source = { ...this.self, ready: this.ready, speaks };
     const selection = readSelection(query);

@@ -75,7 +75,6 @@ export class ReplicaProcess {
     const chosen = port ?? (await freePort(host));
     const command = [
       process.execPath,
-      '--enable-source-maps',
       '--max-semi-space-size=32',
       ...(warm ? [] : UNWARMED),
       ...nodeOptions,

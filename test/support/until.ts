@@ -8,8 +8,13 @@ export const PATIENCE_MS = 30_000;
 /** What a look at the condition may take beyond the end, where the machine is busy. */
 const LAST_LOOK_MS = 1_000;
 
+/** What comes soon is seen soon, and what takes its time is not asked for all the while: a look may be a request. */
+const FIRST_PAUSE_MS = 10;
+const MAX_PAUSE_MS = 100;
+
 export interface UntilOptions {
   readonly timeoutMs?: number;
+  /** Between two looks; unless it is given, longer each time. */
   readonly intervalMs?: number;
   /** What is awaited, for the failure message; a function can show the state at that moment. */
   readonly describe: string | (() => string);
@@ -18,8 +23,9 @@ export interface UntilOptions {
 /** Polls until `condition` is neither false, undefined nor throwing, and answers its value. */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = PATIENCE_MS, intervalMs = 10, describe }: UntilOptions,
+  { timeoutMs = PATIENCE_MS, intervalMs, describe }: UntilOptions,
 ): Promise<Exclude<T, false | undefined>> {
+  let pauseMs = intervalMs ?? FIRST_PAUSE_MS;
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     let failure = '';
@@ -33,7 +39,8 @@ export async function until<T>(
       const what = typeof describe === 'string' ? describe : describe();
       throw new Error(`not within ${timeoutMs} ms: ${what}${failure}`);
     }
-    await delay(intervalMs);
+    await delay(pauseMs);
+    if (intervalMs === undefined) pauseMs = Math.min(pauseMs * 1.2, MAX_PAUSE_MS);
   }
 }
 

@@ -79,7 +79,12 @@ function latency(now, before) {
   if (total <= 0) return '–';
   const quantile = (q) => {
     let left = q * total;
-    for (const [i, count] of counts.entries()) if ((left -= count) <= 0) return now.bounds_ms[i] ?? Infinity;
+    for (const [i, bound] of now.bounds_ms.entries()) {
+      const lower = now.bounds_ms[i - 1] ?? 0;
+      // Within a bucket as Prometheus does it: as if they were spread evenly.
+      if (left <= counts[i]) return lower + ((bound - lower) * left) / counts[i];
+      left -= counts[i];
+    }
     return Infinity;
   };
   const words = (ms) =>

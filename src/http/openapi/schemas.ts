@@ -60,6 +60,10 @@ const deployment = described(
 const level: Schema = { type: 'integer', minimum: 1 };
 const speaks = described(level, 'The level of events and records that it understands.');
 const bus = object({ connected: { type: 'boolean' }, reason: { type: 'string' } });
+const discovery = object({
+  state: { type: 'string', enum: ['none', 'starting', 'working', 'failing'] },
+  reason: { type: 'string' },
+});
 const stateOfHistory = { type: 'object', properties: { state: { type: 'string' } }, required: ['state'] };
 
 export const schemas: Record<string, Schema> = {
@@ -156,6 +160,7 @@ export const schemas: Record<string, Schema> = {
       speaks,
       fleet_speaks: described(level, 'The least that any replica known here speaks.'),
       bus,
+      discovery: described(discovery, 'Whether the other replicas can be looked up.'),
       peers: {
         type: 'object',
         additionalProperties: { type: 'string', enum: [...PEER_STATES] },

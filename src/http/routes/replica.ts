@@ -6,18 +6,19 @@ import type { ServerResponse } from 'node:http';
 import { Readable, pipeline } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
-import { ProtocolFault, type StatusJson } from '../../repair/protocol';
+import { ProtocolFault, type Query, type StatusJson } from '../../repair/protocol';
 import type { Answers } from '../answers';
 import { acceptsGzip } from '../content-encoding';
 import { ApiError } from '../errors';
 import { onceOver } from '../once-over';
+import { queryValue } from '../query-string';
 import type { Router } from '../router';
 
 /** Each throws a ProtocolFault, before it has begun to answer, for what it does not answer. */
 export interface ReplicaDependencies {
-  readonly status: (query: URLSearchParams) => StatusJson;
-  readonly snapshot: (query: URLSearchParams) => Iterable<string>;
-  readonly cache: (query: URLSearchParams) => Iterable<string>;
+  readonly status: (query: Query) => StatusJson;
+  readonly snapshot: (query: Query) => Iterable<string>;
+  readonly cache: (query: Query) => Iterable<string>;
 }
 
 /** Snapshots streamed at the same time. */
@@ -31,7 +32,7 @@ const MAX_SNAPSHOT_MS = 120_000;
 
 export function addReplicaRoutes(routes: Router, answers: Answers, replica: ReplicaDependencies): void {
   routes.json('/v1/replica/status', {
-    get: (req) => JSON.stringify(answerOf(() => replica.status(queryOf(req.url)))),
+    get: (req) => JSON.stringify(answerOf(() => replica.status((name) => queryValue(req.url, name)))),
   });
   addStream(routes, answers, '/v1/replica/snapshot', MAX_SNAPSHOTS, (query) => replica.snapshot(query));
   addStream(routes, answers, '/v1/replica/cache', MAX_CACHES, (query) => replica.cache(query));
@@ -42,12 +43,12 @@ function addStream(
   answers: Answers,
   path: string,
   atOnce: number,
-  linesOf: (query: URLSearchParams) => Iterable<string>,
+  linesOf: (query: Query) => Iterable<string>,
 ): void {
   let streaming = 0;
   routes.add(path, {
     get: (req, res) => {
-      const lines = answerOf(() => linesOf(queryOf(req.url)));
+      const lines = answerOf(() => linesOf((name) => queryValue(req.url, name)));
       if (streaming >= atOnce) {
         throw new ApiError('unavailable', `already streaming ${atOnce} of these`, { 'Retry-After': '1' });
       }
@@ -122,9 +123,4 @@ function answerOf<T>(answer: () => T): T {
     if (!(error instanceof ProtocolFault)) throw error;
     throw new ApiError(error.kind === 'invalid' ? 'invalidInput' : 'otherDeployment', error.message);
   }
-}
-
-function queryOf(url: string): URLSearchParams {
-  const start = url.indexOf('?');
-  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
 }
