@@ -13,10 +13,12 @@ import { httpPart } from './http/http-part';
 import { joiningPart } from './joining/joining-part';
 import type { Part, Row } from './report/rows';
 import { jsonOf, tableOf } from './report/table';
+import { selectPart } from './select/select-part';
 import { watchPart } from './watch/watch-part';
 
 const PARTS: readonly Part[] = [
   httpPart,
+  selectPart,
   clusterPart,
   cachePart,
   corePart,

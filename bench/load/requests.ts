@@ -15,6 +15,16 @@ export function addRequest(number: number, cluster = CLUSTER, engines = 16): str
   );
 }
 
+/** Among the rows of the cluster, or among so many engines that are named. */
+export function selectRequest(number: number, cluster = CLUSTER, named = 0): string {
+  const engines = Array.from({ length: named }, (_, i) => `"${engineOf(i)}"`);
+  return withBody(
+    'POST',
+    '/v1/load/select',
+    `{"cluster":"${cluster}","request_id":"${requestId(number)}","prompt_length":${promptLengthOf(number)},${named > 0 ? `"candidates":[${engines.join()}],` : ''}"timestamp":${1_700_000_000_000_000 + number}000}`,
+  );
+}
+
 export function promptDeleteRequest(number: number): string {
   return withBody('DELETE', '/v1/load/prompt', deleteBody(number));
 }

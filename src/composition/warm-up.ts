@@ -1,8 +1,8 @@
 /**
- * Runs the way of a report and of a query, through the real HTTP code and over real sockets, before the first caller comes: what
- * runs for the first time is compiled first, and a gateway gives a replica 100 ms. All of it happens to a scratch view that is
- * thrown away, with metrics, a log and a token of its own: nothing shows in rows, metrics, logs, history or on the bus, and nobody
- * else is let in. The event loop takes turns between a few requests each, so the replica's own port answers meanwhile.
+ * Runs the way of a report, of a select and of a query, through the real HTTP code and over real sockets, before the first caller
+ * comes: what runs for the first time is compiled first, and a gateway gives a replica 100 ms. All of it happens to a scratch view
+ * that is thrown away, with metrics, a log and a token of its own: nothing shows in rows, metrics, logs, history or on the bus, and
+ * nobody else is let in. The event loop takes turns between a few requests each, so the replica's own port answers meanwhile.
  */
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,7 +18,10 @@ import { wallClock } from '../replication/clock';
 import { contextOptions, loadStatsOptions } from '../replication/limits';
 import { Replicator } from '../replication/replicator';
 import { Republisher } from '../replication/republisher';
+import { Selector } from '../replication/selector';
+import { ProtocolFault } from '../repair/protocol';
 import { AccessTokens } from '../security/access-tokens';
+import { WATCH_TIMES, Watchers } from '../watch/watchers';
 import { loadWildcard } from '../wire/subjects';
 import { newFingerprinting } from './fingerprinting';
 
@@ -28,10 +31,12 @@ const AT_MOST_MS = 500;
 const LIVES = 1_000;
 /** At once. Few, so that no turn of the event loop is long: the requests of one life are sent at once. */
 const CONNECTIONS = 8;
-/** Few, so that opening and closing a connection is warm too. */
+/** One of each kind, and few, so that opening and closing a connection is warm too. */
 const LIVES_PER_CONNECTION = 2;
 const ENGINES = 16;
+const CANDIDATES = Array.from({ length: ENGINES }, (_, i) => `10.0.0.${i}`);
 const STATUS_LINE = 'HTTP/1.1 ';
+const WARMING = 'warming up';
 const LOAD = {
   expireAfterMs: 600_000,
   finishedRetentionMs: 60_000,
@@ -39,24 +44,44 @@ const LOAD = {
   maxEngines: ENGINES,
 } as const;
 
+/** What the warm-up shares with the replica: nothing that it could leave a trace in. */
+export type Shared = Pick<
+  HttpDependencies,
+  'messageClasses' | 'monotonicMs' | 'randomBytes' | 'replayPolicy' | 'version'
+>;
+
 /**
  * Resolves when it is over, whatever came of it: a replica that could not be warmed is only slower at first. `sharing`: whether
  * events go to other replicas and come from them.
  */
-export async function warmUp(dependencies: HttpDependencies, sharing: boolean): Promise<void> {
-  const token = dependencies.randomBytes(16).toString('hex');
+export async function warmUp(
+  { messageClasses, monotonicMs, randomBytes, replayPolicy, version }: Shared,
+  sharing: boolean,
+): Promise<void> {
+  const token = randomBytes(16).toString('hex');
   const hub = new InProcessHub();
   const sender = scratchReplicator('warm-up-sender', hub);
   const receiver = sharing ? scratchReplicator('warm-up-receiver', hub) : undefined;
+  const { replicator } = sender;
+  const { engines } = replicator.loadStats;
   const server = new HttpServer(
     {
-      ...dependencies,
       accessTokens: new AccessTokens([token], undefined),
-      replicator: sender.replicator,
+      replicator,
+      engines,
+      selector: new Selector(replicator, { caughtUp: () => true, degraded: () => false }, false),
+      replica: { status: refuse, snapshot: refuse, cache: refuse },
       cache: undefined,
-      engines: sender.replicator.loadStats.engines,
-      registry: new Registry(),
+      watchers: new Watchers(engines, noState, noState, { ...WATCH_TIMES, origin: token, maxWatchers: 0 }),
+      replayPolicy,
+      readiness: () => ({ ready: false, reason: WARMING, body: {} }),
       logger: pino({ level: 'silent' }),
+      registry: new Registry(),
+      version,
+      pages: [],
+      messageClasses,
+      monotonicMs,
+      randomBytes,
     },
     httpLimits,
   );
@@ -70,8 +95,10 @@ export async function warmUp(dependencies: HttpDependencies, sharing: boolean): 
     const oneAfterTheOther = async (): Promise<void> => {
       while (!isOver()) await connection(LIVES_PER_CONNECTION);
     };
-    // One life alone at first: where time is short, each step of it has run at least.
-    const all = connection(1).then(() => Promise.all(Array.from({ length: CONNECTIONS }, oneAfterTheOther)));
+    // One life of each kind alone at first: where time is short, each step of it has run at least.
+    const all = connection(LIVES_PER_CONNECTION).then(() =>
+      Promise.all(Array.from({ length: CONNECTIONS }, oneAfterTheOther)),
+    );
     await Promise.race([all, delay(AT_MOST_MS, undefined, { ref: false })]);
   } catch {
     // No loopback, or no port: then not.
@@ -79,6 +106,12 @@ export async function warmUp(dependencies: HttpDependencies, sharing: boolean): 
   late = true;
   await server.stop(0);
   await Promise.all([sender.bus.stop(), receiver?.bus.stop()]);
+}
+
+const noState = (): object => ({});
+
+function refuse(): never {
+  throw new ProtocolFault('invalid', WARMING);
 }
 
 function scratchReplicator(origin: string, hub: InProcessHub) {
@@ -122,10 +155,11 @@ function live(port: number, nextLife: () => string[] | undefined): Promise<void>
   });
 }
 
+/** Every second request chooses its engine. */
 function requestsOf(number: number, token: string): string[] {
   const id = `warm-up-${number}`;
-  const ip = `10.0.0.${number % ENGINES}`;
-  const add = { request_id: id, cluster: 'warm-up', prompt_length: number, ip, timestamp: 1 };
+  const ip = CANDIDATES[number % ENGINES]!;
+  const of = { request_id: id, cluster: 'warm-up', prompt_length: number, timestamp: 1 };
   const deletion = { request_id: id, cluster: '', ip: '' };
   const request = (line: string, body?: object): string => {
     const text = body === undefined ? '' : JSON.stringify(body);
@@ -135,7 +169,9 @@ function requestsOf(number: number, token: string): string[] {
   };
   return [
     request('GET /v1/load/stats?cluster=warm-up'),
-    request('POST /v1/load/stats', add),
+    number % 2 === 0
+      ? request('POST /v1/load/stats', { ...of, ip })
+      : request('POST /v1/load/select', { ...of, candidates: CANDIDATES }),
     request('DELETE /v1/load/prompt', deletion),
     request('DELETE /v1/load/stats', deletion),
   ];

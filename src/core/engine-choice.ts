@@ -10,8 +10,8 @@ export interface Candidate {
   readonly address: number;
   readonly queuedRequests: number;
   readonly promptLength: number;
-  /** Tokens taken off its cost. */
-  readonly credit: number;
+  /** Tokens taken off its cost, where there are any: a row is a candidate as it is. */
+  readonly credit?: number;
 }
 
 export interface ChoiceRules {
@@ -58,7 +58,7 @@ export function chooseEngine(
     const hash = hashes[i]!;
     if (hash > last) continue;
     const engine = withRoom[i]!;
-    const cost = engine.promptLength + requestCost * engine.queuedRequests - engine.credit;
+    const cost = engine.promptLength + requestCost * engine.queuedRequests - (engine.credit ?? 0);
     if (cost < bestCost || (cost === bestCost && hash < bestHash)) {
       best = engine;
       bestCost = cost;

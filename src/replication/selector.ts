@@ -131,19 +131,33 @@ export class Selector {
   private candidatesOf(request: SelectRequest, model: ModelStats | undefined): readonly Candidate[] {
     const { candidates, cluster, promptHash, chunkTokens } = request;
     const cached = promptHash && this.cachedChunks?.(cluster, promptHash);
-    const withCredit = (ip: string, row: EngineStats | undefined, credit: number): Candidate => ({
-      ip,
-      address: row?.address ?? addressOf(ip),
-      queuedRequests: row?.queuedRequests ?? 0,
-      promptLength: row?.promptLength ?? 0,
-      credit: credit + (cached?.get(ip) ?? 0) * chunkTokens,
-    });
-    if (!candidates) return model?.rows.map((row) => withCredit(row.ip, row, 0)) ?? [];
+    const cachedTokens = (ip: string): number => (cached?.get(ip) ?? 0) * chunkTokens;
+    if (!candidates) {
+      const rows = model?.rows ?? [];
+      return cached ? rows.map((row) => candidateOf(row.ip, row, cachedTokens(row.ip))) : rows;
+    }
     // One that is named twice is one engine, with the larger of its credits.
-    const credits = new Map<string, number>();
-    for (const { ip, credit } of candidates) credits.set(ip, Math.max(credit, credits.get(ip) ?? -Infinity));
-    return Array.from(credits, ([ip, credit]) => withCredit(ip, model?.engines.get(ip), credit));
+    const engines = new Map<string, Candidate>();
+    for (const { ip, credit: given } of candidates) {
+      const credit = cached ? given + cachedTokens(ip) : given;
+      const before = engines.get(ip);
+      if (before && credit <= (before.credit ?? 0)) continue;
+      engines.set(ip, candidateOf(ip, model?.engines.get(ip), credit));
+    }
+    return [...engines.values()];
   }
+}
+
+/** An engine without a row counts as idle. */
+function candidateOf(ip: string, row: EngineStats | undefined, credit: number): Candidate {
+  if (row && credit === 0) return row;
+  return {
+    ip,
+    address: row?.address ?? addressOf(ip),
+    queuedRequests: row?.queuedRequests ?? 0,
+    promptLength: row?.promptLength ?? 0,
+    credit,
+  };
 }
 
 /** The select's answer. */

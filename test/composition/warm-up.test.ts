@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
-import { call, callJson, del, delPrompt, post, rows } from '../http/client';
+import { call, callJson, del, delPrompt, post, rows, select } from '../http/client';
 import { startReplica, stopReplicas } from '../http/replica';
 import { CleanUp } from '../support/clean-up';
 import { freePort } from '../support/free-port';
@@ -36,6 +36,7 @@ it('leaves no trace in rows, metrics, log, counts or on the bus (I8)', async () 
   expect(log.map(({ msg }) => msg)).not.toContain('request');
   const { text: metrics } = await call(port, 'GET', '/metrics');
   expect(metrics).not.toContain('/v1/load');
+  expect(metrics).not.toContain('metacenter_selects_total{');
   expect((await callJson(port, 'GET', '/v1/clusters')).envelope.data).toEqual([]);
   expect(JSON.stringify(log) + metrics).not.toContain('warm-up');
   await tap.flush();
@@ -71,6 +72,7 @@ async function firstRuns(): Promise<string[]> {
     Array.from({ length: 20 }, async (_, i) => {
       const life = { cluster: 'c', request_id: `r${i}`, ip: '10.0.0.1' };
       for (const step of [post, delPrompt, del]) await step(replica.port, life);
+      await select(replica.port, { cluster: 'c', request_id: `s${i}`, candidates: ['10.0.0.1', '10.0.0.2'] });
       await rows(replica.port, 'c');
     }),
   );

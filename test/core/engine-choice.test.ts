@@ -18,7 +18,7 @@ const candidates = fc
       n: fc.nat(2_000),
       queued: fc.nat(5),
       prompt: fc.constantFrom(0, 128, 256, 1_000),
-      credit: fc.constantFrom(0, -128, 128, 2 ** 31 - 1),
+      credit: fc.constantFrom(undefined, 0, -128, 128, 2 ** 31 - 1),
     }),
     { selector: ({ n }) => n, maxLength: 300, size: 'max' },
   )
@@ -28,7 +28,7 @@ const candidates = fc
       address: addressOf(ipOf(n)),
       queuedRequests: queued,
       promptLength: prompt,
-      credit,
+      ...(credit !== undefined && { credit }),
     })),
   );
 const rules = fc.record({
@@ -43,7 +43,8 @@ describe('the choice', () => {
     fc.assert(
       fc.property(candidates, fc.string(), rules, (engines, id, r) => {
         const hashOf = (engine: Candidate): number => engineHash(seedsOf(id), engine.address);
-        const costOf = (e: Candidate): number => e.promptLength + r.requestCost * e.queuedRequests - e.credit;
+        const costOf = (e: Candidate): number =>
+          e.promptLength + r.requestCost * e.queuedRequests - (e.credit ?? 0);
         const open = engines.filter(
           (e) => e.queuedRequests < r.maxQueued && e.promptLength < r.maxPromptLength,
         );

@@ -119,6 +119,8 @@ export const del = (port: number, body: unknown): Promise<JsonAnswer> =>
   report(port, 'DELETE', '/v1/load/stats', body);
 export const delPrompt = (port: number, body: unknown): Promise<JsonAnswer> =>
   report(port, 'DELETE', '/v1/load/prompt', body);
+export const select = (port: number, body: unknown): Promise<JsonAnswer> =>
+  report(port, 'POST', '/v1/load/select', body);
 
 /** A string or buffer is sent as it is, anything else as its JSON. */
 function report(port: number, method: string, path: string, body: unknown): Promise<JsonAnswer> {

@@ -1,5 +1,5 @@
 /** `POST /v1/load/select` over HTTP at one replica: I10, and I11 where `max_queued` is exact. */
-import { callJson, call, del, delPrompt, type JsonAnswer, post, rows } from './client';
+import { call, del, delPrompt, type JsonAnswer, post, rows, select as selectAt } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
 import { startServer } from './server-fixture';
 
@@ -24,8 +24,7 @@ interface Selected {
   readonly degraded: boolean;
 }
 
-const select = (body: object | string, at = port): Promise<JsonAnswer> =>
-  callJson(at, 'POST', '/v1/load/select', { body: typeof body === 'string' ? body : JSON.stringify(body) });
+const select = (body: object | string, at = port): Promise<JsonAnswer> => selectAt(at, body);
 const selected = async (body: object): Promise<Selected> => {
   const answer = await select(body);
   expect(answer.reason).toBe('');

@@ -18,7 +18,11 @@ export function addSelectRoute(router: Router, { selector }: Pick<HttpDependenci
   const body = new DtoCheck(LoadSelectDto);
   const candidateBody = new DtoCheck(CandidateDto);
 
-  const readCandidates = (object: JsonObject): SelectRequest['candidates'] => {
+  const isPlain = (ip: unknown): ip is string => typeof ip === 'string' && candidateBody.isValid({ ip });
+
+  const readCandidates = (object: JsonObject, named: readonly unknown[]): SelectRequest['candidates'] => {
+    // Most are, and need not be looked for in the text.
+    if (named.every(isPlain)) return named.map((ip) => ({ ip, credit: 0 }));
     const reasons: string[] = [];
     const read = object.elements('candidates').map((element, i) => {
       try {
@@ -46,7 +50,7 @@ export function addSelectRoute(router: Router, { selector }: Pick<HttpDependenci
       // `|| 0` also turns the -0 that JSON can express into 0.
       promptLength: dto.prompt_length || 0,
       timestampNs: dto.timestamp ?? undefined,
-      candidates: dto.candidates ? readCandidates(object) : undefined,
+      candidates: dto.candidates ? readCandidates(object, dto.candidates) : undefined,
       requestCost: dto.request_cost ?? DEFAULT_REQUEST_COST,
       maxQueued: dto.max_queued ?? undefined,
       maxPromptLength: dto.max_prompt_length ?? undefined,
