@@ -71,7 +71,11 @@ export class DtoCheck<Dto extends object> {
   private checked(members: Members, path: string, reasons: string[]): Dto {
     const dto = new this.dto();
     for (const { name } of this.fields) (dto as Members)[name] = members[name];
-    for (const { constraints } of validateSync(dto)) reasons.push(...Object.values(constraints ?? {}));
+    const errors = validateSync(dto);
+    for (const { name } of this.fields) {
+      const error = errors.find(({ property }) => property === name);
+      reasons.push(...Object.values(error?.constraints ?? {}));
+    }
     if (reasons.length === 0) return dto;
     // Several rules of one field have one message.
     throw new ApiError('invalidInput', [...new Set(reasons)].map((reason) => path + reason).join('; '));
