@@ -24,9 +24,10 @@ export class EngineStats {
   liveAdds = 0;
   /** The second of event time under which expiry looks at the row next. */
   dueSecond = 0;
-  /** The `max_queued` of the latest select that booked here, and until when more than that counts as exceeding it. */
+  /** The `max_queued` of the latest select that booked here, up to which event time adds may not have known of it, and whose it was. */
   selectLimit = 0;
   selectLimitUntilUs = 0;
+  selectOrigin = '';
   private json = '';
 
   constructor(

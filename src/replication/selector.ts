@@ -43,7 +43,7 @@ export interface Standing {
 /** How many leading chunks of a prompt each engine has in its cache. */
 export type CachedChunks = (cluster: string, promptHash: readonly bigint[]) => ReadonlyMap<string, number>;
 
-/** An add of another replica that comes so long after a booking was made, or sooner, may not have known of it. */
+/** An add that another replica made so long after a booking, or sooner, may not have known of it, whenever it arrives. */
 const ON_THE_WAY_US = 1_000_000;
 
 export class Selector {
@@ -102,6 +102,7 @@ export class Selector {
     if (request.book && row && request.maxQueued !== undefined) {
       row.selectLimit = request.maxQueued;
       row.selectLimitUntilUs = now + ON_THE_WAY_US;
+      row.selectOrigin = replicator.origin;
     }
     return this.selected(ip, row, considered, request.book, false);
   }
