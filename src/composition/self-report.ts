@@ -61,6 +61,8 @@ export class SelfReport {
 
   readiness(): Readiness {
     const { bus, discovery, repair } = this.parts;
+    // First: it looks, and what follows goes by that.
+    const limits = this.limitWatch?.reached() ?? {};
     const body = {
       ready: this.ready,
       degraded: this.degraded,
@@ -74,7 +76,7 @@ export class SelfReport {
       peers: repair.peerStates,
       history: this.history(),
       missing_events: repair.missing,
-      limits: this.limitWatch?.reached() ?? {},
+      limits,
       ...(repair.clock.aheadUs !== undefined && {
         clock_ahead_ms: Math.round(repair.clock.aheadUs / 1000),
       }),

@@ -10,7 +10,7 @@ import type { AddReport, AddResult, Replicator } from './replicator';
 
 export interface SelectRequest extends Omit<AddReport, 'ip'> {
   /** Undefined: the rows of the cluster. */
-  readonly candidates: readonly { readonly ip: string; readonly credit: number }[] | undefined;
+  readonly candidates: readonly (string | { readonly ip: string; readonly credit: number })[] | undefined;
   readonly requestCost: number;
   readonly maxQueued: number | undefined;
   readonly maxPromptLength: number | undefined;
@@ -139,7 +139,9 @@ export class Selector {
     }
     // One that is named twice is one engine, with the larger of its credits.
     const engines = new Map<string, Candidate>();
-    for (const { ip, credit: given } of candidates) {
+    for (const named of candidates) {
+      const ip = typeof named === 'string' ? named : named.ip;
+      const given = typeof named === 'string' ? 0 : named.credit;
       const credit = cached ? given + cachedTokens(ip) : given;
       const before = engines.get(ip);
       if (before && credit <= (before.credit ?? 0)) continue;
