@@ -99,8 +99,13 @@ async function finishAll(cluster: string, bookings: readonly Booking[]): Promise
 }
 
 async function metricAt(url: string, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
+  const lines = (await (await fetch(`${url}/metrics`)).text()).split('\n');
+  return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length));
+}
+
+async function sumOf(name: string): Promise<number> {
+  const each = await Promise.all(fleet.urls.map((url) => metricAt(url, name)));
+  return each.reduce((sum, value) => sum + value, 0);
 }
 
 const BURST = 512;
@@ -160,6 +165,11 @@ test(`I10 I2: a burst of ${BURST} selects spread over three replicas leaves no e
   );
   expect(selected).toBeLessThan(1.4);
   expect(selected).toBeLessThan(posted);
+  // One of several looks at its share, so that they do not herd.
+  const looked = await sumOf('metacenter_select_engines_considered_total');
+  const booked = await sumOf('metacenter_selects_total{result="booked"}');
+  expect(booked).toBe(BURST);
+  expect(looked / booked).toBeLessThan(ENGINES);
 });
 
 test('I10: a resend at another replica gets the engine on record, and counts once everywhere', async () => {
