@@ -80,6 +80,8 @@ export class LoadStats {
   readonly engines: EngineTable;
   /** Adds dropped because they were E old. */
   expiredRequests = 0;
+  /** Adds of other replicas that took a row beyond the `max_queued` under which this one had booked there, however they came. */
+  selectOverLimit = 0;
   private readonly origins = new Map<string, AddOrigin>();
   /** Of the id of the report at hand, of one that is read from a slot, and of names. */
   private readonly reported: Fingerprint;
@@ -181,6 +183,7 @@ export class LoadStats {
       this.inFlight.insert(id, add);
     }
     this.putIn(before ? first : add, id, now);
+    if (!first && exceedsSelect(row, fields)) this.selectOverLimit++;
     return 'applied';
   }
 
@@ -376,6 +379,12 @@ function takeOut(add: Add): void {
     add.row.prefillRequests--;
   }
   add.row.changed();
+}
+
+function exceedsSelect(row: EngineStats, { timeUs, origin }: AddIdentity): boolean {
+  return (
+    row.queuedRequests > row.selectLimit && timeUs < row.selectLimitUntilUs && origin !== row.selectOrigin
+  );
 }
 
 function countOf(first: Add): number {

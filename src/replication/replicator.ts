@@ -9,7 +9,7 @@
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
-import type { AddEvent, LoadEvent, LoadEventType } from '../core/event';
+import type { LoadEvent, LoadEventType } from '../core/event';
 import type { Add } from '../core/in-flight';
 import type { LoadStats, Outcome, RequestStatus } from '../core/load-stats';
 import { SPEAKS } from '../repair/protocol';
@@ -70,8 +70,6 @@ export class ReplicatorCounts {
   /** Own events that came back, events of a later version or an unknown type. */
   own = 0;
   unknown = 0;
-  /** Adds of other replicas that took a row beyond the `max_queued` under which this one had just booked on it. */
-  selectOverLimit = 0;
   readonly dropped = new Map<DropReason, number>();
   /** Reports over HTTP that found a limit reached. */
   readonly refused = { 'too-many-in-flight': 0, 'too-many-engines': 0, 'too-many-finished': 0 };
@@ -232,21 +230,11 @@ export class Replicator {
     if (outcome !== 'applied' || way === 'replay') return;
     this.counts.received[event.type]++;
     if (!isNew) return;
-    if (event.type === 'add') this.heard(event, now);
+    if (event.type === 'add') this.loadStats.engines.model(event.cluster)?.recentAdds.heard(now);
     const differenceUs = now - event.timeUs;
     if (!this.clockDifferencesUs.has(event.origin)) this.forgetGone();
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
-  }
-
-  private heard({ cluster, ip }: AddEvent, now: number): void {
-    const model = this.loadStats.engines.model(cluster);
-    if (model === undefined) return;
-    model.recentAdds.heard(now);
-    const row = model.engines.get(ip);
-    if (row !== undefined && now < row.selectLimitUntilUs && row.queuedRequests > row.selectLimit) {
-      this.counts.selectOverLimit++;
-    }
   }
 
   /**

@@ -2,15 +2,13 @@
 import { IsOptional } from 'class-validator';
 import { IsIpv4, IsName, IsPromptLength, IsTimestampNs } from './rules';
 
-export class LoadAddDto {
+/** What counts at an engine, whichever it is. */
+export class LoadRequestDto {
   @IsName()
   readonly cluster!: string;
 
   @IsName()
   readonly request_id!: string;
-
-  @IsIpv4()
-  readonly ip!: string;
 
   @IsOptional()
   @IsPromptLength()
@@ -19,4 +17,9 @@ export class LoadAddDto {
   @IsOptional()
   @IsTimestampNs()
   readonly timestamp?: bigint | null;
+}
+
+export class LoadAddDto extends LoadRequestDto {
+  @IsIpv4()
+  readonly ip!: string;
 }

@@ -65,14 +65,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadAdd'),
       responses: {
         ...ok('Counted, now or by an earlier copy of the same report', NO_DATA),
-        ...errors(
-          'duplicate',
-          'invalidInput',
-          'authenticationFailed',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'duplicate', 'unavailable'),
       },
     },
     delete: {
@@ -82,14 +75,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadDelete'),
       responses: {
         ...ok('Taken off its row', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'alreadyDeleted',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'alreadyDeleted', 'unavailable'),
       },
     },
   },
@@ -102,15 +88,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadSelect'),
       responses: {
         ...ok('The engine, and its row after the booking', ref('Selected')),
-        ...errors(
-          'duplicate',
-          'invalidInput',
-          'authenticationFailed',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'noEngine',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'duplicate', 'noEngine', 'unavailable'),
       },
     },
   },
@@ -122,14 +100,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadDelete'),
       responses: {
         ...ok('Its prompt is taken off its row', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'alreadyDeleted',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'alreadyDeleted', 'unavailable'),
       },
     },
   },
