@@ -30,7 +30,9 @@ function examplesOf(page: string): Example[] {
 
 function run(commands: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile('bash', ['-ec', commands], (error, stdout) => (error ? reject(error) : resolve(stdout)));
+    execFile('bash', ['-ec', commands], (error, stdout) =>
+      error ? reject(new Error(error.message)) : resolve(stdout),
+    );
   });
 }
 
