@@ -26,10 +26,9 @@ describe('the demo', () => {
     const result = await demo.run((left) => lines.push(progressLine(replicas!, demo.fleets, left)));
     expect(result.kills).toBeGreaterThan(0);
     expect(result.drifts).toEqual(Array.from({ length: 3 }, () => ({ requests: 0, promptTokens: 0 })));
-    for (const fleet of result.fleets) {
-      expect(fleet.started).toBeGreaterThan(50);
-      expect(fleet.inFlight).toBeGreaterThan(0);
-    }
+    for (const fleet of result.fleets) expect(fleet.started).toBeGreaterThan(50);
+    // A fleet that routes well may be idle at that moment.
+    expect(result.fleets.some(({ inFlight }) => inFlight > 0)).toBe(true);
     expect(lines.some((line) => line.includes('○'))).toBe(true);
     expect(resultTable(result, ['a', 'b', 'c'])).toMatch(
       /mean \| +p99 .*select .*least load .*round robin .*random /s,
