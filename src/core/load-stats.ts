@@ -78,7 +78,7 @@ export class LoadStats {
   readonly deletes: DeletionTimes;
   readonly promptDeletes: DeletionTimes;
   readonly engines: EngineTable;
-  /** Adds dropped because they were E old. */
+  /** Requests dropped because even their newest add was E old. */
   expiredRequests = 0;
   private readonly origins = new Map<string, AddOrigin>();
   /** Of the id of the report at hand, of one that is read from a slot, and of names. */
@@ -253,7 +253,9 @@ export class LoadStats {
   }
 
   protected expireAdds(slot: number, untilUs: number, now: number): void {
-    this.expiredRequests += this.dropAdds(slot, untilUs, now);
+    this.dropAdds(slot, untilUs, now);
+    // A slot that was released has no adds.
+    if (!this.inFlight.firstOf(slot)) this.expiredRequests++;
   }
 
   /** Refuses what is `keepForUs` old, and what is further ahead than clocks may be apart. */
@@ -315,20 +317,15 @@ export class LoadStats {
     }
   }
 
-  /** Drops the adds of a slot that are no later than `untilUs`; returns how many. */
-  private dropAdds(slot: number, untilUs: number, now: number): number {
+  /** Drops the adds of a slot that are no later than `untilUs`. */
+  private dropAdds(slot: number, untilUs: number, now: number): void {
     const id = this.inFlight.idOf(slot, this.held);
     const first = this.inFlight.firstOf(slot)!;
     takeOut(first);
-    let count = 0;
     let left: Add | undefined = first;
-    for (; left && left.timeUs <= untilUs; left = left.next) {
-      this.dropped(left, id);
-      count++;
-    }
+    for (; left && left.timeUs <= untilUs; left = left.next) this.dropped(left, id);
     this.inFlight.replace(slot, left);
     if (left) this.putIn(left, id, now);
-    return count;
   }
 
   private putIn(add: Add, id: Fingerprint, now: number): void {

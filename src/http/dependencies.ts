@@ -25,7 +25,7 @@ type ReplayPolicy = 'reject' | 'accept';
 export interface HttpDependencies {
   /** Undefined: nobody needs a token. */
   readonly accessTokens: AccessTokens | undefined;
-  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'whenPublished'>;
+  readonly replicator: Pick<Replicator, 'add' | 'refresh' | 'promptDelete' | 'delete' | 'whenPublished'>;
   readonly engines: Pick<EngineTable, 'rowsJson' | 'clustersJson'>;
   readonly selector: Pick<Selector, 'select'>;
   readonly replica: ReplicaDependencies;

@@ -27,18 +27,40 @@ export interface AddReport {
   readonly timestampNs: bigint | undefined;
 }
 
+/** A limit is reached. */
+type FullResult = 'too-many-in-flight' | 'too-many-engines' | 'too-many-finished';
+
 export type AddResult =
   | 'accepted'
   | 'resend'
   | 'duplicate'
   /** The same id and timestamp, but another cluster or engine: a retry elsewhere under the old id. */
   | 'moved'
-  | 'too-many-in-flight'
-  | 'too-many-engines'
-  | 'too-many-finished';
+  | FullResult;
 export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
 
+/** A request that still runs. Cluster and engine are for a replica that does not know it. */
+export interface RefreshReport {
+  readonly requestId: string;
+  readonly cluster: string | undefined;
+  readonly ip: string | undefined;
+  readonly promptLength: number;
+  readonly timestampNs: bigint | undefined;
+}
+
+export type RefreshResult =
+  | 'accepted'
+  /** Its newest add is so young that nothing was to be done. */
+  | 'fresh'
+  | 'already-deleted'
+  /** In flight nowhere, and not said where it runs. */
+  | 'unknown'
+  | FullResult;
+
 export type DropReason = InvalidReason | Exclude<Outcome, 'applied'> | 'heartbeat';
+
+/** Beyond so many adds of an id in flight a refresh waits longer. */
+const MAX_REFRESHED_ADDS = 5;
 
 export interface ReplicatorOptions {
   /** A new random id at each process start. */
@@ -72,6 +94,8 @@ export class ReplicatorCounts {
   unknown = 0;
   /** Adds of other replicas that took a row beyond the `max_queued` under which this one had just booked on it. */
   selectOverLimit = 0;
+  /** Refreshes that were taken, whether or not they took an event. */
+  refreshed = 0;
   readonly dropped = new Map<DropReason, number>();
   /** Reports over HTTP that found a limit reached. */
   readonly refused = { 'too-many-in-flight': 0, 'too-many-engines': 0, 'too-many-finished': 0 };
@@ -125,7 +149,7 @@ export class Replicator {
   }
 
   add(report: AddReport): AddResult {
-    const { loadStats, options } = this;
+    const { loadStats } = this;
     const now = this.now();
     const status = loadStats.statusOf(report.requestId, now);
     if (status.add) {
@@ -138,16 +162,82 @@ export class Replicator {
       return moved ? 'moved' : 'duplicate';
     }
     if (this.isLateAdd(status, now)) return 'duplicate';
+    const full = this.refuseForWantOfRoom(report);
+    if (full) return full;
+    const result = this.commitAdd(report, this.nextAddUs(now), now);
+    if (result === 'accepted') loadStats.engines.model(report.cluster)?.recentAdds.accepted(now);
+    return result;
+  }
+
+  /** The request still runs: a further, later add of its id, so that the merge of adds does the rest. */
+  refresh(report: RefreshReport): RefreshResult {
+    const now = this.now();
+    const status = this.loadStats.statusOf(report.requestId, now);
+    const { add: first } = status;
+    if (!first && status.deletedUs !== undefined) return 'already-deleted';
+    let result: RefreshResult = 'fresh';
+    if (first) {
+      if (this.isRefreshDue(first, now)) result = this.commitRefresh(asItRuns(first), status, now);
+    } else {
+      const { cluster, ip } = report;
+      if (cluster === undefined || ip === undefined) return 'unknown';
+      const taken = { ...report, cluster, ip };
+      result = this.refuseForWantOfRoom(taken) ?? this.commitRefresh(taken, status, now);
+    }
+    if (result === 'accepted' || result === 'fresh') this.counts.refreshed++;
+    return result;
+  }
+
+  /** Bounds what refreshes of one id can make of events and of adds, wherever they come in. */
+  private isRefreshDue(first: Add, now: number): boolean {
+    const { expireAfterUs } = this.loadStats.options;
+    let adds = 0;
+    let newestUs = 0;
+    for (let add: Add | undefined = first; add; add = add.next) {
+      adds++;
+      newestUs = add.timeUs;
+    }
+    const ageUs = now - newestUs;
+    // Adds that conflict may be too many and of one age: they must not let the request expire together.
+    return ageUs >= expireAfterUs / 4 && (adds < MAX_REFRESHED_ADDS || ageUs >= expireAfterUs / 2);
+  }
+
+  /** What is known to be prefilled stays so, also where the prompt-delete is too old to cover the new add. */
+  private commitRefresh(report: AddReport, status: RequestStatus, now: number): 'accepted' | FullResult {
+    const timeUs = this.nextAddUs(now);
+    if (!this.isPrefilled(status)) return this.commitAdd(report, timeUs, now);
+    const { requestId } = report;
+    if (timeUs > status.promptDeletedUs! + this.loadStats.options.finishedRetentionUs) {
+      const { origin } = this;
+      this.commit({ type: 'prompt-delete', origin, seq: this.lastSeq + 1, timeUs, requestId }, now);
+    }
+    return this.commitAdd({ ...report, promptLength: 0 }, timeUs, now);
+  }
+
+  protected isPrefilled({ add, promptDeletedUs }: RequestStatus): boolean {
+    if (promptDeletedUs === undefined) return false;
+    return !add || add.timeUs <= promptDeletedUs + this.loadStats.options.finishedRetentionUs;
+  }
+
+  private refuseForWantOfRoom({ cluster, ip }: AddReport): FullResult | undefined {
+    const { loadStats, options } = this;
     if (loadStats.inFlight.size >= options.maxInFlight) return this.refuse('too-many-in-flight');
     if (
       loadStats.engines.listedCount >= options.maxEngines &&
-      loadStats.engines.find(report.cluster, report.ip)?.listed !== true
+      loadStats.engines.find(cluster, ip)?.listed !== true
     ) {
       return this.refuse('too-many-engines');
     }
-    // Add times of one origin ascend strictly, so that `(t, origin)` is unique.
-    const timeUs = Math.max(now, this.lastAddUs + 1);
-    const { origin } = options;
+    return undefined;
+  }
+
+  /** Add times of one origin ascend strictly, so that `(t, origin)` is unique. */
+  private nextAddUs(now: number): number {
+    return Math.max(now, this.lastAddUs + 1);
+  }
+
+  private commitAdd(report: AddReport, timeUs: number, now: number): 'accepted' | FullResult {
+    const { origin } = this.options;
     const { requestId, cluster, ip, promptLength, timestampNs } = report;
     const event: LoadEvent = {
       type: 'add',
@@ -165,7 +255,6 @@ export class Replicator {
     if (outcome === 'finished-ceiling') return this.refuse('too-many-finished');
     if (outcome !== 'applied') return this.refuse('too-many-in-flight');
     this.lastAddUs = timeUs;
-    loadStats.engines.model(cluster)?.recentAdds.accepted(now);
     return 'accepted';
   }
 
@@ -317,4 +406,9 @@ export class Replicator {
   now(): number {
     return this.loadStats.advance(this.nowUs());
   }
+}
+
+/** The request as it counts at present. */
+function asItRuns({ requestId, row, promptLength, timestampNs }: Add): AddReport {
+  return { requestId, cluster: row.cluster, ip: row.ip, promptLength, timestampNs };
 }

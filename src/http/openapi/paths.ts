@@ -75,6 +75,25 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
         ),
       },
     },
+    put: {
+      tags: ['load'],
+      summary: 'A request still runs',
+      description:
+        'It counts for the expiry time from now on. Within a quarter of the expiry time of the report or refresh before it nothing is to be done. A replica that does not know the request takes it up where `cluster` and `ip` are given.',
+      requestBody: body('LoadRefresh'),
+      responses: {
+        ...ok('It counts', NO_DATA),
+        ...errors(
+          'invalidInput',
+          'authenticationFailed',
+          'alreadyDeleted',
+          'requestNotFound',
+          'bodyTooLarge',
+          'unknownEncoding',
+          'unavailable',
+        ),
+      },
+    },
     delete: {
       tags: ['load'],
       summary: 'A request has finished',

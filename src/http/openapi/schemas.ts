@@ -4,6 +4,7 @@ import { MAX_NAME_LENGTH } from '../../core/event';
 import { CacheClearDto, CacheQueryDto, CacheSaveDto, DEFAULT_TOPK } from '../dto/cache.dto';
 import { LoadAddDto } from '../dto/load-add.dto';
 import { LoadDeleteDto } from '../dto/load-delete.dto';
+import { LoadRefreshDto } from '../dto/load-refresh.dto';
 import {
   CandidateDto,
   DEFAULT_CHUNK_TOKENS,
@@ -76,6 +77,12 @@ export const schemas: Record<string, Schema> = {
       description:
         "The gateway's own time in nanoseconds. A report with the same request_id and timestamp counts once.",
     },
+  }),
+  LoadRefresh: schemaOf(LoadRefreshDto, {
+    cluster: { description: 'For a replica that does not know the request. "" counts as absent.' },
+    ip: { description: 'Likewise.', examples: ['10.0.0.7'] },
+    prompt_length: { default: 0, description: 'Likewise.' },
+    timestamp: { description: 'Likewise.' },
   }),
   LoadDelete: schemaOf(LoadDeleteDto),
   CacheQuery: schemaOf(CacheQueryDto, {

@@ -1,10 +1,17 @@
 /** What gateways report and ask: `/v1/load/stats`, `/v1/load/prompt` and `/v1/clusters`. */
-import type { AddReport, AddResult, DeleteResult } from '../../replication/replicator';
+import type {
+  AddReport,
+  AddResult,
+  DeleteResult,
+  RefreshReport,
+  RefreshResult,
+} from '../../replication/replicator';
 import type { HttpDependencies } from '../dependencies';
 import { DtoCheck } from '../dto/dto-check';
 import { LoadAddDto } from '../dto/load-add.dto';
 import { LoadDeleteDto } from '../dto/load-delete.dto';
 import { LoadQueryDto } from '../dto/load-query.dto';
+import { LoadRefreshDto } from '../dto/load-refresh.dto';
 import { ApiError } from '../errors';
 import { jsonBody } from '../json-body';
 import type { Router } from '../router';
@@ -15,6 +22,7 @@ type Dependencies = Pick<HttpDependencies, 'replicator' | 'engines' | 'replayPol
 
 export function addLoadRoutes(router: Router, { replicator, engines, replayPolicy }: Dependencies): void {
   const addBody = new DtoCheck(LoadAddDto);
+  const refreshBody = new DtoCheck(LoadRefreshDto, ['cluster', 'ip']);
   const deleteBody = new DtoCheck(LoadDeleteDto);
   const query = new DtoCheck(LoadQueryDto);
 
@@ -29,6 +37,16 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
       timestampNs: timestamp ?? undefined,
     };
   };
+  const readRefresh = (bytes: Buffer): RefreshReport => {
+    const { cluster, request_id, ip, prompt_length, timestamp } = refreshBody.object(jsonBody(bytes));
+    return {
+      requestId: request_id,
+      cluster: cluster ?? undefined,
+      ip: ip ?? undefined,
+      promptLength: prompt_length || 0,
+      timestampNs: timestamp ?? undefined,
+    };
+  };
   const readRequestId = (bytes: Buffer): string => deleteBody.object(jsonBody(bytes)).request_id;
 
   const answerAdd = (result: AddResult): string => {
@@ -37,13 +55,32 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
     if (isCopy && replayPolicy === 'accept') return NO_DATA;
     throw addRefused(result);
   };
+  const answerRefresh = (result: RefreshResult): string => {
+    switch (result) {
+      case 'accepted':
+      case 'fresh':
+        return NO_DATA;
+      case 'already-deleted':
+        return answerDeleted();
+      case 'unknown':
+        throw new ApiError(
+          'requestNotFound',
+          'request_id is not in flight: a refresh that names cluster and ip is taken up',
+        );
+      default:
+        throw addRefused(result);
+    }
+  };
+  const answerDeleted = (): string => {
+    if (replayPolicy === 'accept') return NO_DATA;
+    throw new ApiError('alreadyDeleted', 'request_id was already deleted');
+  };
   const answerDelete = (result: DeleteResult): string => {
     switch (result) {
       case 'accepted':
         return NO_DATA;
       case 'already-deleted':
-        if (replayPolicy === 'accept') return NO_DATA;
-        throw new ApiError('alreadyDeleted', 'request_id was already deleted');
+        return answerDeleted();
       case 'too-many-finished':
         throw limitReached('finished requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
     }
@@ -52,6 +89,7 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
   router.json('/v1/load/stats', {
     get: (req) => engines.rowsJson(query.query(req.url).cluster),
     post: (body) => answerAdd(replicator.add(readAdd(body))),
+    put: (body) => answerRefresh(replicator.refresh(readRefresh(body))),
     delete: (body) => answerDelete(replicator.delete(readRequestId(body))),
   });
   router.json('/v1/clusters', { get: () => engines.clustersJson() });
