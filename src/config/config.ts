@@ -44,6 +44,7 @@ export interface LoadConfig {
   readonly finishedRetentionMs: number;
   readonly maxInFlight: number;
   readonly maxEngines: number;
+  readonly maxOwners: number;
 }
 
 export interface CacheConfig {
@@ -171,6 +172,7 @@ function readLoad(reader: EnvReader): LoadConfig {
     finishedRetentionMs: reader.durationMs('METADATA_CENTER_FINISHED_RETENTION', hours, MINUTE),
     maxInFlight: reader.integer('METADATA_CENTER_MAX_IN_FLIGHT', { min: 1, max: 10_000_000 }, 1_000_000),
     maxEngines: reader.integer('METADATA_CENTER_MAX_ENGINES', { min: 1, max: 1_000_000 }, 100_000),
+    maxOwners: reader.integer('METADATA_CENTER_MAX_OWNERS', { min: 1, max: 1_000_000 }, 10_000),
   };
 }
 

@@ -2,7 +2,7 @@
 import { newFingerprinting } from '../../src/composition/fingerprinting';
 import type { Bus } from '../../src/bus/bus';
 import { CausalContext } from '../../src/core/causal-context';
-import type { LoadEvent } from '../../src/core/event';
+import { isOwnerEvent, type LoadEvent, type OwnerEvent } from '../../src/core/event';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 import type { AddReport, ReplicatorOptions } from '../../src/replication/replicator';
@@ -18,6 +18,7 @@ const ROOMY = {
   engineCeiling: 100,
   finishedCeiling: 100,
   waitingCeiling: 100,
+  ownerCeiling: 100,
   fingerprinting: newFingerprinting(),
 };
 
@@ -65,7 +66,14 @@ export class Replica {
       republisher: new Republisher(this.bus),
       nowUs: () => this.nowUs,
       observeLatency: (ms) => this.latenciesMs.push(ms),
-      options: { origin, subjectPrefix: 'metadata-center', maxInFlight: 100, maxEngines: 100, ...limits },
+      options: {
+        origin,
+        subjectPrefix: 'metadata-center',
+        maxInFlight: 100,
+        maxEngines: 100,
+        maxOwners: 100,
+        ...limits,
+      },
     });
   }
 
@@ -93,6 +101,12 @@ export function report(fields: Partial<AddReport> = {}): AddReport {
 }
 
 export function eventOf(payload: Uint8Array): LoadEvent {
+  const event = anyEventOf(payload);
+  if (isOwnerEvent(event)) throw new Error('an event of an owner');
+  return event;
+}
+
+export function anyEventOf(payload: Uint8Array): LoadEvent | OwnerEvent {
   const decoded = decodeEvent(payload);
   if (decoded.kind !== 'event') throw new Error('not an event');
   return decoded.event;

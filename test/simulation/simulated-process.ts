@@ -127,7 +127,7 @@ export class SimulatedProcess implements Reachable {
     this.self = self;
     const contextOptions = { ...contextOptionsOf(scenario), speaks };
     this.context = new parts.CausalContext(contextOptions);
-    const limits = { maxInFlight: 10_000, maxEngines: 1_000 };
+    const limits = { maxInFlight: 10_000, maxEngines: 1_000, maxOwners: 500 };
     this.republisher = new parts.Republisher(this.bus);
     const Events = speaks === DIALECT ? DialectReplicator : parts.Replicator;
     this.replicator = new Events({
@@ -157,6 +157,7 @@ export class SimulatedProcess implements Reachable {
         peersKnown: this.peersKnown,
         history: this.history?.state ?? 'none',
       }),
+      onReady: () => undefined,
       onTooLarge: () => undefined,
       replayHistory: (sinceUs) => this.history?.replay(sinceUs) ?? false,
       nowUs,
@@ -417,6 +418,7 @@ function loadStatsOptions({ expireAfterUs, retentionUs }: Scenario): LoadStatsOp
     inFlightCeiling: 20_000,
     engineCeiling: 2_000,
     waitingCeiling: 20_000,
+    ownerCeiling: 1_000,
     finishedCeiling: 80_000,
     fingerprinting: newFingerprinting(),
   };

@@ -1,6 +1,6 @@
 /** The body of `POST /v1/load/stats`: a request was routed to an engine. */
 import { IsOptional } from 'class-validator';
-import { IsIpv4, IsName, IsPromptLength, IsTimestampNs } from './rules';
+import { IsIpv4, IsName, IsOwner, IsPromptLength, IsTimestampNs } from './rules';
 
 export class LoadAddDto {
   @IsName()
@@ -19,4 +19,8 @@ export class LoadAddDto {
   @IsOptional()
   @IsTimestampNs()
   readonly timestamp?: bigint | null;
+
+  @IsOptional()
+  @IsOwner()
+  readonly owner?: string | null;
 }

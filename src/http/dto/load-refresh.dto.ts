@@ -1,6 +1,6 @@
 /** The body of `PUT /v1/load/stats`: a request still runs. Where it runs is for a replica that does not know it. */
 import { IsOptional } from 'class-validator';
-import { IsIpv4, IsName, IsPromptLength, IsTimestampNs } from './rules';
+import { IsIpv4, IsName, IsOwner, IsPromptLength, IsTimestampNs } from './rules';
 
 export class LoadRefreshDto {
   @IsName()
@@ -21,4 +21,8 @@ export class LoadRefreshDto {
   @IsOptional()
   @IsTimestampNs()
   readonly timestamp?: bigint | null;
+
+  @IsOptional()
+  @IsOwner()
+  readonly owner?: string | null;
 }

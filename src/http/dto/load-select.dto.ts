@@ -2,7 +2,7 @@
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsOptional } from 'class-validator';
 import { MAX_PROMPT_LENGTH } from '../../core/event';
 import { IsPromptHash } from './cache.dto';
-import { inWords, IsIntegerFrom, IsIpv4, IsName, IsPromptLength, IsTimestampNs } from './rules';
+import { inWords, IsIntegerFrom, IsIpv4, IsName, IsOwner, IsPromptLength, IsTimestampNs } from './rules';
 
 export const DEFAULT_REQUEST_COST = 128;
 export const DEFAULT_CHUNK_TOKENS = 128;
@@ -35,6 +35,10 @@ export class LoadSelectDto {
   @IsOptional()
   @IsTimestampNs()
   readonly timestamp?: bigint | null;
+
+  @IsOptional()
+  @IsOwner()
+  readonly owner?: string | null;
 
   /** Each an address or an object; what they hold is checked by `CandidateDto`. */
   @IsOptional()

@@ -21,13 +21,13 @@ const NO_DATA = 'null';
 type Dependencies = Pick<HttpDependencies, 'replicator' | 'engines' | 'replayPolicy'>;
 
 export function addLoadRoutes(router: Router, { replicator, engines, replayPolicy }: Dependencies): void {
-  const addBody = new DtoCheck(LoadAddDto);
-  const refreshBody = new DtoCheck(LoadRefreshDto, ['cluster', 'ip']);
+  const addBody = new DtoCheck(LoadAddDto, ['owner']);
+  const refreshBody = new DtoCheck(LoadRefreshDto, ['cluster', 'ip', 'owner']);
   const deleteBody = new DtoCheck(LoadDeleteDto);
   const query = new DtoCheck(LoadQueryDto);
 
   const readAdd = (bytes: Buffer): AddReport => {
-    const { cluster, request_id, ip, prompt_length, timestamp } = addBody.object(jsonBody(bytes));
+    const { cluster, request_id, ip, prompt_length, timestamp, owner } = addBody.object(jsonBody(bytes));
     return {
       requestId: request_id,
       cluster,
@@ -35,16 +35,18 @@ export function addLoadRoutes(router: Router, { replicator, engines, replayPolic
       // `|| 0` also turns the -0 that JSON can express into 0.
       promptLength: prompt_length || 0,
       timestampNs: timestamp ?? undefined,
+      owner: owner ?? undefined,
     };
   };
   const readRefresh = (bytes: Buffer): RefreshReport => {
-    const { cluster, request_id, ip, prompt_length, timestamp } = refreshBody.object(jsonBody(bytes));
+    const { cluster, request_id, ip, prompt_length, timestamp, owner } = refreshBody.object(jsonBody(bytes));
     return {
       requestId: request_id,
       cluster: cluster ?? undefined,
       ip: ip ?? undefined,
       promptLength: prompt_length || 0,
       timestampNs: timestamp ?? undefined,
+      owner: owner ?? undefined,
     };
   };
   const readRequestId = (bytes: Buffer): string => deleteBody.object(jsonBody(bytes)).request_id;
@@ -112,11 +114,13 @@ export function addRefused(result: Exclude<AddResult, 'accepted' | 'resend'>): A
       return limitReached('in-flight requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
     case 'too-many-engines':
       return limitReached('engines', 'METADATA_CENTER_MAX_ENGINES');
+    case 'too-many-owners':
+      return limitReached('owners', 'METADATA_CENTER_MAX_OWNERS');
     case 'too-many-finished':
       return limitReached('finished requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
   }
 }
 
-function limitReached(what: string, variable: string): ApiError {
+export function limitReached(what: string, variable: string): ApiError {
   return new ApiError('unavailable', `this replica holds as many ${what} as ${variable} allows`);
 }
