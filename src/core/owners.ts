@@ -143,6 +143,15 @@ export class Owners {
     return !owner.suspended && !this.isGone(owner);
   }
 
+  /** How many there are of each standing. */
+  states(): { alive: number; silent: number; gone: number } {
+    const states = { alive: 0, silent: 0, gone: 0 };
+    for (const owner of this.byName.values()) {
+      states[this.isGone(owner) ? 'gone' : owner.suspended ? 'silent' : 'alive']++;
+    }
+    return states;
+  }
+
   private isGone({ goneUs, lastSignUs }: Owner): boolean {
     return lastSignUs <= goneUs + this.options.finishedRetentionUs;
   }
