@@ -96,7 +96,7 @@ export class SelfReport {
     connections: () => number,
   ): Limit[] {
     const { stats, context, repair } = this.parts;
-    const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
+    const { inFlightCeiling, engineCeiling, ownerCeiling, finishedCeiling, waitingCeiling } = stats.options;
     const inFlight = (): number => stats.inFlight.size;
     const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
     const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
@@ -115,6 +115,13 @@ export class SelfReport {
         refused: () => refused['too-many-engines'],
       },
       { name: 'engines_ceiling', most: engineCeiling, use: () => stats.engines.size },
+      {
+        name: 'owners',
+        most: load.maxOwners,
+        use: () => stats.owners.size,
+        refused: () => refused['too-many-owners'],
+      },
+      { name: 'owners_ceiling', most: ownerCeiling, use: () => stats.owners.size },
       {
         name: 'finished',
         most: finishedCeiling,

@@ -94,8 +94,8 @@ export class Selector {
     if (!choice) return request.candidates || model?.rows.length ? 'no-engine' : 'no-rows';
     const { ip, considered } = choice;
     if (request.book) {
-      const { promptLength, timestampNs } = request;
-      const result = replicator.add({ requestId, cluster, ip, promptLength, timestampNs });
+      const { promptLength, timestampNs, owner } = request;
+      const result = replicator.add({ requestId, cluster, ip, promptLength, timestampNs, owner });
       if (result !== 'accepted' && result !== 'resend') return result;
     }
     const row = loadStats.engines.find(cluster, ip);

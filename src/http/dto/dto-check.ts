@@ -17,7 +17,11 @@ export class DtoCheck<Dto extends object> {
   /** Of them those that are read with all their digits. */
   private readonly exact: readonly { readonly name: string; readonly each: boolean }[];
 
-  constructor(private readonly dto: new () => Dto) {
+  /** `emptyIsAbsent`: fields that gateways send as `""` where they have nothing to say. */
+  constructor(
+    private readonly dto: new () => Dto,
+    private readonly emptyIsAbsent: readonly (keyof Dto & string)[] = [],
+  ) {
     const fields = fieldsOf(dto);
     this.fields = fields.map((field) => ({ ...field, tests: field.rules.map(testOf) }));
     this.exact = fields.flatMap(({ name, rules }) =>
@@ -31,6 +35,7 @@ export class DtoCheck<Dto extends object> {
    */
   object(object: JsonObject, path = ''): Dto {
     const { members } = object;
+    for (const name of this.emptyIsAbsent) if (members[name] === '') members[name] = undefined;
     for (const { name, each } of this.exact) {
       const value = members[name];
       if (each && Array.isArray(value)) members[name] = object.exactIntegers(name);

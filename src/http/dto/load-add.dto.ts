@@ -1,6 +1,6 @@
 /** The body of `POST /v1/load/stats`: a request was routed to an engine. */
 import { IsOptional } from 'class-validator';
-import { IsIpv4, IsName, IsPromptLength, IsTimestampNs } from './rules';
+import { IsIpv4, IsName, IsOwner, IsPromptLength, IsTimestampNs } from './rules';
 
 /** What counts at an engine, whichever it is. */
 export class LoadRequestDto {
@@ -17,6 +17,10 @@ export class LoadRequestDto {
   @IsOptional()
   @IsTimestampNs()
   readonly timestamp?: bigint | null;
+
+  @IsOptional()
+  @IsOwner()
+  readonly owner?: string | null;
 }
 
 export class LoadAddDto extends LoadRequestDto {

@@ -16,7 +16,7 @@ import type { Router } from '../router';
 import { addRefused } from './load';
 
 export function addSelectRoute(router: Router, { selector }: Pick<HttpDependencies, 'selector'>): void {
-  const body = new DtoCheck(LoadSelectDto);
+  const body = new DtoCheck(LoadSelectDto, ['owner']);
   const candidateBody = new DtoCheck(CandidateDto);
 
   const readCandidates = (object: JsonObject, named: readonly unknown[]): SelectRequest['candidates'] => {
@@ -49,6 +49,7 @@ export function addSelectRoute(router: Router, { selector }: Pick<HttpDependenci
       // `|| 0` also turns the -0 that JSON can express into 0.
       promptLength: dto.prompt_length || 0,
       timestampNs: dto.timestamp ?? undefined,
+      owner: dto.owner ?? undefined,
       candidates: dto.candidates ? readCandidates(object, dto.candidates) : undefined,
       requestCost: dto.request_cost ?? DEFAULT_REQUEST_COST,
       maxQueued: dto.max_queued ?? undefined,
