@@ -127,7 +127,7 @@ export class SimulatedProcess implements Reachable {
   private readonly owned = new Set<Fact>();
   private readonly signs = new Map<string, number>();
   readonly suspended = new Set<string>();
-  private suspendedWhenHeard: ReadonlySet<string> = new Set();
+  private suspendedWhenHeard = new Set<string>();
   private waiting: (() => void)[] = [];
   private pausedUntilUs = 0;
   private resumedUs = -Infinity;
@@ -333,8 +333,13 @@ export class SimulatedProcess implements Reachable {
     const was = this.suspended.has(owner);
     let signUs = Math.max(lease.timeUs, this.signs.get(owner) ?? 0);
     if (!was) signUs = Math.max(signUs, this.leaseTime.heardSinceUs);
-    if (this.leaseTime.nowUs >= signUs + lease.ttlUs) this.suspended.add(owner);
-    else this.suspended.delete(owner);
+    if (this.leaseTime.nowUs < signUs + lease.ttlUs) {
+      this.suspended.delete(owner);
+      return;
+    }
+    this.suspended.add(owner);
+    // A lease that it learns of between two looks may have run out by the time of the first.
+    if (this.hears) this.suspendedWhenHeard.add(owner);
   }
 
   /** As the watch of owners does it, all at once. */
