@@ -127,7 +127,8 @@ export class SimulatedProcess implements Reachable {
   private readonly owned = new Set<Fact>();
   private readonly signs = new Map<string, number>();
   readonly suspended = new Set<string>();
-  private suspendedWhenHeard = new Set<string>();
+  /** Owners whose lease it knew and that were not silent when it last heard of renewals. */
+  private countedWhenHeard: ReadonlySet<string> = new Set();
   private waiting: (() => void)[] = [];
   private pausedUntilUs = 0;
   private resumedUs = -Infinity;
@@ -333,13 +334,8 @@ export class SimulatedProcess implements Reachable {
     const was = this.suspended.has(owner);
     let signUs = Math.max(lease.timeUs, this.signs.get(owner) ?? 0);
     if (!was) signUs = Math.max(signUs, this.leaseTime.heardSinceUs);
-    if (this.leaseTime.nowUs < signUs + lease.ttlUs) {
-      this.suspended.delete(owner);
-      return;
-    }
-    this.suspended.add(owner);
-    // A lease that it learns of between two looks may have run out by the time of the first.
-    if (this.hears) this.suspendedWhenHeard.add(owner);
+    if (this.leaseTime.nowUs >= signUs + lease.ttlUs) this.suspended.add(owner);
+    else this.suspended.delete(owner);
   }
 
   /** As the watch of owners does it, all at once. */
@@ -352,9 +348,14 @@ export class SimulatedProcess implements Reachable {
     while (!this.stats.settle(EXPIRY_SLICE, now));
     const names = new Set(this.around.network.oracle.facts.flatMap(({ owner }) => owner ?? []));
     for (const owner of names) this.judge(owner);
-    if (this.hears) this.suspendedWhenHeard = new Set(this.suspended);
+    if (this.hears) {
+      const { oracle } = this.around.network;
+      const counts = (owner: string): boolean =>
+        oracle.leaseOf(owner, this.knows) !== undefined && !this.suspended.has(owner);
+      this.countedWhenHeard = new Set([...names].filter(counts));
+    }
     for (const owner of this.suspended) {
-      if (!this.hears && !this.suspendedWhenHeard.has(owner))
+      if (!this.hears && this.countedWhenHeard.has(owner))
         throw new Error(`${this.origin} suspends ${owner} though it is cut off`);
     }
   }
