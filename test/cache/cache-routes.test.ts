@@ -1,17 +1,11 @@
 /** The routes of the prefix cache at one replica, over HTTP: I15, and I8 for what is not valid. */
 import { gzipSync } from 'node:zlib';
 import { call, callJson, type JsonAnswer, RawConnection } from '../http/client';
-import { type Replica, startReplica, stopReplicas } from '../http/replica';
+import { oneReplica, startReplica } from '../http/replica';
 
-let replica: Replica;
 let port: number;
 
-beforeAll(async () => {
-  replica = await startReplica();
-  port = replica.port;
-});
-
-afterAll(stopReplicas);
+oneReplica((it) => ({ port } = it));
 
 /** As text: numbers of JavaScript hold no 64 bits. */
 const query = (cluster: string, hashes: string, more = '', at = port): Promise<JsonAnswer> =>

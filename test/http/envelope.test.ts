@@ -2,18 +2,13 @@
 import { get } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { call, callJson, post, rows } from './client';
-import { type Replica, startReplica, stopReplicas } from './replica';
+import { oneReplica, type Replica, startReplica } from './replica';
 import { readyBody, startServer } from './server-fixture';
 
 let replica: Replica;
 let port: number;
 
-beforeAll(async () => {
-  replica = await startReplica();
-  port = replica.port;
-});
-
-afterAll(stopReplicas);
+oneReplica((it) => ({ port } = replica = it));
 
 describe('the trace id', () => {
   it.each([

@@ -1,18 +1,13 @@
 /** Every row of the contract's error table, provoked over real HTTP; and that no error changes a row (I8). */
 import { Registry } from 'prom-client';
 import { call, callJson, del, delPrompt, type JsonAnswer, post, rows } from './client';
-import { type Replica, startReplica, stopReplicas } from './replica';
+import { oneReplica, type Replica, startReplica } from './replica';
 import { startServer } from './server-fixture';
 
 let replica: Replica;
 let port: number;
 
-beforeAll(async () => {
-  replica = await startReplica();
-  port = replica.port;
-});
-
-afterAll(stopReplicas);
+oneReplica((it) => ({ port } = replica = it));
 
 const add = { cluster: 'c', request_id: 'r', ip: '10.0.0.1' };
 let ids = 0;

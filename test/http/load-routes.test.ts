@@ -1,15 +1,9 @@
 import { del, delPrompt, post, RawConnection, rows } from './client';
-import { type Replica, startReplica, stopReplicas } from './replica';
+import { oneReplica } from './replica';
 
-let replica: Replica;
 let port: number;
 
-beforeAll(async () => {
-  replica = await startReplica();
-  port = replica.port;
-});
-
-afterAll(stopReplicas);
+oneReplica((it) => ({ port } = it));
 
 const add = { cluster: 'c', request_id: 'r', ip: '10.0.0.1' };
 

@@ -1,17 +1,11 @@
 /** `owner` in reports, `/v1/load/owner` and `/v1/load/owners`, over real HTTP. */
 import { call, callJson, del, type JsonAnswer, post, put, rows, select } from './client';
-import { type Replica, startReplica, stopReplicas } from './replica';
+import { oneReplica, startReplica } from './replica';
 import { until } from '../support/until';
 
-let replica: Replica;
 let port: number;
 
-beforeAll(async () => {
-  replica = await startReplica();
-  port = replica.port;
-});
-
-afterAll(stopReplicas);
+oneReplica((it) => ({ port } = it));
 
 const owner = (method: 'PUT' | 'DELETE', body: object, at = port): Promise<JsonAnswer> =>
   callJson(at, method, '/v1/load/owner', { body: JSON.stringify(body) });

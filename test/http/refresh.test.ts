@@ -1,16 +1,11 @@
 /** `PUT /v1/load/stats` over real HTTP: the answers, and what gateways may leave empty. */
 import { call, del, delPrompt, post, put, rows } from './client';
-import { type Replica, startReplica, stopReplicas } from './replica';
+import { oneReplica, type Replica, startReplica } from './replica';
 
 let replica: Replica;
 let port: number;
 
-beforeAll(async () => {
-  replica = await startReplica();
-  port = replica.port;
-});
-
-afterAll(stopReplicas);
+oneReplica((it) => ({ port } = replica = it));
 
 const add = { cluster: 'refreshed', ip: '10.0.0.1', prompt_length: 7 };
 

@@ -30,6 +30,12 @@ export async function stopReplicas(): Promise<void> {
   await Promise.all([...running].map((replica) => replica.stop(100)));
 }
 
+/** One replica for all tests of a file. */
+export function oneReplica(take: (replica: Replica) => void): void {
+  beforeAll(async () => take(await startReplica()));
+  afterAll(stopReplicas);
+}
+
 export async function startReplica(
   env: Readonly<Record<string, string>> = {},
   warmsUp = false,

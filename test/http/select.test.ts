@@ -1,17 +1,11 @@
 /** `POST /v1/load/select` over HTTP at one replica: I10, and I11 where `max_queued` is exact. */
 import { call, callJson, del, delPrompt, type JsonAnswer, post, rows, select as selectAt } from './client';
-import { type Replica, startReplica, stopReplicas } from './replica';
+import { oneReplica, startReplica } from './replica';
 import { startServer } from './server-fixture';
 
-let replica: Replica;
 let port: number;
 
-beforeAll(async () => {
-  replica = await startReplica();
-  port = replica.port;
-});
-
-afterAll(stopReplicas);
+oneReplica((it) => ({ port } = it));
 
 interface Selected {
   readonly ip: string;
