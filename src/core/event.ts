@@ -41,9 +41,9 @@ export function isOrigin(value: unknown): value is string {
   return typeof value === 'string' && ORIGIN.test(value);
 }
 
-/** Visible ASCII. */
-export const OWNER = /^[!-~]{1,64}$/;
 export const MAX_OWNER_LENGTH = 64;
+/** Visible ASCII. */
+export const OWNER = new RegExp(`^[!-~]{1,${MAX_OWNER_LENGTH}}$`);
 
 /** The id of a gateway's process, wherever it is read. */
 export function isOwner(value: unknown): value is string {

@@ -21,6 +21,7 @@ import { NO_SLOT } from './hashed-slots';
 import type { AddIdentity, AddOrigin } from './in-flight';
 import { Add, InFlight, compareAdds, lastBefore } from './in-flight';
 import { type LeaseTime, type Owner, type OwnerRecord, Owners } from './owners';
+import type { DigestedContent } from './state-digest';
 import { ADD_ITEM, DELETE_ITEM, DigestedName, PROMPT_DELETE_ITEM, StateDigest } from './state-digest';
 
 export interface LoadStatsOptions {
@@ -400,16 +401,7 @@ export class LoadStats {
     let left: Add | undefined = first;
     for (; left && left.timeUs <= untilUs; left = left.next) {
       this.dropped(left, id);
-      const { owner } = left;
-      if (!owner) continue;
-      // All before it are dropped already.
-      this.owners.standsFor(owner, left, firstOfOwner(left.next, owner));
-      owner.adds.delete(left);
-      this.ownedDigest.remove(id, ADD_ITEM, left.timeUs, {
-        origin: left.origin,
-        row: owner,
-        promptLength: 0,
-      });
+      this.takeFromOwner(left, first, id);
     }
     this.inFlight.replace(slot, left);
     if (left) this.putIn(left, id, now);
@@ -447,24 +439,27 @@ export class LoadStats {
     this.owners.standsFor(owner, before, firstOfOwner(first, owner));
     owner.adds.set(add, slot);
     const id = this.inFlight.idOf(slot, this.held);
-    this.ownedDigest.add(id, ADD_ITEM, add.timeUs, { origin: add.origin, row: owner, promptLength: 0 });
+    this.ownedDigest.add(id, ADD_ITEM, add.timeUs, ownershipOf(add, owner));
+  }
+
+  /** The counterpart: `first` is that of the add's id. */
+  private takeFromOwner(add: Add, first: Add, id: Fingerprint): void {
+    const { owner } = add;
+    if (!owner) return;
+    const before = firstOfOwner(first, owner);
+    add.owner = undefined;
+    this.owners.standsFor(owner, before, firstOfOwner(first, owner));
+    owner.adds.delete(add);
+    this.ownedDigest.remove(id, ADD_ITEM, add.timeUs, ownershipOf(add, owner));
   }
 
   /** Whose an add is that came without its owner, or, where events are forged, with several: then the last by name. */
   private learnOwner(add: Add, name: string, slot: number, now: number): void {
-    const former = add.owner;
-    if (former && former.name >= name) return;
+    if (add.owner && add.owner.name >= name) return;
     const owner = this.owners.findOrCreate(name)!;
     const first = this.inFlight.firstOf(slot)!;
     takeOut(first);
-    if (former) {
-      const before = firstOfOwner(first, former);
-      add.owner = undefined;
-      this.owners.standsFor(former, before, firstOfOwner(first, former));
-      former.adds.delete(add);
-      const id = this.inFlight.idOf(slot, this.held);
-      this.ownedDigest.remove(id, ADD_ITEM, add.timeUs, { origin: add.origin, row: former, promptLength: 0 });
-    }
+    this.takeFromOwner(add, first, this.inFlight.idOf(slot, this.held));
     this.giveTo(owner, add, slot);
     this.owners.mergeAddTime(owner, add.timeUs);
     this.putIn(first, this.inFlight.idOf(slot, this.held), now);
@@ -500,6 +495,11 @@ function countedOf(first: Add): Add | undefined {
   let add: Add | undefined = first;
   while (add && !add.counts) add = add.next;
   return add;
+}
+
+/** In the digest of whose the adds are. */
+function ownershipOf({ origin }: Add, owner: Owner): DigestedContent {
+  return { origin, row: owner, promptLength: 0 };
 }
 
 function firstOfOwner(first: Add | undefined, owner: Owner): Add | undefined {

@@ -104,7 +104,7 @@ export class Owners {
   /** Undefined where there is no room for one more. */
   findOrCreate(name: string): Owner | undefined {
     let owner = this.byName.get(name);
-    if (!owner && this.byName.size < this.options.ownerCeiling) {
+    if (!owner && this.hasRoomFor(name)) {
       owner = new Owner(name, new DigestedName(this.named.of(name)));
       this.byName.set(name, owner);
     }
@@ -127,8 +127,8 @@ export class Owners {
     return `[${texts.join()}]`;
   }
 
-  hasRoomFor(name: string): boolean {
-    return this.byName.has(name) || this.byName.size < this.options.ownerCeiling;
+  hasRoomFor(name: string, most = this.options.ownerCeiling): boolean {
+    return this.byName.size < most || this.byName.has(name);
   }
 
   /** Whether an add of this owner counts, by what is known of the owner. */

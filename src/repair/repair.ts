@@ -344,11 +344,14 @@ export class Repair {
     }
     this.told.delete('clock');
     const { apart } = this.clocks;
-    if (apart.length === 0) this.told.delete('clocks');
+    const [first] = apart;
+    if (!first) {
+      this.told.delete('clocks');
+      return;
+    }
     // Together: ids of replicas can be forged, and are not to be remembered.
     const names = apart.map(([replica]) => replica).join();
-    for (const [replica, us] of apart.slice(0, 1))
-      this.tellOnce('clocks', names, { what: 'clock', replica, aheadUs: -us });
+    this.tellOnce('clocks', names, { what: 'clock', replica: first[0], aheadUs: -first[1] });
   }
 
   // Joining

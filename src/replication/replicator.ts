@@ -43,13 +43,9 @@ export type AddResult =
 export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
 
 /** A request that still runs. Cluster and engine are for a replica that does not know it. */
-export interface RefreshReport {
-  readonly requestId: string;
+export interface RefreshReport extends Omit<AddReport, 'cluster' | 'ip'> {
   readonly cluster: string | undefined;
   readonly ip: string | undefined;
-  readonly promptLength: number;
-  readonly timestampNs: bigint | undefined;
-  readonly owner?: string | undefined;
 }
 
 /** Of a lease that is renewed, and of an owner that is gone. */
@@ -263,8 +259,7 @@ export class Replicator {
   }
 
   private hasRoomFor(owner: string): boolean {
-    const { owners } = this.loadStats;
-    return owners.size < this.options.maxOwners || owners.find(owner) !== undefined;
+    return this.loadStats.owners.hasRoomFor(owner, this.options.maxOwners);
   }
 
   /** Add times of one origin ascend strictly, so that `(t, origin)` is unique. */
@@ -421,28 +416,21 @@ export class Replicator {
     return timeUs;
   }
 
-  private commit(event: LoadEvent, now: number): Outcome {
+  private commit(event: LoadEvent | OwnerEvent, now: number): Outcome {
     const outcome = this.loadStats.apply(event, now);
     if (outcome !== 'applied') {
       this.counts.drop(outcome);
       return outcome;
     }
-    this.lastSeq = event.seq;
+    if (isOwnerEvent(event)) this.lastOwnerSeq = event.seq;
+    else this.lastSeq = event.seq;
     this.observe(event, now);
     this.publish(event);
     return outcome;
   }
 
   private commitOwner(event: OwnerEvent, now: number): OwnerResult {
-    const outcome = this.loadStats.apply(event, now);
-    if (outcome !== 'applied') {
-      this.counts.drop(outcome);
-      return this.refuse('too-many-owners');
-    }
-    this.lastOwnerSeq = event.seq;
-    this.observe(event, now);
-    this.publish(event);
-    return 'accepted';
+    return this.commit(event, now) === 'applied' ? 'accepted' : this.refuse('too-many-owners');
   }
 
   private publish(event: LoadEvent | OwnerEvent): void {

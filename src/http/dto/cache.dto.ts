@@ -1,6 +1,6 @@
 /** The bodies of the cache routes. A hash stands for the prompt up to its chunk: 64 bits, unsigned, mostly beyond 2^53. */
 import { ArrayMaxSize, IsArray, IsOptional, type ValidationOptions } from 'class-validator';
-import { IsExactIntegerFrom, IsIntegerFrom, IsIpv4, IsName } from './rules';
+import { isExactInteger, IsExactIntegerFrom, IsIntegerFrom, IsIpv4, IsName } from './rules';
 
 export const MAX_PROMPT_HASHES = 16_384;
 export const MAX_TOPK = 1_024;
@@ -15,7 +15,7 @@ export function IsPromptHash(): PropertyDecorator {
   const options: ValidationOptions = {
     message: ({ property, value }) => {
       const hashes = Array.isArray(value) && value.length <= MAX_PROMPT_HASHES ? (value as unknown[]) : [];
-      const bad = hashes.findIndex((hash) => typeof hash !== 'bigint' || hash < 0n || hash > MAX_HASH);
+      const bad = hashes.findIndex((hash) => !isExactInteger(hash, 0n, MAX_HASH));
       return bad === -1 ? `${property} must be ${LIST}` : `${property}[${bad}] must be ${ELEMENT}`;
     },
   };

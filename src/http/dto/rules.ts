@@ -62,6 +62,10 @@ export const IsPromptLength = (): PropertyDecorator => IsIntegerFrom(0, MAX_PROM
 
 export const EXACT_INTEGER = 'isExactInteger';
 
+/** What `IsExactIntegerFrom` asks for. */
+export const isExactInteger = (value: unknown, min: bigint, max: bigint): value is bigint =>
+  typeof value === 'bigint' && value >= min && value <= max;
+
 /**
  * An integer that a number cannot hold: the member becomes a `bigint` with all its digits before it is checked. With `each` it is
  * the elements of an array that do. class-validator has no rule for bigints.
@@ -75,7 +79,7 @@ export const IsExactIntegerFrom = (
     {
       name: EXACT_INTEGER,
       constraints: [min, max],
-      validator: { validate: (value) => typeof value === 'bigint' && value >= min && value <= max },
+      validator: { validate: (value) => isExactInteger(value, min, max) },
     },
     options,
   );
