@@ -259,12 +259,18 @@ test('I6 I11: without NATS each replica selects and says that it is degraded; wh
     Promise.all(fleet.urls.map((url) => metricAt(url, 'metacenter_select_over_limit_total')));
   const before = await over();
   await fleet.nats.kill();
+  // Nor from each other: what a peer has told is not on its way any more.
+  for (const member of fleet.members) fleet.resolve(member, [member.host]);
   const bookings: Booking[] = [];
   await Promise.all(
     fleet.urls.map((url) =>
-      until(async () => (await (await fetch(`${url}/readyz`)).text()).includes('"connected":false'), {
-        describe: `${url} has noticed`,
-      }),
+      until(
+        async () => {
+          const text = await (await fetch(`${url}/readyz`)).text();
+          return text.includes('"connected":false') && text.includes('"peers":{}');
+        },
+        { describe: `${url} hears of nobody` },
+      ),
     ),
   );
   for (const [i, url] of fleet.urls.entries()) {
@@ -279,6 +285,7 @@ test('I6 I11: without NATS each replica selects and says that it is degraded; wh
     expect(await select(url, full)).toMatchObject({ status: 429, code: 42901000 });
   }
   await fleet.nats.run();
+  fleet.resolveAll();
   await areRecount(cluster, bookings);
   // The last one to book counts all that the two others had booked on both engines, however late that came.
   const counted = (await over()).map((count, i) => count - before[i]!);
