@@ -1,10 +1,11 @@
 /** docs/operations.md: what it says of alerts and of overlays is what there is. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { describeWith } from './programs';
 import { findKustomize } from './kustomize';
-import { PROJECT, readAlerts, readText } from './project-files';
+import { PROJECT, projectPath, readAlerts, readText } from './project-files';
 
 const text = readText('docs/operations.md');
 const alerts = readAlerts();
@@ -15,8 +16,28 @@ describe('docs/operations.md', () => {
     const headings = [...text.matchAll(/^### (MetadataCenter\w+)$/gm)].map(([, heading]) => heading!);
     expect(headings.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
     for (const { alert, annotations } of alerts) {
-      expect(annotations['runbook']).toBe(`docs/operations.md#${alert.toLowerCase()}`);
+      expect(annotations['runbook_url']).toBe(
+        `https://runbooks.example.com/operations.md#${alert.toLowerCase()}`,
+      );
     }
+  });
+
+  it('sets the address of the runbook and of the dashboard everywhere by the command that it names', () => {
+    const command = /```sh\n(sed -i [^`]*)```/.exec(text)![1]!;
+    const folder = mkdtempSync(join(tmpdir(), 'links-'));
+    cpSync(projectPath('deploy'), join(folder, 'deploy'), { recursive: true });
+    execFileSync('sh', ['-c', command], { cwd: folder });
+    const linked = [
+      'prometheus/alerts.yaml',
+      'prometheus/prometheus-rule.yaml',
+      'grafana/dashboards/metadata-center.json',
+    ];
+    for (const path of linked) {
+      const result = readFileSync(join(folder, 'deploy', path), 'utf8');
+      expect(result).not.toMatch(/example\.com|localhost/);
+      expect(result).toContain('https://wiki.example.org/metadata-center/operations.md#');
+    }
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -31,7 +31,7 @@ export interface Panel {
 
 export interface Dashboard {
   readonly panels: readonly Panel[];
-  readonly templating: { readonly list: readonly { readonly definition?: string }[] };
+  readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] };
 }
 
 export function readDashboards(): ReadonlyMap<string, Dashboard> {
