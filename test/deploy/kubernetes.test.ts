@@ -203,11 +203,11 @@ describeWith(kustomize, 'kustomize, nor a kubectl that has it')('deploy/kubernet
   });
 });
 
-describe('deploy/prometheus/prometheus-rule.yaml', () => {
+describe.each(['deploy/prometheus', 'deploy/nats/cluster'])('%s/prometheus-rule.yaml', (folder) => {
   it('holds the alerts of alerts.yaml', () => {
     const inner = (path: string): unknown =>
       (parseAllDocuments(readText(path))[0]!.toJS() as { spec?: unknown }).spec;
-    const alerts = parseAllDocuments(readText('deploy/prometheus/alerts.yaml'))[0]!.toJS() as unknown;
-    expect(inner('deploy/prometheus/prometheus-rule.yaml')).toEqual(alerts);
+    const alerts = parseAllDocuments(readText(`${folder}/alerts.yaml`))[0]!.toJS() as unknown;
+    expect(inner(`${folder}/prometheus-rule.yaml`)).toEqual(alerts);
   });
 });

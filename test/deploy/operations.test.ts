@@ -8,7 +8,7 @@ import { findKustomize } from './kustomize';
 import { PROJECT, projectPath, readAlerts, readText } from './project-files';
 
 const text = readText('docs/operations.md');
-const alerts = readAlerts();
+const alerts = [...readAlerts(), ...readAlerts('deploy/nats/cluster/alerts.yaml')];
 const kustomize = findKustomize();
 
 describe('docs/operations.md', () => {
@@ -28,6 +28,8 @@ describe('docs/operations.md', () => {
     cpSync(projectPath('deploy'), join(folder, 'deploy'), { recursive: true });
     execFileSync('sh', ['-c', command], { cwd: folder });
     const linked = [
+      'nats/cluster/alerts.yaml',
+      'nats/cluster/prometheus-rule.yaml',
       'prometheus/alerts.yaml',
       'prometheus/prometheus-rule.yaml',
       'grafana/dashboards/metadata-center.json',

@@ -18,8 +18,8 @@ export interface Alert {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export function readAlerts(): readonly Alert[] {
-  const { groups } = readYaml('deploy/prometheus/alerts.yaml') as { groups: { rules: Alert[] }[] };
+export function readAlerts(path = 'deploy/prometheus/alerts.yaml'): readonly Alert[] {
+  const { groups } = readYaml(path) as { groups: { rules: Alert[] }[] };
   return groups.flatMap(({ rules }) => rules);
 }
 
