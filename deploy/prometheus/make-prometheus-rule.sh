@@ -22,4 +22,4 @@ HEAD
   } > "$1/prometheus-rule.yaml"
 }
 wrap . metadata-center
-wrap ../nats/cluster metadata-center-nats
+wrap ../nats/cluster/alerts metadata-center-nats

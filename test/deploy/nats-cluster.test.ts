@@ -204,7 +204,7 @@ describe('deploy/nats/cluster', () => {
 
   it('has alerts that ask for figures that a server gives, by the names that the exporter makes of them', async () => {
     const figures = await varz(members[1]!);
-    const asked = readAlerts(`${FOLDER}/alerts.yaml`).flatMap(({ expr }) => references(expr));
+    const asked = readAlerts(`${FOLDER}/alerts/alerts.yaml`).flatMap(({ expr }) => references(expr));
     const names = new Set(asked.map(({ metric }) => metric));
     expect(names).toEqual(
       new Set(['up', 'gnatsd_healthz_status', 'gnatsd_varz_routes', 'gnatsd_varz_slow_consumers']),

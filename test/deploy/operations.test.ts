@@ -1,14 +1,14 @@
 /** docs/operations.md: what it says of alerts and of overlays is what there is. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { describeWith } from './programs';
 import { findKustomize } from './kustomize';
-import { PROJECT, projectPath, readAlerts, readText } from './project-files';
+import { projectPath, readAlerts, readText } from './project-files';
 
 const text = readText('docs/operations.md');
-const alerts = [...readAlerts(), ...readAlerts('deploy/nats/cluster/alerts.yaml')];
+const alerts = [...readAlerts(), ...readAlerts('deploy/nats/cluster/alerts/alerts.yaml')];
 const kustomize = findKustomize();
 
 describe('docs/operations.md', () => {
@@ -28,8 +28,8 @@ describe('docs/operations.md', () => {
     cpSync(projectPath('deploy'), join(folder, 'deploy'), { recursive: true });
     execFileSync('sh', ['-c', command], { cwd: folder });
     const linked = [
-      'nats/cluster/alerts.yaml',
-      'nats/cluster/prometheus-rule.yaml',
+      'nats/cluster/alerts/alerts.yaml',
+      'nats/cluster/alerts/prometheus-rule.yaml',
       'prometheus/alerts.yaml',
       'prometheus/prometheus-rule.yaml',
       'grafana/dashboards/metadata-center.json',
@@ -43,19 +43,23 @@ describe('docs/operations.md', () => {
   });
 });
 
-describeWith(kustomize, 'kustomize, nor a kubectl that has it')('the overlay in docs/operations.md', () => {
-  it('renders with its image and its secret', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'overlay-'));
-    const overlay = /```yaml\n(apiVersion: kustomize[^`]*)```/.exec(text)![1]!;
-    const project = relative(folder, PROJECT);
-    writeFileSync(join(folder, 'kustomization.yaml'), overlay.replaceAll('../metadata-center', project));
-    const { status, output } = kustomize!.run([folder]);
-    rmSync(folder, { recursive: true });
-    expect({ status, output }).toEqual({
-      status: 0,
-      output: expect.stringMatching(
-        /name: NATS_PASS[^]*registry\.example\.com\/metadata-center:\d/,
-      ) as string,
+describeWith(kustomize, 'kustomize, nor a kubectl that has it')(
+  'what docs/operations.md has kubectl apply',
+  () => {
+    it('renders, after the commands that it names before', () => {
+      const folders = new Set([...text.matchAll(/^kubectl apply -k (\S+)/gm)].map(([, folder]) => folder!));
+      expect([...folders].map((folder) => folder.split('/').at(-1)).sort()).toEqual([
+        'production',
+        'trial',
+        'trial-monitored',
+      ]);
+      const copy = mkdtempSync(join(tmpdir(), 'operations-'));
+      cpSync(projectPath('deploy'), join(copy, 'deploy'), { recursive: true });
+      for (const [command] of text.matchAll(/^deploy\/kubernetes\/\S+\.sh$/gm))
+        execFileSync('sh', ['-c', command], { cwd: copy });
+      const failures = [...folders].filter((folder) => kustomize!.run([join(copy, folder)]).status !== 0);
+      rmSync(copy, { recursive: true });
+      expect(failures).toEqual([]);
     });
-  });
-});
+  },
+);

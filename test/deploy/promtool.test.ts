@@ -9,7 +9,7 @@ const promtool = new Program('promtool', [], ['--version']);
 /** The alerts, and their tests. */
 const RULES = [
   ['deploy/prometheus/alerts.yaml', 'test/deploy/alerts.promtool.yaml'],
-  ['deploy/nats/cluster/alerts.yaml', 'test/deploy/nats-alerts.promtool.yaml'],
+  ['deploy/nats/cluster/alerts/alerts.yaml', 'test/deploy/nats-alerts.promtool.yaml'],
 ] as const;
 
 /** Names that dashboards of the service's users rely on, or that prom-client gives. */
