@@ -43,6 +43,7 @@ export interface LoadConfig {
   readonly finishedRetentionMs: number;
   readonly maxInFlight: number;
   readonly maxEngines: number;
+  readonly maxOwners: number;
 }
 
 export interface CacheConfig {
@@ -159,6 +160,7 @@ function readLoad(reader: EnvReader): LoadConfig {
     finishedRetentionMs: reader.read('METADATA_CENTER_FINISHED_RETENTION'),
     maxInFlight: reader.read('METADATA_CENTER_MAX_IN_FLIGHT'),
     maxEngines: reader.read('METADATA_CENTER_MAX_ENGINES'),
+    maxOwners: reader.read('METADATA_CENTER_MAX_OWNERS'),
   };
 }
 

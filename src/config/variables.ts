@@ -216,6 +216,11 @@ const load = {
     100_000,
     'the same for rows, over all clusters',
   ),
+  METADATA_CENTER_MAX_OWNERS: variable(
+    integer(1, 1_000_000),
+    10_000,
+    'the same for processes of gateways (`owner`)',
+  ),
   METADATA_CENTER_CACHE: variable(
     onOff,
     'on',

@@ -56,6 +56,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
     engineCeiling: 1_000,
     finishedCeiling,
     waitingCeiling: finishedCeiling,
+    ownerCeiling: 100,
     fingerprinting: newFingerprinting(),
   });
   const context = new CausalContext({
@@ -76,6 +77,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       subjectPrefix: 'test',
       maxInFlight: 1_000,
       maxEngines: 1_000,
+      maxOwners: 100,
     },
   });
   const watchers = new Watchers(
@@ -96,6 +98,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       accessTokens: undefined,
       replicator,
       engines: loadStats.engines,
+      owners: loadStats.owners,
       selector: new Selector(
         replicator,
         { caughtUp: options.caughtUp ?? (() => true), degraded: () => true },

@@ -27,6 +27,7 @@ const OPTIONS = loadStatsOptions(
     finishedRetentionMs: 60_000,
     maxInFlight: 100,
     maxEngines: 100,
+    maxOwners: 100,
   },
   newFingerprinting(),
 );

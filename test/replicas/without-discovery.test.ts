@@ -60,7 +60,7 @@ test('I6: a bus that was never there is said once, as a trouble, in a line that 
     expect.objectContaining({
       msg: 'bus trouble',
       kind: 'connect',
-      detail: expect.stringMatching(/^127\.0\.0\.9:1: .*ECONNREFUSED/),
+      detail: expect.stringMatching(/^127\.0\.0\.9:1: .*ECONNREFUSED/) as string,
     }),
   ]);
 });
