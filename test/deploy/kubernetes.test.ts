@@ -69,7 +69,7 @@ const contains = (
 ): boolean => Object.entries(some).every(([name, value]) => all[name] === value);
 
 describeWith(kustomize, 'kustomize, nor a kubectl that has it')('deploy/kubernetes', () => {
-  const everything = kustomize ? render('deploy/kubernetes/trial') : [];
+  const everything = kustomize ? render('deploy/kubernetes/trial-monitored') : [];
   const base = kustomize ? render('deploy/kubernetes/base') : [];
   const find = (kind: string, name = 'metadata-center'): KubernetesObject | undefined =>
     everything.find((object) => object.kind === kind && object.metadata.name === name);
@@ -90,6 +90,32 @@ describeWith(kustomize, 'kustomize, nor a kubectl that has it')('deploy/kubernet
     expect(everything.map(({ kind }) => kind)).toEqual(
       expect.arrayContaining(['PrometheusRule', 'ServiceMonitor', 'ConfigMap', 'Namespace']),
     );
+  });
+
+  it('has a trial of kinds that every cluster knows, whose image is the one that it says to build and load', () => {
+    const trial = render('deploy/kubernetes/trial');
+    const foreign = trial.filter(({ apiVersion }) => /\.coreos\.com|cert-manager/.test(apiVersion));
+    expect(foreign).toEqual([]);
+    expect(trial.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['Namespace', 'Deployment']));
+    const own = (
+      trial.find(
+        ({ metadata, kind }) => kind === 'Deployment' && metadata.name === 'metadata-center',
+      ) as Deployment
+    ).spec.template.spec.containers[0];
+    for (const text of [
+      readText('deploy/kubernetes/trial/kustomization.yaml'),
+      readText('docs/operations.md'),
+    ])
+      for (const step of ['docker build -t', 'kind load docker-image', 'k3d image import'])
+        expect(text).toContain(`${step} ${own.image}`);
+  });
+
+  it('labels what the Prometheus operator must find by the release of kube-prometheus-stack', () => {
+    const monitoring = everything.filter(({ apiVersion }) => apiVersion.startsWith('monitoring.coreos.com/'));
+    expect(monitoring.map(({ metadata }) => metadata.labels?.['release'])).toEqual([
+      'kube-prometheus-stack',
+      'kube-prometheus-stack',
+    ]);
   });
 
   it('is made of objects that the API knows, field by field', () => {
@@ -203,11 +229,11 @@ describeWith(kustomize, 'kustomize, nor a kubectl that has it')('deploy/kubernet
   });
 });
 
-describe('deploy/prometheus/prometheus-rule.yaml', () => {
+describe.each(['deploy/prometheus', 'deploy/nats/cluster/alerts'])('%s/prometheus-rule.yaml', (folder) => {
   it('holds the alerts of alerts.yaml', () => {
     const inner = (path: string): unknown =>
       (parseAllDocuments(readText(path))[0]!.toJS() as { spec?: unknown }).spec;
-    const alerts = parseAllDocuments(readText('deploy/prometheus/alerts.yaml'))[0]!.toJS() as unknown;
-    expect(inner('deploy/prometheus/prometheus-rule.yaml')).toEqual(alerts);
+    const alerts = parseAllDocuments(readText(`${folder}/alerts.yaml`))[0]!.toJS() as unknown;
+    expect(inner(`${folder}/prometheus-rule.yaml`)).toEqual(alerts);
   });
 });

@@ -12,7 +12,7 @@ import { readAlerts, readDashboards } from './project-files';
 import { labelValuesReference, references, type Reference } from './promql';
 
 /** What Prometheus itself adds to every series, or makes. */
-const FROM_PROMETHEUS = { metrics: new Set(['up']), labels: new Set(['job', 'instance']) };
+const FROM_PROMETHEUS = { metrics: new Set(['up']), labels: new Set(['namespace', 'job', 'instance']) };
 
 describe('alerts and dashboards', () => {
   const cleanUp = new CleanUp();

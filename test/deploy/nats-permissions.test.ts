@@ -9,7 +9,7 @@ import { readText } from './project-files';
 const REPLICA = { user: 'metadata-center', pass: 'replica-secret' };
 const TAP = { user: 'metadata-center-tap', pass: 'tap-secret' };
 
-describe('deploy/nats/permissions.conf', () => {
+describe('deploy/nats/cluster/permissions.conf', () => {
   let nats: NatsServerProcess;
   const replicas: ReplicaProcess[] = [];
   const cleanUp = new CleanUp();
@@ -25,10 +25,12 @@ describe('deploy/nats/permissions.conf', () => {
   };
 
   beforeAll(async () => {
-    const config = readText('deploy/nats/permissions.conf')
-      .replace('$METADATA_CENTER_NATS_PASSWORD', REPLICA.pass)
-      .replace('$METADATA_CENTER_NATS_TAP_PASSWORD', TAP.pass);
-    const starting = NatsServerProcess.start({ config: `jetstream { store_dir: "{folder}" }\n${config}` });
+    const config = readText('deploy/nats/cluster/permissions.conf')
+      .replace('$REPLICA_PASSWORD', REPLICA.pass)
+      .replace('$TAP_PASSWORD', TAP.pass);
+    const starting = NatsServerProcess.start({
+      config: `jetstream { store_dir: "{folder}" }\nauthorization {\n${config}\n}`,
+    });
     nats = await cleanUp.use(starting, (it) => it.stop());
     env = {
       NATS_URL: nats.url,

@@ -1,13 +1,14 @@
 /** docs/operations.md: what it says of alerts and of overlays is what there is. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { describeWith } from './programs';
 import { findKustomize } from './kustomize';
-import { PROJECT, readAlerts, readText } from './project-files';
+import { projectPath, readAlerts, readText } from './project-files';
 
 const text = readText('docs/operations.md');
-const alerts = readAlerts();
+const alerts = [...readAlerts(), ...readAlerts('deploy/nats/cluster/alerts/alerts.yaml')];
 const kustomize = findKustomize();
 
 describe('docs/operations.md', () => {
@@ -15,24 +16,50 @@ describe('docs/operations.md', () => {
     const headings = [...text.matchAll(/^### (MetadataCenter\w+)$/gm)].map(([, heading]) => heading!);
     expect(headings.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
     for (const { alert, annotations } of alerts) {
-      expect(annotations['runbook']).toBe(`docs/operations.md#${alert.toLowerCase()}`);
+      expect(annotations['runbook_url']).toBe(
+        `https://runbooks.example.com/operations.md#${alert.toLowerCase()}`,
+      );
     }
+  });
+
+  it('sets the address of the runbook and of the dashboard everywhere by the command that it names', () => {
+    const command = /```sh\n(sed -i [^`]*)```/.exec(text)![1]!;
+    const folder = mkdtempSync(join(tmpdir(), 'links-'));
+    cpSync(projectPath('deploy'), join(folder, 'deploy'), { recursive: true });
+    execFileSync('sh', ['-c', command], { cwd: folder });
+    const linked = [
+      'nats/cluster/alerts/alerts.yaml',
+      'nats/cluster/alerts/prometheus-rule.yaml',
+      'prometheus/alerts.yaml',
+      'prometheus/prometheus-rule.yaml',
+      'grafana/dashboards/metadata-center.json',
+    ];
+    for (const path of linked) {
+      const result = readFileSync(join(folder, 'deploy', path), 'utf8');
+      expect(result).not.toMatch(/example\.com|localhost/);
+      expect(result).toContain('https://wiki.example.org/metadata-center/operations.md#');
+    }
+    rmSync(folder, { recursive: true });
   });
 });
 
-describeWith(kustomize, 'kustomize, nor a kubectl that has it')('the overlay in docs/operations.md', () => {
-  it('renders with its image and its secret', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'overlay-'));
-    const overlay = /```yaml\n(apiVersion: kustomize[^`]*)```/.exec(text)![1]!;
-    const project = relative(folder, PROJECT);
-    writeFileSync(join(folder, 'kustomization.yaml'), overlay.replaceAll('../metadata-center', project));
-    const { status, output } = kustomize!.run([folder]);
-    rmSync(folder, { recursive: true });
-    expect({ status, output }).toEqual({
-      status: 0,
-      output: expect.stringMatching(
-        /name: NATS_PASS[^]*registry\.example\.com\/metadata-center:\d/,
-      ) as string,
+describeWith(kustomize, 'kustomize, nor a kubectl that has it')(
+  'what docs/operations.md has kubectl apply',
+  () => {
+    it('renders, after the commands that it names before', () => {
+      const folders = new Set([...text.matchAll(/^kubectl apply -k (\S+)/gm)].map(([, folder]) => folder!));
+      expect([...folders].map((folder) => folder.split('/').at(-1)).sort()).toEqual([
+        'production',
+        'trial',
+        'trial-monitored',
+      ]);
+      const copy = mkdtempSync(join(tmpdir(), 'operations-'));
+      cpSync(projectPath('deploy'), join(copy, 'deploy'), { recursive: true });
+      for (const [command] of text.matchAll(/^deploy\/kubernetes\/\S+\.sh$/gm))
+        execFileSync('sh', ['-c', command], { cwd: copy });
+      const failures = [...folders].filter((folder) => kustomize!.run([join(copy, folder)]).status !== 0);
+      rmSync(copy, { recursive: true });
+      expect(failures).toEqual([]);
     });
-  });
-});
+  },
+);

@@ -18,8 +18,8 @@ export interface Alert {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export function readAlerts(): readonly Alert[] {
-  const { groups } = readYaml('deploy/prometheus/alerts.yaml') as { groups: { rules: Alert[] }[] };
+export function readAlerts(path = 'deploy/prometheus/alerts.yaml'): readonly Alert[] {
+  const { groups } = readYaml(path) as { groups: { rules: Alert[] }[] };
   return groups.flatMap(({ rules }) => rules);
 }
 
@@ -31,7 +31,7 @@ export interface Panel {
 
 export interface Dashboard {
   readonly panels: readonly Panel[];
-  readonly templating: { readonly list: readonly { readonly definition?: string }[] };
+  readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] };
 }
 
 export function readDashboards(): ReadonlyMap<string, Dashboard> {

@@ -16,9 +16,9 @@ describe('what a PromQL expression refers to', () => {
       { metric: 'a', labels: ['b', 'd'] },
       { metric: 'f', labels: ['g'] },
     ]);
-    expect(labelValuesReference('label_values(queued_num, model_name)')).toEqual({
+    expect(labelValuesReference('label_values(queued_num{job="j"}, model_name)')).toEqual({
       metric: 'queued_num',
-      labels: ['model_name'],
+      labels: ['job', 'model_name'],
     });
   });
 });

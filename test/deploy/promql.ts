@@ -35,9 +35,10 @@ export function references(expression: string): Reference[] {
 
 /** `label_values(metric, label)` is Grafana's, for its variables. */
 export function labelValuesReference(definition: string): Reference {
-  const [, metric, label] = /^label_values\((\w+),\s*(\w+)\)$/.exec(definition) ?? [];
-  if (metric === undefined || label === undefined) throw new Error(`not label_values: ${definition}`);
-  return { metric, labels: [label] };
+  const [, selector, label] = /^label_values\((.+),\s*(\w+)\)$/.exec(definition) ?? [];
+  const [reference] = references(selector ?? '');
+  if (reference === undefined || label === undefined) throw new Error(`not label_values: ${definition}`);
+  return { metric: reference.metric, labels: [...reference.labels, label] };
 }
 
 const precededByDigit = (text: string, index: number): boolean => /[0-9.]/.test(text[index - 1] ?? '');

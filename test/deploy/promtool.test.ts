@@ -6,7 +6,11 @@ import { Program, describeWith } from './programs';
 import { projectPath, readAlerts, readText } from './project-files';
 
 const promtool = new Program('promtool', [], ['--version']);
-const RULE_TESTS = 'test/deploy/alerts.promtool.yaml';
+/** The alerts, and their tests. */
+const RULES = [
+  ['deploy/prometheus/alerts.yaml', 'test/deploy/alerts.promtool.yaml'],
+  ['deploy/nats/cluster/alerts/alerts.yaml', 'test/deploy/nats-alerts.promtool.yaml'],
+] as const;
 
 /** Names that dashboards of the service's users rely on, or that prom-client gives. */
 const KEPT_NAMES = new Set([
@@ -26,13 +30,13 @@ describeWith(promtool, 'promtool (Debian package "prometheus")')('promtool', () 
 
   afterEach(() => cleanUp.run());
 
-  it('accepts the alerts', () => {
-    const { status, output } = promtool.run(['check', 'rules', projectPath('deploy/prometheus/alerts.yaml')]);
+  it.each(RULES)('accepts %s', (alerts) => {
+    const { status, output } = promtool.run(['check', 'rules', projectPath(alerts)]);
     expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') as string });
   });
 
-  it('finds that each alert fires when it should, and only then', () => {
-    const { status, output } = promtool.run(['test', 'rules', projectPath(RULE_TESTS)]);
+  it.each(RULES)('finds that each alert of %s fires when it should, and only then', (_alerts, tests) => {
+    const { status, output } = promtool.run(['test', 'rules', projectPath(tests)]);
     expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('SUCCESS') as string });
   });
 
@@ -53,9 +57,9 @@ describeWith(promtool, 'promtool (Debian package "prometheus")')('promtool', () 
 });
 
 describe('the tests of the alerts', () => {
-  it('expect each alert to fire at least once', () => {
-    const tested = JSON.stringify(parse(readText(RULE_TESTS)));
-    const untested = readAlerts().filter(({ alert }) => !tested.includes(`alertname=\\"${alert}\\"`));
+  it.each(RULES)('expect each alert of %s to fire at least once', (alerts, tests) => {
+    const tested = JSON.stringify(parse(readText(tests)));
+    const untested = readAlerts(alerts).filter(({ alert }) => !tested.includes(`alertname=\\"${alert}\\"`));
     expect(untested.map(({ alert }) => alert)).toEqual([]);
   });
 });
