@@ -74,6 +74,7 @@ export class App {
   private readonly replicator: Replicator;
   private readonly inbox: Inbox;
   private readonly cacheInbox: Inbox | undefined;
+  private busWasConnected = false;
   private readonly cache: PrefixCache | undefined;
   private readonly republisher: Republisher;
   private readonly room: RepairRoom;
@@ -311,7 +312,11 @@ export class App {
   }
 
   private busChanged(bus: Bus, { connected, reason }: BusStatus): void {
-    this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
+    // A bus that was never there is told of as a trouble.
+    if (connected !== this.busWasConnected) {
+      this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
+    }
+    this.busWasConnected = connected;
     if (!connected) return;
     const problem = payloadProblem(bus);
     if (problem !== undefined) this.troubles.count('max-payload', problem);

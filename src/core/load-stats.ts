@@ -91,6 +91,8 @@ export class LoadStats {
   readonly owners: Owners;
   /** Requests dropped because even their newest add was E old. */
   expiredRequests = 0;
+  /** Adds of other replicas that took a row beyond the `max_queued` under which this one had booked there, however they came. */
+  selectOverLimit = 0;
   /** Requests that stopped counting because their owner was gone or silent. */
   releasedRequests = 0;
   private readonly origins = new Map<string, AddOrigin>();
@@ -212,6 +214,7 @@ export class LoadStats {
     const inSlot = first ? slot : this.inFlight.insert(id, add);
     if (owner) this.giveTo(owner, add, inSlot);
     this.putIn(before ? first : add, id, now);
+    if (!first && exceedsSelect(row, fields)) this.selectOverLimit++;
     if (owner) this.settle(SETTLED_AT_ONCE, now);
     return 'applied';
   }
@@ -516,6 +519,12 @@ function takeOut(first: Add): void {
     add.row.prefillRequests--;
   }
   add.row.changed();
+}
+
+function exceedsSelect(row: EngineStats, { timeUs, origin }: AddIdentity): boolean {
+  return (
+    row.queuedRequests > row.selectLimit && timeUs < row.selectLimitUntilUs && origin !== row.selectOrigin
+  );
 }
 
 function countOf(first: Add): number {

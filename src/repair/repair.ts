@@ -443,8 +443,9 @@ export class Repair {
     } else if (exchange?.kind === 'pull') {
       // A peer that answers a comparison but not a pull is busy, or broken, but there.
       peer.failedUs = this.workedUs;
+    } else if (!this.table.missed(peer)) {
+      this.nextHealthUs = Math.min(this.nextHealthUs, this.workedUs + this.options.retryUs);
     } else {
-      this.table.unreachable(peer);
       this.tellOnce(address, reason, {
         what: 'unreachable',
         peer: address,
@@ -497,13 +498,13 @@ export class Repair {
   }
 
   /** True when it was started: there is no other exchange, or each is slow or with an address that may not answer. */
-  private compare({ address, silent }: Peer, joining = false): boolean {
+  private compare({ address, misses }: Peer, joining = false): boolean {
     if (this.exchanges.has(address)) return false;
     const others = [...this.exchanges].filter(([, { kind }]) => kind !== 'health');
     const slowSinceUs = this.workedUs - this.options.slowAfterUs;
     const inTheWay = ([other, { startedUs }]: readonly [string, Exchange]): boolean =>
-      startedUs > slowSinceUs && this.table.get(other)?.silent === false;
-    if (others.length > 0 && (silent || others.length >= MAX_EXCHANGES || others.some(inTheWay)))
+      startedUs > slowSinceUs && this.table.get(other)?.misses === 0;
+    if (others.length > 0 && (misses > 0 || others.length >= MAX_EXCHANGES || others.some(inTheWay)))
       return false;
     this.exchanges.set(address, { kind: 'compare', startedUs: this.workedUs, joining });
     this.counts.compares++;

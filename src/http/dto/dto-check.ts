@@ -3,12 +3,11 @@
  * tenth of the library's. The library itself is asked only about what is not valid: for the words.
  */
 import { validateSync } from 'class-validator';
-import { CANONICAL_IPV4 } from '../../core/event';
 import type { JsonObject } from '../../wire/json-object';
 import { ApiError } from '../errors';
 import { queryValue } from '../query-string';
 import { type Field, fieldsOf, type Rule } from './dto-rules';
-import { EXACT_INTEGER } from './rules';
+import { EXACT_INTEGER, isIpv4 } from './rules';
 
 type Members = Record<string, unknown>;
 type Test = (value: unknown) => boolean;
@@ -76,7 +75,11 @@ export class DtoCheck<Dto extends object> {
   private checked(members: Members, path: string, reasons: string[]): Dto {
     const dto = new this.dto();
     for (const { name } of this.fields) (dto as Members)[name] = members[name];
-    for (const { constraints } of validateSync(dto)) reasons.push(...Object.values(constraints ?? {}));
+    const errors = validateSync(dto);
+    for (const { name } of this.fields) {
+      const error = errors.find(({ property }) => property === name);
+      reasons.push(...Object.values(error?.constraints ?? {}));
+    }
     if (reasons.length === 0) return dto;
     // Several rules of one field have one message.
     throw new ApiError('invalidInput', [...new Set(reasons)].map((reason) => path + reason).join('; '));
@@ -106,9 +109,7 @@ function quickTestOf({ name, constraints, validate }: Rule): Test | undefined {
       return (value) => typeof value === 'string' && pattern.test(value);
     }
     case 'isIp':
-      return constraints[0] === 4
-        ? (value) => typeof value === 'string' && CANONICAL_IPV4.test(value)
-        : undefined;
+      return constraints[0] === 4 ? isIpv4 : undefined;
     default:
       return undefined;
   }

@@ -2,15 +2,13 @@
 import { IsOptional } from 'class-validator';
 import { IsIpv4, IsName, IsOwner, IsPromptLength, IsTimestampNs } from './rules';
 
-export class LoadAddDto {
+/** What counts at an engine, whichever it is. */
+export class LoadRequestDto {
   @IsName()
   readonly cluster!: string;
 
   @IsName()
   readonly request_id!: string;
-
-  @IsIpv4()
-  readonly ip!: string;
 
   @IsOptional()
   @IsPromptLength()
@@ -23,4 +21,9 @@ export class LoadAddDto {
   @IsOptional()
   @IsOwner()
   readonly owner?: string | null;
+}
+
+export class LoadAddDto extends LoadRequestDto {
+  @IsIpv4()
+  readonly ip!: string;
 }

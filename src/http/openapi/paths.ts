@@ -67,14 +67,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadAdd'),
       responses: {
         ...ok('Counted, now or by an earlier copy of the same report', NO_DATA),
-        ...errors(
-          'duplicate',
-          'invalidInput',
-          'authenticationFailed',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'duplicate', 'unavailable'),
       },
     },
     put: {
@@ -103,14 +96,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadDelete'),
       responses: {
         ...ok('Taken off its row', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'alreadyDeleted',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'alreadyDeleted', 'unavailable'),
       },
     },
   },
@@ -123,15 +109,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadSelect'),
       responses: {
         ...ok('The engine, and its row after the booking', ref('Selected')),
-        ...errors(
-          'duplicate',
-          'invalidInput',
-          'authenticationFailed',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'noEngine',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'duplicate', 'noEngine', 'unavailable'),
       },
     },
   },
@@ -177,14 +155,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadDelete'),
       responses: {
         ...ok('Its prompt is taken off its row', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'alreadyDeleted',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'alreadyDeleted', 'unavailable'),
       },
     },
   },

@@ -9,6 +9,7 @@ import {
   DEFAULT_REQUEST_COST,
   LoadSelectDto,
 } from '../dto/load-select.dto';
+import { isIpv4 } from '../dto/rules';
 import { ApiError } from '../errors';
 import { jsonBody } from '../json-body';
 import type { Router } from '../router';
@@ -18,11 +19,9 @@ export function addSelectRoute(router: Router, { selector }: Pick<HttpDependenci
   const body = new DtoCheck(LoadSelectDto, ['owner']);
   const candidateBody = new DtoCheck(CandidateDto);
 
-  const isPlain = (ip: unknown): ip is string => typeof ip === 'string' && candidateBody.isValid({ ip });
-
   const readCandidates = (object: JsonObject, named: readonly unknown[]): SelectRequest['candidates'] => {
-    // Most are, and need not be looked for in the text.
-    if (named.every(isPlain)) return named.map((ip) => ({ ip, credit: 0 }));
+    // Mostly they are nothing but addresses, which need not be looked for in the text.
+    if (named.every(isIpv4)) return named;
     const reasons: string[] = [];
     const read = object.elements('candidates').map((element, i) => {
       try {
