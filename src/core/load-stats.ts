@@ -14,7 +14,6 @@ import { DeletionTimes } from './deletion-times';
 import type { EngineStats } from './engine-stats';
 import { EngineTable } from './engine-table';
 import type { LoadEvent, OwnerEvent } from './event';
-import { isOwnerEvent } from './event';
 import type { Fingerprinting } from './fingerprint';
 import { Fingerprint } from './fingerprint';
 import { NO_SLOT } from './hashed-slots';
@@ -135,16 +134,16 @@ export class LoadStats {
 
   apply(event: LoadEvent | OwnerEvent, nowUs: number): Outcome {
     if (event.type === 'add') return this.mergeAdd(event.requestId, event, nowUs);
-    if (isOwnerEvent(event)) {
-      const { owner: name, timeUs } = event;
-      const [leaseUs, ttlMs] = event.type === 'owner' ? [timeUs, event.ttlMs] : [0, 0];
-      const goneUs = event.type === 'owner-gone' ? timeUs : 0;
-      return this.mergeOwner({ name, leaseUs, ttlMs, goneUs, newestAddUs: 0 }, nowUs);
+    if (event.type === 'delete') {
+      return this.mergeDelete(this.reported.of(event.requestId), event.timeUs, nowUs);
     }
-    const id = this.reported.of(event.requestId);
-    return event.type === 'delete'
-      ? this.mergeDelete(id, event.timeUs, nowUs)
-      : this.mergePromptDelete(id, event.timeUs, nowUs);
+    if (event.type === 'prompt-delete') {
+      return this.mergePromptDelete(this.reported.of(event.requestId), event.timeUs, nowUs);
+    }
+    const { owner: name, timeUs } = event;
+    const [leaseUs, ttlMs] = event.type === 'owner' ? [timeUs, event.ttlMs] : [0, 0];
+    const goneUs = event.type === 'owner-gone' ? timeUs : 0;
+    return this.mergeOwner({ name, leaseUs, ttlMs, goneUs, newestAddUs: 0 }, nowUs);
   }
 
   /** What is known of an id: decides the answer to a report of it. */
@@ -510,7 +509,7 @@ function firstOfOwner(first: Add | undefined, owner: Owner): Add | undefined {
 
 /** Takes the one of an id's adds that counts out of its row. */
 function takeOut(first: Add): void {
-  const add = countedOf(first);
+  const add = first.counts ? first : countedOf(first);
   if (!add) return;
   add.counts = false;
   add.row.queuedRequests--;

@@ -35,11 +35,33 @@ const count = fc.oneof(fc.nat({ max: 2 }), fc.maxSafeInteger(), fc.double());
 const word = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer(), fc.double());
 const timestamp = fc.oneof(fc.constantFrom(null, '1732222222123456789', '-1', '1.5', 5), text);
 
+const owner = fc.oneof(fc.constantFrom('gw-1', 'gw-2', 'g"w', 'g w'), text);
+const ownerTime = fc.oneof(fc.constant(0), time);
+
 /** Lines that a broken or lying peer may send: the forms are right, what is in them is anything. */
 const record = fc.oneof(
   fc.tuple(fc.constant('row'), fc.nat({ max: 2 }), fc.oneof(fc.constant('m'), text), ip, time),
   fc.tuple(fc.constant('add'), count, text, time, text, count, timestamp),
   fc.tuple(fc.constant('add'), count, text, time, text, count, timestamp, time),
+  fc.tuple(
+    fc.constant('add'),
+    count,
+    text,
+    time,
+    text,
+    count,
+    timestamp,
+    fc.oneof(fc.constant(null), time),
+    owner,
+  ),
+  fc.tuple(
+    fc.constant('owner'),
+    owner,
+    ownerTime,
+    fc.oneof(fc.constantFrom(3_000, 300_000), count),
+    ownerTime,
+    ownerTime,
+  ),
   fc.tuple(fc.constant('prompt-delete'), word, word, word, word, time),
   fc.tuple(fc.constant('delete'), word, word, word, word, time, count),
 );
@@ -53,7 +75,7 @@ const header = fc.record({
 });
 
 function merge(view: LoadStats, lines: Iterable<string>, own: string): SnapshotMerge {
-  const merging = new SnapshotMerge(view, CONTEXT, { replica: own, deployment: 'd', speaks: 1 });
+  const merging = new SnapshotMerge(view, CONTEXT, { replica: own, deployment: 'd', speaks: 2 });
   for (const line of lines) merging.line(line, NOW);
   return merging;
 }
@@ -67,7 +89,7 @@ describe('What a peer sends as its snapshot', () => {
         for (const each of records) {
           const row = ['row', 0, 'm', '10.0.0.1', NOW];
           const lines = [
-            { ...head, deployment: 'd', speaks: 1, replica: 'peer', context: [] },
+            { ...head, deployment: 'd', speaks: 2, replica: 'peer', context: [] },
             row,
             each,
           ].map((line) => JSON.stringify(line));
@@ -87,7 +109,7 @@ describe('What a peer sends as its snapshot', () => {
         const other = newView();
         const shown = merge(
           other,
-          snapshotLines(view, context, { replica: 'own', deployment: 'd', speaks: 1, ready: true }),
+          snapshotLines(view, context, { replica: 'own', deployment: 'd', speaks: 2, ready: true }),
           'other',
         );
         expect([shown.complete, shown.refused]).toEqual([true, 0]);
@@ -99,7 +121,7 @@ describe('What a peer sends as its snapshot', () => {
 
   it('is refused where it claims to have seen more than any replica keeps track of (I7)', () => {
     const header = (context: unknown[]): string =>
-      JSON.stringify({ snapshot: 2, deployment: 'd', speaks: 1, replica: 'peer', ready: true, context });
+      JSON.stringify({ snapshot: 2, deployment: 'd', speaks: 2, replica: 'peer', ready: true, context });
     const holes = (count: number): number[] =>
       Array.from({ length: count }, (_, i) => [2 * i + 1, 2 * i + 1]).flat();
     const origins = (count: number): unknown[] =>
@@ -118,7 +140,7 @@ describe('What a peer sends as its snapshot', () => {
     const head = JSON.stringify({
       snapshot: 2,
       deployment: 'd',
-      speaks: 1,
+      speaks: 2,
       replica: 'peer',
       ready: true,
       context: [],
@@ -130,7 +152,7 @@ describe('What a peer sends as its snapshot', () => {
 
   it('is not complete where its end counts other records than came (I4)', () => {
     const lines = [
-      { snapshot: 2, deployment: 'd', speaks: 1, replica: 'peer', ready: true, context: [] },
+      { snapshot: 2, deployment: 'd', speaks: 2, replica: 'peer', ready: true, context: [] },
       ['row', 0, 'm', '10.0.0.1', NOW],
     ].map((line) => JSON.stringify(line));
     expect(merge(newView(), [...lines, '["end",1]'], 'own').complete).toBe(true);

@@ -10,8 +10,10 @@ import {
   decodeHeartbeat,
   encodeHeartbeat,
   readStatus,
+  snapshotPath,
   statusPath,
 } from '../../src/repair/protocol';
+import { compareDigests, digestsOf, windowAt } from '../../src/repair/digests';
 import { repairOptions } from '../../src/repair/limits';
 import { Repair } from '../../src/repair/repair';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
@@ -31,11 +33,16 @@ const queryOf =
   (name) =>
     queryValue(path, name);
 
-function answering(self: Identity, context: CausalContext, nowUs = NOW): Answering {
+function answering(
+  self: Identity,
+  context: CausalContext,
+  nowUs = NOW,
+  stats = new LoadStats(loadStatsOptions(load, newFingerprinting())),
+): Answering {
   return new Answering({
     self,
     version: '1',
-    stats: new LoadStats(loadStatsOptions(load, newFingerprinting())),
+    stats,
     context,
     bus: { connected: true, reason: '' },
     history: () => ({}),
@@ -207,6 +214,60 @@ describe('A second level of the language', () => {
     };
     expect(merged(1)).toMatchObject({ complete: true, skipped: 1, refused: 0, claimable: true });
     expect(merged(2)).toMatchObject({ complete: true, skipped: 1, claimable: false });
+  });
+
+  it('shows owners, whose adds are, and their digests to who speaks it, and to nobody else (I9)', () => {
+    const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
+    const place = { cluster: 'm', ip: '10.0.0.1', promptLength: 1, timestampNs: undefined };
+    const add = {
+      type: 'add',
+      origin: 'x',
+      seq: 1,
+      timeUs: NOW,
+      requestId: 'r',
+      ...place,
+      owner: 'gw',
+    } as const;
+    stats.apply(add, NOW);
+    stats.apply({ type: 'owner', origin: 'x.owners', seq: 1, timeUs: NOW, owner: 'gw', ttlMs: 15_000 }, NOW);
+    const here = answering(NEW, contextOf(2), NOW, stats);
+    const window = windowAt(NOW, stats.options);
+    const statusTo = (asker: Identity) =>
+      readStatus(JSON.parse(JSON.stringify(here.status(queryOf(statusPath(asker, window))))), asker, CONTEXT);
+    const recordsTo = (asker: Identity) =>
+      [...here.snapshot(queryOf(snapshotPath(asker, undefined)))].filter((line) => line.includes('gw'));
+    const other = { ...NEW, replica: 'other' };
+
+    expect(statusTo(other).digests).toMatchObject({ owned: [{ count: 1 }], owners: [{ count: 1 }] });
+    expect(recordsTo(other)).toEqual([
+      `["owner","gw",${NOW},15000,0,${NOW}]`,
+      `["add",0,"r",${NOW},"x",1,null,null,"gw"]`,
+    ]);
+    expect(Object.keys(statusTo(OLD).digests!)).toEqual(['adds', 'deletions', 'raises']);
+    expect(recordsTo(OLD)).toEqual([]);
+    expect([...here.snapshot(queryOf(snapshotPath(OLD, undefined)))]).toContain(
+      `["add",0,"r",${NOW},"x",1,null]`,
+    );
+  });
+
+  it('is compared in the lower language of the two (I9)', () => {
+    const [whole, without] = [1, 2].map(() => new LoadStats(loadStatsOptions(load, newFingerprinting())));
+    const place = { cluster: 'm', ip: '10.0.0.1', promptLength: 1, timestampNs: undefined };
+    const add = { type: 'add', origin: 'x', seq: 1, timeUs: NOW, requestId: 'r', ...place } as const;
+    whole!.apply({ ...add, owner: 'gw' }, NOW);
+    whole!.apply({ type: 'owner-gone', origin: 'x.owners', seq: 1, timeUs: NOW, owner: 'gw' }, NOW);
+    without!.apply(add, NOW);
+    const window = windowAt(NOW, whole!.options);
+    const [ours, theirs] = [digestsOf(whole!, window), digestsOf(without!, window)];
+    expect(compareDigests(ours, { ...theirs, owned: undefined, owners: undefined }, window)).toMatchObject({
+      any: false,
+    });
+    expect(compareDigests(ours, theirs, window)).toMatchObject({
+      any: true,
+      pull: { adds: [], deletions: [] },
+    });
+    // Its adds are those that the other side can say more of.
+    expect(compareDigests(theirs, ours, window).pull.adds).toEqual([NOW / 1_000_000]);
   });
 
   it('of another deployment no snapshot is merged (I9)', () => {

@@ -542,6 +542,28 @@ describe('Who is who', () => {
     expect(here.commands.filter(({ kind }) => kind === 'ask')).toHaveLength(1);
   });
 
+  it('hears the others, or waits until they are known to be gone: all silent at once may be a dead link (I13)', () => {
+    const here = new Repairing({}, []);
+    expect(here.machine.hears).toBe(true);
+    here.hears('peer');
+    here.passes(2 * SECOND);
+    expect(here.machine.hears).toBe(true);
+    here.passes(SECOND);
+    expect(here.machine.hears).toBe(false);
+    here.hears('another');
+    expect(here.machine.hears).toBe(true);
+    here.passes(16 * SECOND);
+    expect(here.machine.hears).toBe(true);
+  });
+
+  it('announces that its events of owners go on, so that nobody forgets them (I4)', () => {
+    const here = new Repairing({}, []);
+    here.context.observeLevel('own.owners', 1, 2, NOW, NOW);
+    const forgetAfterUs = 2 * (OPTIONS.expireAfterUs + OPTIONS.finishedRetentionUs);
+    here.passes(forgetAfterUs + 2 * SECOND);
+    expect(here.context.knows('own.owners')).toBe(true);
+  });
+
   it('the fleet speaks what the least of its replicas speaks, until that is gone (I9)', () => {
     const here = new Repairing({}, []);
     here.hears('old');
