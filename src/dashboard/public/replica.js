@@ -96,10 +96,7 @@ export class ReplicaPanel {
       ],
       ...others.map(([address, is]) => {
         const { rows, bus_connected, missing_events, latency_ms, misses } = peer_reports[address] ?? {};
-        const latency =
-          latency_ms === null || latency_ms === undefined
-            ? '–'
-            : `${latency_ms < 10 ? latency_ms.toFixed(1) : number(Math.round(latency_ms))} ms`;
+        const latency = latency_ms === null || latency_ms === undefined ? '–' : milliseconds(latency_ms);
         return [
           address,
           peer_replicas[address] ?? '',
@@ -135,6 +132,9 @@ export class ReplicaPanel {
   }
 }
 
+/** Of clocks that are a little apart, it may be below 0. */
+const milliseconds = (ms) =>
+  Math.abs(ms) < 0.05 ? '0.0 ms' : Math.abs(ms) < 10 ? `${ms.toFixed(1)} ms` : `${number(Math.round(ms))} ms`;
 const cell = (textContent, warn, kind = '') =>
   element('td', { textContent, className: warn ? `${kind} warn` : kind });
 const bus = (connected) => (connected === undefined ? '–' : connected ? 'up' : 'lost');

@@ -85,6 +85,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
           'requestNotFound',
           'bodyTooLarge',
           'unknownEncoding',
+          'crossSite',
           'unavailable',
         ),
       },
