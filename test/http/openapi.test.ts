@@ -102,4 +102,25 @@ describe('/docs', () => {
     expect(text).not.toMatch(/(src|href)="(https?:)?\/\//);
     expect(text).not.toContain('<script');
   });
+
+  it('shows a call of each operation with a body that the service takes, and what replicas say to each other apart', async () => {
+    const { text } = await call(port, 'GET', '/docs');
+    const shown = text.replaceAll('&quot;', '"');
+    let calls = 0;
+    for (const [path, operations] of Object.entries((await published()).paths)) {
+      expect(text.indexOf(`${path}</code></h3>`) > text.indexOf('<h2 id="between">')).toBe(
+        path.startsWith('/v1/replica/'),
+      );
+      for (const [method, operation] of Object.entries(operations)) {
+        if (!('requestBody' in operation)) continue;
+        const { content } = operation.requestBody as { content: Record<string, { example: object }> };
+        const example = JSON.stringify(content['application/json']!.example);
+        expect(shown).toContain(`-d '${example}'`);
+        const answer = await call(port, method.toUpperCase(), path, { body: example });
+        expect([method, path, answer.text]).not.toEqual([method, path, expect.stringContaining('40001400')]);
+        calls++;
+      }
+    }
+    expect(calls).toBeGreaterThan(8);
+  });
 });

@@ -4,6 +4,7 @@ import { OverviewQueryDto } from '../dto/watch-query.dto';
 import type { ErrorName } from '../errors';
 import { errorKinds } from '../errors';
 import { MAX_BODY_BYTES } from '../request-body';
+import { EXAMPLES } from './examples';
 import { parameterSchemaOf } from './dto-schema';
 import type { Schema } from './schemas';
 import { okEnvelopeOf, ref } from './schemas';
@@ -53,7 +54,8 @@ export function errors(...names: readonly ErrorName[]): Record<string, object> {
 
 export function body(schemaName: string, maxBytes = MAX_BODY_BYTES): object {
   const description = `At most ${maxBytes / 1024} KiB of JSON, whatever the Content-Type says. Unknown fields are ignored.`;
-  return { required: true, description, content: { 'application/json': { schema: ref(schemaName) } } };
+  const json = { schema: ref(schemaName), example: EXAMPLES[schemaName] };
+  return { required: true, description, content: { 'application/json': json } };
 }
 
 export function query(name: string, required: boolean, schema: Schema, description: string): object {
