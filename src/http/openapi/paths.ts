@@ -114,6 +114,19 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
   },
+  '/v1/load/batch': {
+    post: {
+      tags: ['load'],
+      summary: 'Many reports at once',
+      description:
+        'Each event is taken as if it had been sent alone, in their order, and one that is refused keeps no other from its turn. So the answer is 200 whatever became of them; only the frame has errors of its own.',
+      requestBody: body('LoadBatch', MAX_LARGE_BODY_BYTES),
+      responses: {
+        ...ok('How many were taken, and what became of the others', ref('BatchResult')),
+        ...errors(...BODY_ERRORS),
+      },
+    },
+  },
   '/v1/load/prompt': {
     delete: {
       tags: ['load'],
