@@ -67,6 +67,15 @@ describe('the API document', () => {
     expect(documented.sort()).toEqual(routes.filter((path) => !PART_OF_PAGE.test(path)).sort());
   });
 
+  it('names each operation, once, for clients that are generated from it', async () => {
+    const { paths } = await published();
+    const ids = Object.values(paths)
+      .flatMap((operations) => Object.values(operations))
+      .map((operation) => (operation as { operationId?: string }).operationId);
+    for (const id of ids) expect(id).toMatch(/^[a-z]+(?:[A-Z][a-z]+)+$/);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
   it('would not be conformed to by other answers', async () => {
     await post(port, { cluster: 'c', request_id: 'r', ip: '10.0.0.1' });
     const { text } = await call(port, 'GET', '/v1/load/stats?cluster=c');

@@ -1,5 +1,5 @@
 /** The pieces that operations of the API document are put together from. */
-import { LoadQueryDto } from '../dto/load-query.dto';
+import { LoadQueryDto, LoadRowsQueryDto, MAX_CLUSTERS_ASKED } from '../dto/load-query.dto';
 import { OverviewQueryDto } from '../dto/watch-query.dto';
 import type { ErrorName } from '../errors';
 import { errorKinds } from '../errors';
@@ -9,6 +9,8 @@ import type { Schema } from './schemas';
 import { okEnvelopeOf, ref } from './schemas';
 
 export interface Operation {
+  /** What generated clients call it. */
+  readonly operationId: string;
   readonly tags: readonly string[];
   readonly summary: string;
   readonly description?: string;
@@ -65,6 +67,13 @@ export const clusterQuery = query(
   true,
   parameterSchemaOf(LoadQueryDto, 'cluster'),
   'The cluster, given once. One that nobody has reported has no rows.',
+);
+
+export const clustersQuery = query(
+  'cluster',
+  true,
+  parameterSchemaOf(LoadRowsQueryDto, 'cluster'),
+  `A cluster, given 1 to ${MAX_CLUSTERS_ASKED} times. One that is given twice counts once; one that nobody has reported has no rows.`,
 );
 
 export function intervalQuery(defaultMs: number): object {

@@ -2,6 +2,7 @@
 import { DEFAULT_INTERVAL_MS, DEFAULT_OVERVIEW_INTERVAL_MS } from '../routes/watch';
 import {
   clusterQuery,
+  clustersQuery,
   body,
   content,
   errors,
@@ -51,6 +52,7 @@ const deletion = [
 export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
   '/v1/load/stats': {
     get: {
+      operationId: 'getRows',
       tags: ['load'],
       summary: 'The rows of a cluster, in ascending order of address',
       parameters: [clusterQuery],
@@ -60,6 +62,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
     post: {
+      operationId: 'addRequest',
       tags: ['load'],
       summary: 'A request was routed to an engine',
       requestBody: body('LoadAdd'),
@@ -76,6 +79,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
     delete: {
+      operationId: 'deleteRequest',
       tags: ['load'],
       summary: 'A request has finished',
       description: deletion,
@@ -95,6 +99,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/load/select': {
     post: {
+      operationId: 'selectEngine',
       tags: ['load'],
       summary: 'Choose an engine for a request, and count the request there',
       description:
@@ -114,8 +119,24 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
   },
+  '/v1/load/rows': {
+    get: {
+      operationId: 'getRowsOfClusters',
+      tags: ['load'],
+      summary: 'The rows of several clusters, all as they are at one moment',
+      parameters: [clustersQuery],
+      responses: {
+        ...ok('The clusters, in the order in which they were asked for', {
+          type: 'array',
+          items: ref('ClusterRows'),
+        }),
+        ...errors('invalidInput', 'authenticationFailed'),
+      },
+    },
+  },
   '/v1/load/batch': {
     post: {
+      operationId: 'reportBatch',
       tags: ['load'],
       summary: 'Many reports at once',
       description:
@@ -129,6 +150,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/load/prompt': {
     delete: {
+      operationId: 'deletePrompt',
       tags: ['load'],
       summary: 'The first token of a request came back: its prompt is prefilled',
       description: deletion,
@@ -148,10 +170,11 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/load/watch': {
     get: {
+      operationId: 'watchRows',
       tags: ['load', 'streams'],
-      summary: 'The rows of a cluster, and what changes',
-      description: stream,
-      parameters: [clusterQuery, intervalQuery(DEFAULT_INTERVAL_MS)],
+      summary: 'The rows of a cluster or of several, and what changes',
+      description: `${stream} Where \`cluster\` is given more than once, the data of each event names its own in \`cluster\`.`,
+      parameters: [clustersQuery, intervalQuery(DEFAULT_INTERVAL_MS)],
       responses: {
         ...content('The stream; the data of its events is a RowsEvent', 'text/event-stream'),
         ...errors('invalidInput', 'authenticationFailed', 'unavailable'),
@@ -160,6 +183,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/clusters': {
     get: {
+      operationId: 'getClusters',
       tags: ['overview'],
       summary: 'Every cluster with its sums, by name',
       responses: {
@@ -170,6 +194,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/overview/watch': {
     get: {
+      operationId: 'watchOverview',
       tags: ['overview', 'streams'],
       summary: 'All clusters with their sums and the state of this replica, and what changes',
       description: `${stream} Rows are Clusters here and keyed by name. A third event, \`replica\`, carries the state of the replica. A fourth, \`recent\`, comes once and shows the last five minutes.`,
@@ -182,6 +207,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/cache/query': {
     post: {
+      operationId: 'queryCache',
       tags: ['cache'],
       summary: 'Which engines hold a leading part of the prompt in their cache',
       description:
@@ -195,6 +221,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/cache/save': {
     post: {
+      operationId: 'saveCache',
       tags: ['cache'],
       summary: 'An engine holds these prefixes now',
       requestBody: body('CacheSave', MAX_LARGE_BODY_BYTES),
@@ -206,6 +233,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/cache': {
     delete: {
+      operationId: 'clearCache',
       tags: ['cache'],
       summary: 'An engine was restarted, or its cache was cleared: what was saved before is gone',
       requestBody: body('CacheClear', MAX_LARGE_BODY_BYTES),
@@ -217,6 +245,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/log/level': {
     post: {
+      operationId: 'setLogLevel',
       tags: ['operation'],
       summary: 'Set how much is logged',
       requestBody: body('LogLevel'),
@@ -228,6 +257,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/metrics': {
     get: {
+      operationId: 'getMetrics',
       tags: ['operation'],
       summary: 'Metrics',
       ...OPEN,
@@ -236,6 +266,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/healthz': {
     get: {
+      operationId: 'getHealth',
       tags: ['operation'],
       summary: 'The process lives',
       ...OPEN,
@@ -244,6 +275,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/readyz': {
     get: {
+      operationId: 'getReadiness',
       tags: ['operation'],
       summary: 'Whether the replica should get traffic, and if not, why',
       ...OPEN,
@@ -256,6 +288,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/replica/status': {
     get: {
+      operationId: 'getReplicaStatus',
       tags: ['between replicas'],
       summary: 'What this replica has seen',
       parameters: [
@@ -276,6 +309,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/replica/snapshot': {
     get: {
+      operationId: 'getReplicaSnapshot',
       tags: ['between replicas'],
       summary: 'Everything that this replica holds, or the seconds asked for',
       parameters: [
@@ -297,6 +331,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/replica/cache': {
     get: {
+      operationId: 'getReplicaCache',
       tags: ['between replicas'],
       summary: 'The prefix cache, for a replica that has just become ready',
       parameters: asker,
@@ -308,6 +343,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/': {
     get: {
+      operationId: 'getDashboard',
       tags: ['pages'],
       summary: 'The dashboard',
       ...OPEN,
@@ -316,6 +352,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/docs': {
     get: {
+      operationId: 'getDocs',
       tags: ['pages'],
       summary: 'This document as a page to read',
       ...OPEN,
@@ -324,6 +361,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/openapi.json': {
     get: {
+      operationId: 'getOpenApi',
       tags: ['pages'],
       summary: 'This document',
       ...OPEN,

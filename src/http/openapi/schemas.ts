@@ -81,6 +81,7 @@ const OP_SCHEMAS: Readonly<Record<BatchOp, string>> = {
 
 export const schemas: Record<string, Schema> = {
   Row: object({ ip: ipv4, ...loads }),
+  ClusterRows: object({ cluster: name, rows: { type: 'array', items: ref('Row') } }),
   Cluster: object({ cluster: name, engines: described(count, 'Engines that are listed.'), ...loads }),
   LoadAdd: schemaOf(LoadAddDto, {
     ip: { examples: ['10.0.0.7'] },
@@ -232,10 +233,14 @@ export const schemas: Record<string, Schema> = {
     ['digests'],
   ),
   RowsEvent: described(
-    object({
-      rows: { type: 'array', items: ref('Row') },
-      removed: described({ type: 'array', items: ipv4 }, 'Engines that are no longer listed.'),
-    }),
+    object(
+      {
+        cluster: described(name, 'Only where the stream was asked for with `cluster` given more than once.'),
+        rows: { type: 'array', items: ref('Row') },
+        removed: described({ type: 'array', items: ipv4 }, 'Engines that are no longer listed.'),
+      },
+      ['cluster'],
+    ),
     'The data of the events `rows` (all rows: forget what you had) and `changes` (put these in, take those out).',
   ),
 };

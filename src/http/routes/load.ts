@@ -1,7 +1,9 @@
-/** What gateways report and ask: `/v1/load/stats`, `/v1/load/prompt`, `/v1/load/batch` and `/v1/clusters`. */
+/**
+ * What gateways report and ask: `/v1/load/stats`, `/v1/load/prompt`, `/v1/load/batch`, `/v1/load/rows` and `/v1/clusters`.
+ */
 import type { HttpDependencies } from '../dependencies';
 import { DtoCheck } from '../dto/dto-check';
-import { LoadQueryDto } from '../dto/load-query.dto';
+import { LoadQueryDto, LoadRowsQueryDto } from '../dto/load-query.dto';
 import { jsonBody } from '../json-body';
 import { loadBatch } from '../load-batch';
 import { loadReports } from '../load-reports';
@@ -15,6 +17,7 @@ type Dependencies = Pick<HttpDependencies, 'replicator' | 'engines' | 'replayPol
 export function addLoadRoutes(router: Router, dependencies: Dependencies): void {
   const { engines } = dependencies;
   const query = new DtoCheck(LoadQueryDto);
+  const rowsQuery = new DtoCheck(LoadRowsQueryDto);
   const reports = loadReports(dependencies);
   const batch = loadBatch(reports);
 
@@ -29,6 +32,13 @@ export function addLoadRoutes(router: Router, dependencies: Dependencies): void 
     get: (req) => engines.rowsJson(query.query(req.url).cluster),
     post: alone('add'),
     delete: alone('delete'),
+  });
+  router.json('/v1/load/rows', {
+    get: (req) => {
+      const rowsOf = (cluster: string): string =>
+        `{"cluster":${JSON.stringify(cluster)},"rows":${engines.rowsJson(cluster)}}`;
+      return `[${Array.from(new Set(rowsQuery.query(req.url).cluster), rowsOf).join()}]`;
+    },
   });
   router.json('/v1/clusters', { get: () => engines.clustersJson() });
   router.json('/v1/load/prompt', { delete: alone('prompt-delete') });
