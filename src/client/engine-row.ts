@@ -33,11 +33,12 @@ export interface PickOptions {
 
 /** The engine of least cost among a few; undefined where there is none. `random(n)` is an integer from 0 to below `n`. */
 export function pickEngine(
-  rows: ReadonlyMap<string, EngineRow>,
-  { of = 4, candidates, requestCost = 128 }: PickOptions,
+  candidates: readonly string[],
+  rowOf: (ip: string) => EngineRow | undefined,
+  { of = 4, requestCost = 128 }: PickOptions,
   random: (limit: number) => number,
 ): EngineRow | undefined {
-  const engines = candidates ? [...new Set(candidates)] : [...rows.keys()];
+  const engines = [...new Set(candidates)];
   let best: EngineRow | undefined;
   let bestCost = Infinity;
   for (let looked = 0; looked < Math.min(of, engines.length); looked++) {
@@ -46,7 +47,7 @@ export function pickEngine(
     const ip = engines[at]!;
     engines[at] = engines[looked]!;
     engines[looked] = ip;
-    const row = rows.get(ip) ?? { ip, queuedRequests: 0, promptLength: 0, prefillRequests: 0 };
+    const row = rowOf(ip) ?? { ip, queuedRequests: 0, promptLength: 0, prefillRequests: 0 };
     const cost = row.promptLength + requestCost * row.queuedRequests;
     if (cost >= bestCost) continue;
     best = row;

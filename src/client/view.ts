@@ -33,12 +33,13 @@ export class View {
   }
 
   get rows(): EngineRow[] {
-    return [...this.laid().values()];
+    return this.engines().flatMap((ip) => this.row(ip) ?? []);
   }
 
   /** The engine of least cost among a few that are picked at random. */
   pick(options: PickOptions = {}): EngineRow | undefined {
-    return pickEngine(this.laid(), options, this.surroundings.random);
+    const { candidates = this.engines() } = options;
+    return pickEngine(candidates, (ip) => this.row(ip), options, this.surroundings.random);
   }
 
   /** Ends the stream. */
@@ -55,14 +56,11 @@ export class View {
       this.open = true;
       this.shown.clear();
     }
-    const ips = new Set(removed);
     for (const ip of removed) this.shown.delete(ip);
-    for (const row of rows.map(readRow)) {
-      this.shown.set(row.ip, row);
-      ips.add(row.ip);
-    }
+    const read = rows.map(readRow);
+    for (const row of read) this.shown.set(row.ip, row);
     this.heard();
-    this.own.shown(whole ? undefined : ips, this.surroundings.monotonicMs());
+    this.own.shown(whole ? undefined : [...removed, ...read.map(({ ip }) => ip)]);
   }
 
   /** Anything at all has come. */
@@ -74,7 +72,12 @@ export class View {
     this.open = false;
   }
 
-  private laid(): ReadonlyMap<string, EngineRow> {
-    return this.own.over(this.shown, this.open, this.surroundings.monotonicMs());
+  private engines(): string[] {
+    if (this.own.isEmpty) return [...this.shown.keys()];
+    return [...new Set([...this.shown.keys(), ...this.own.ips])];
+  }
+
+  private row(ip: string): EngineRow | undefined {
+    return this.own.over(ip, this.shown.get(ip), this.open, this.surroundings.monotonicMs());
   }
 }

@@ -354,7 +354,7 @@ describe('a watch of the client', () => {
     const equalsQuery = async (): Promise<boolean> =>
       JSON.stringify(seen().sort()) === JSON.stringify((await loads('watch')).sort());
     await mc.flush();
-    await until(() => view.own.size === 0 && equalsQuery(), { describe: () => JSON.stringify(seen()) });
+    await until(() => view.own.isEmpty && equalsQuery(), { describe: () => JSON.stringify(seen()) });
     first.firstToken();
     second.end();
     expect(seen()).toContainEqual(['10.0.0.1', 1, 0]);

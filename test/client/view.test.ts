@@ -1,6 +1,6 @@
 /** The rows of a stream with own reports laid over, and the choice among them: pure. */
 import fc from 'fast-check';
-import { type EngineRow, pickEngine } from '../../src/client/engine-row';
+import { type EngineRow, pickEngine, type PickOptions } from '../../src/client/engine-row';
 import type { RowChange } from '../../src/client/own-reports';
 import { View } from '../../src/client/view';
 import { seededRandom } from '../support/seeded-random';
@@ -129,11 +129,18 @@ describe('a view', () => {
     expect(watched.rows).toEqual([[A, 0, 0]]);
     watched.frame('changes', [[A, 4, 9]]);
     expect(watched.rows).toEqual([[A, 4, 9]]);
-    expect(watched.view.own.size).toBe(0);
+    expect(watched.view.own.isEmpty).toBe(true);
   });
 });
 
 describe('the pick of an engine', () => {
+  const pickRow = (
+    rows: ReadonlyMap<string, EngineRow>,
+    options: PickOptions,
+    random: (limit: number) => number,
+  ): EngineRow | undefined =>
+    pickEngine(options.candidates ?? [...rows.keys()], (ip) => rows.get(ip), options, random);
+
   const rowsOf = (loads: readonly number[]): Map<string, EngineRow> =>
     new Map(
       loads.map((queuedRequests, i) => [
@@ -150,7 +157,7 @@ describe('the pick of an engine', () => {
       fc.array(fc.nat(), { minLength: 12, maxLength: 12 }),
       (given, of, dice) => {
         let thrown = 0;
-        const picked = pickEngine(rowsOf(given), { of }, (limit) => dice[thrown++]! % limit)!;
+        const picked = pickRow(rowsOf(given), { of }, (limit) => dice[thrown++]! % limit)!;
         // No more engines than it did not look at can be less busy.
         const better = given.filter((load) => load < picked.queuedRequests).length;
         same(better <= Math.max(0, given.length - of), true);
@@ -166,15 +173,15 @@ describe('the pick of an engine', () => {
       ['b', { ip: 'b', queuedRequests: 0, promptLength: 200, prefillRequests: 1 }],
     ]);
     const random = (): number => 0;
-    expect(pickEngine(rows, {}, random)?.ip).toBe('a');
-    expect(pickEngine(rows, { requestCost: 300 }, random)?.ip).toBe('b');
-    expect(pickEngine(rows, { candidates: ['a', 'b', 'c'] }, random)).toEqual({
+    expect(pickRow(rows, {}, random)?.ip).toBe('a');
+    expect(pickRow(rows, { requestCost: 300 }, random)?.ip).toBe('b');
+    expect(pickRow(rows, { candidates: ['a', 'b', 'c'] }, random)).toEqual({
       ip: 'c',
       queuedRequests: 0,
       promptLength: 0,
       prefillRequests: 0,
     });
-    expect(pickEngine(rows, { candidates: [] }, random)).toBeUndefined();
+    expect(pickRow(rows, { candidates: [] }, random)).toBeUndefined();
   });
 
   it('does not send every gateway to the same engine: all that are looked at alike get their share', () => {
@@ -182,7 +189,7 @@ describe('the pick of an engine', () => {
     const chance = seededRandom(7);
     const random = (limit: number): number => Math.floor(chance() * limit);
     for (let i = 0; i < 4_000; i++) {
-      const { ip } = pickEngine(rowsOf([0, 1, 2, 3, 4, 5, 6, 7]), { of: 4 }, random)!;
+      const { ip } = pickRow(rowsOf([0, 1, 2, 3, 4, 5, 6, 7]), { of: 4 }, random)!;
       counts.set(ip, (counts.get(ip) ?? 0) + 1);
     }
     expect(counts.get('10.0.0.0')! / 4_000).toBeLessThan(0.6);
