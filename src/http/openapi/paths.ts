@@ -368,4 +368,13 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       responses: { ...content('OpenAPI 3.1', 'application/json', { type: 'object' }), ...errors() },
     },
   },
+  '/asyncapi.json': {
+    get: {
+      operationId: 'getAsyncApi',
+      tags: ['pages'],
+      summary: 'What replicas publish on the bus',
+      ...OPEN,
+      responses: { ...content('AsyncAPI 3.0', 'application/json', { type: 'object' }), ...errors() },
+    },
+  },
 };
