@@ -19,6 +19,9 @@ export interface Called {
 }
 
 export class Caller {
+  /** Attempts beyond the first of their call. */
+  retried = 0;
+
   constructor(
     private readonly addresses: Addresses,
     private readonly choice: ReplicaChoice,
@@ -48,6 +51,7 @@ export class Caller {
     for (let attempt = 1; ; attempt++) {
       const address = this.choice.pick(key, tried, this.surroundings.monotonicMs())!;
       tried.add(address);
+      if (attempt > 1) this.retried++;
       const lost = last?.kind === 'error' ? last.error : undefined;
       last = await this.transport.send(address, requestOf(lost), timeoutMs, signal);
       if (last.kind === 'data' || !isRetriable(last.error)) {

@@ -74,6 +74,8 @@ export interface Counts {
   /** Reports that are in the replicas' view. */
   readonly taken: number;
   readonly refused: number;
+  /** Attempts beyond the first of their call. */
+  readonly retried: number;
   /** For want of room, or of an answer before the end. */
   readonly givenUp: Readonly<Record<Op, number>>;
   readonly waiting: number;
@@ -132,7 +134,13 @@ export class MetadataCenter {
 
   get counts(): Counts {
     const { counts, queue } = this.reporter;
-    return { ...counts, givenUp: { ...queue.givenUp }, waiting: queue.size, inFlight: this.inFlight.size };
+    return {
+      ...counts,
+      retried: this.caller.retried,
+      givenUp: { ...queue.givenUp },
+      waiting: queue.size,
+      inFlight: this.inFlight.size,
+    };
   }
 
   /**

@@ -31,7 +31,7 @@ describe('the demo', () => {
       expect(fleet.inFlight).toBeGreaterThan(0);
     }
     expect(lines.some((line) => line.includes('○'))).toBe(true);
-    expect(resultTable(result, ['a', 'b', 'c'])).toMatch(/select .*least load .*round robin .*random /s);
+    expect(resultTable(result, ['a', 'b', 'c'])).toMatch(/select .*best of 4 .*round robin .*random /s);
   });
 
   it('ends with its table when it is stopped early', async () => {
