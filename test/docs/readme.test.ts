@@ -17,6 +17,7 @@ const docs = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(ROOT, name)),
   ...filesIn('docs', '.md'),
+  ...filesIn('examples', '.md'),
 ];
 const readme = textOf(join(ROOT, 'README.md'));
 
