@@ -3,7 +3,7 @@
     from metadata_center import MetadataCenterCallback
     litellm.callbacks = [MetadataCenterCallback(["10.0.1.1:8080", "10.0.1.2:8080"])]
 
-or, for the proxy, `callbacks: metadata_center.callback` in its config and METADATA_CENTER_REPLICAS in its environment.
+or, for the proxy, `callbacks: metadata_center.callback` in its config and MC_REPLICAS in its environment.
 """
 
 import http.client
@@ -189,7 +189,7 @@ def _address_of(api_base):
         return None
 
 
-if "METADATA_CENTER_REPLICAS" in os.environ:
+if "MC_REPLICAS" in os.environ:
     callback = MetadataCenterCallback(
-        os.environ["METADATA_CENTER_REPLICAS"].split(","), os.environ.get("METADATA_CENTER_TOKEN")
+        os.environ["MC_REPLICAS"].split(","), os.environ.get("MC_TOKEN")
     )
