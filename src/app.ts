@@ -38,6 +38,8 @@ import { Answering } from './repair/answering';
 import { SPEAKS, type Identity } from './repair/protocol';
 import { wallClock } from './replication/clock';
 import { ExpiryRun } from './replication/expiry-run';
+import { LeaseClock } from './replication/lease-clock';
+import { OwnerWatch } from './replication/owner-watch';
 import { contextOptions, loadStatsOptions } from './replication/limits';
 import { Inbox } from './replication/inbox';
 import { Replicator } from './replication/replicator';
@@ -72,6 +74,7 @@ export class App {
   private readonly replicator: Replicator;
   private readonly inbox: Inbox;
   private readonly cacheInbox: Inbox | undefined;
+  private busWasConnected = false;
   private readonly cache: PrefixCache | undefined;
   private readonly republisher: Republisher;
   private readonly room: RepairRoom;
@@ -101,6 +104,10 @@ export class App {
     const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
     const context = new CausalContext(contextOptions(stats.options));
     const expiry = new ExpiryRun(stats, nowUs, load.gcIntervalMs);
+    const ownerWatch: OwnerWatch = new OwnerWatch(stats, new LeaseClock(), nowUs, {
+      ready: () => room.repair.joining.ready,
+      hears: () => bus.connected && room.repair.hears,
+    });
 
     // How events come and go.
     const monotonicMs = (): number => performance.now();
@@ -129,7 +136,7 @@ export class App {
       republisher: this.republisher,
       nowUs,
       observeLatency: (ms) => latency.observe(ms),
-      options: { origin, subjectPrefix, maxInFlight: load.maxInFlight, maxEngines: load.maxEngines },
+      options: { ...load, origin, subjectPrefix },
     });
     const { replicator } = this;
     this.inbox = new Inbox((payload) => replicator.receive(payload), monotonicMs);
@@ -140,10 +147,12 @@ export class App {
 
     // The other replicas, and what they and everyone else are told of this one.
     const surroundings = { self, stats, context, bus, history, nowUs };
-    const room = createRepair(config, {
+    const room: RepairRoom = createRepair(config, {
       ...surroundings,
       transport,
       accessTokens,
+      // What is owned by the dead is out of the rows before anybody reads them.
+      onReady: () => ownerWatch.look(),
       onTooLarge: () => replicator.counts.tooLarge.heartbeat++,
       logger,
       lines,
@@ -186,6 +195,7 @@ export class App {
       accessTokens: guard,
       replicator,
       engines: stats.engines,
+      owners: stats.owners,
       selector,
       replica: {
         status: (query) => answering.status(query),
@@ -236,6 +246,7 @@ export class App {
       { start: () => undefined, stop: () => republisher.finish() },
       every(REPUBLISH_TICK_MS, () => republisher.tick(performance.now())),
       ...(room.discovery ? [room.discovery] : []),
+      ownerWatch,
       room.runner,
       expiry,
       ...(this.cache ? [this.cache] : []),
@@ -301,7 +312,11 @@ export class App {
   }
 
   private busChanged(bus: Bus, { connected, reason }: BusStatus): void {
-    this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
+    // A bus that was never there is told of as a trouble.
+    if (connected !== this.busWasConnected) {
+      this.logger[connected ? 'info' : 'warn']({ reason }, connected ? 'bus connected' : 'bus lost');
+    }
+    this.busWasConnected = connected;
     if (!connected) return;
     const problem = payloadProblem(bus);
     if (problem !== undefined) this.troubles.count('max-payload', problem);

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * The entry: environment in, signals in, exit code out. Everything else is in the composition root.
  */
@@ -7,8 +8,11 @@ import * as nodeModule from 'node:module';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { App } from './app';
-import { ConfigError, parseConfig } from './config/config';
+import { check } from './command/check';
+import { helpText } from './command/help';
+import { ConfigError, parseConfig, type Config } from './config/config';
 import { LogOutput } from './observability/log-output';
 import { createLogger } from './observability/logger';
 
@@ -28,6 +32,47 @@ const SAME_SIGNAL_MS = process.env['npm_lifecycle_event'] === undefined ? 0 : 25
 const THREADS = '14';
 
 function main(): void {
+  const command = commandOf(process.argv.slice(2));
+  if (!command) return;
+  if (command.help) process.stdout.write(helpText());
+  else if (command.version) process.stdout.write(`${versionOfPackage()}\n`);
+  else run(command.check);
+}
+
+interface Command {
+  readonly help: boolean;
+  readonly version: boolean;
+  readonly check: boolean;
+}
+
+/** Undefined, and the reason on stderr, for what is unknown. */
+function commandOf(args: string[]): Command | undefined {
+  const flag = { type: 'boolean', default: false } as const;
+  try {
+    return parseArgs({ args, options: { help: { ...flag, short: 'h' }, version: flag, check: flag } }).values;
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\nmetadata-center --help says what there is.\n`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
+function versionOfPackage(): string {
+  const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}
+
+/** Says what it found on stdout. */
+async function checkOnce(config: Config): Promise<never> {
+  const findings = await check(config, createLogger('fatal', '', process.stderr));
+  const lines = [...config.warnings, 'configuration: ok', ...findings.map(({ text }) => text)];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  process.exit(findings.every(({ ok }) => ok) ? 0 : 1);
+}
+
+function run(onlyCheck: boolean): void {
   process.env['UV_THREADPOOL_SIZE'] ??= THREADS;
   const config = configured(() => parseConfig(process.env));
   if (!config) return;
@@ -41,9 +86,7 @@ function main(): void {
   const origin = randomBytes(12).toString('base64url');
   const logger = createLogger(config.logLevel, origin, output);
   for (const warning of config.warnings) logger.warn(warning);
-  const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as {
-    version: string;
-  };
+  const version = versionOfPackage();
 
   const fatal = (error: unknown, what: string): never => {
     logger.fatal({ err: error }, what);
@@ -56,6 +99,11 @@ function main(): void {
     () => new App(config, { origin, version, logger, logDropped: () => output.dropped, warmsUp: true }),
   );
   if (!app) return;
+  if (onlyCheck) {
+    void checkOnce(config);
+    return;
+  }
+  logger.info({ version, settings: config.shown }, 'starting');
   let stopping: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
     const now = performance.now();

@@ -50,6 +50,7 @@ const LOAD = {
   finishedRetentionMs: 60_000,
   maxInFlight: 10_000_000,
   maxEngines: 100_000,
+  maxOwners: 10_000,
 };
 const CONTEXT_OPTIONS = { ...CONTEXT_LIMITS, forgetAfterUs: 1_320_000_000 };
 const ORIGIN = 'benchmark-origin';

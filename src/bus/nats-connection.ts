@@ -118,7 +118,7 @@ async function watch(connection: NatsConnection, events: NatsConnectionEvents): 
   if (error !== undefined) return describeError(error);
   // The client reports a dead link before it closes, but by a slower way.
   await new Promise((resolve) => setImmediate(resolve));
-  return reason ?? 'the server closed the connection';
+  return reason ?? CLOSED;
 }
 
 async function credentialOptions(server: NatsServer, from: NatsCredentials): Promise<ConnectionOptions> {
@@ -169,12 +169,13 @@ export async function probe(server: NatsServer, lookUp: Lookup, timeoutMs: numbe
     };
     const timer = setTimeout(() => end(new Error(NO_ANSWER)), timeoutMs);
     socket.once('data', () => end());
-    socket.once('close', () => end(new Error('the server closed the connection')));
+    socket.once('close', () => end(new Error(CLOSED)));
     socket.on('error', end);
   });
 }
 
 const NO_ANSWER = 'no answer in time';
+const CLOSED = 'the server closed the connection';
 
 /** Nobody serves the subject of a request. */
 export function isUnserved(error: unknown): boolean {
@@ -191,6 +192,8 @@ export function describeError(error: unknown): string {
   if (isTimeout(error)) return NO_ANSWER;
   const { message, code, chainedError } = partsOf(error);
   const text = partsOf(chainedError).message ?? message ?? '';
+  // So the client tells of a connection that ended before the server's greeting.
+  if (text === 'node provided an undefined error!') return CLOSED;
   return text.replace(/^'|'$/g, '') || (code ?? 'unknown error');
 }
 

@@ -7,7 +7,7 @@ import type { PeersConfig } from '../config/config';
 import { ipv4Only, SystemLookup } from '../dns/system-lookup';
 import { DnsDiscovery } from '../peers/dns-discovery';
 
-const PEER_LOOKUPS = { withinMs: 5_000, most: 1 } as const;
+export const PEER_LOOKUPS = { withinMs: 5_000, most: 1 } as const;
 
 export function createDiscovery(
   { dnsName, dnsLookupIntervalMs, ownAddress }: PeersConfig,

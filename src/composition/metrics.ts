@@ -41,7 +41,7 @@ export function registerMetrics(registry: Registry, config: Config, parts: Measu
     parts;
   registerProcessMetrics(registry, version, logDropped);
   registerViewMetrics(registry, replicator.loadStats);
-  registerSelectMetrics(registry, parts.selector, replicator);
+  registerSelectMetrics(registry, parts.selector, replicator.loadStats);
   registerWatchMetrics(registry, watchers);
   registerCacheMetrics(registry, parts.cache, parts.nowUs);
   registerLimitMetrics(registry, limits);

@@ -39,6 +39,7 @@ export interface RepairSurroundings {
   readonly history: History | undefined;
   readonly transport: PeerTransport;
   readonly accessTokens: AccessTokens;
+  readonly onReady: () => void;
   readonly onTooLarge: () => void;
   readonly nowUs: () => number;
   readonly logger: Logger;
@@ -70,6 +71,7 @@ export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSu
       history: history?.state ?? 'none',
       historyMissing: history?.missing,
     }),
+    onReady: around.onReady,
     onTooLarge: around.onTooLarge,
     replayHistory: (sinceUs) => history?.replay(sinceUs) ?? false,
     nowUs,

@@ -56,21 +56,13 @@ export class SelfReport {
 
   /** It serves, or soon will, but something is missing. */
   get degraded(): boolean {
-    const { bus, discovery, history, repair } = this.parts;
-    return (
-      !bus.connected ||
-      discovery?.failing !== undefined ||
-      payloadProblem(bus) !== undefined ||
-      this.limitWatch?.degrades === true ||
-      !repair.joining.caughtUp ||
-      history?.degraded === true ||
-      repair.clock.off ||
-      this.clockBehindUs() > CLOCK_TOLERANCE_US
-    );
+    return !this.parts.repair.joining.caughtUp || this.trouble() !== undefined;
   }
 
   readiness(): Readiness {
     const { bus, discovery, repair } = this.parts;
+    // First: it looks, and what follows goes by that.
+    const limits = this.limitWatch?.reached() ?? {};
     const body = {
       ready: this.ready,
       degraded: this.degraded,
@@ -84,7 +76,7 @@ export class SelfReport {
       peers: repair.peerStates,
       history: this.history(),
       missing_events: repair.missing,
-      limits: this.limitWatch?.reached() ?? {},
+      limits,
       ...(repair.clock.aheadUs !== undefined && {
         clock_ahead_ms: Math.round(repair.clock.aheadUs / 1000),
       }),
@@ -104,7 +96,7 @@ export class SelfReport {
     connections: () => number,
   ): Limit[] {
     const { stats, context, repair } = this.parts;
-    const { inFlightCeiling, engineCeiling, finishedCeiling, waitingCeiling } = stats.options;
+    const { inFlightCeiling, engineCeiling, ownerCeiling, finishedCeiling, waitingCeiling } = stats.options;
     const inFlight = (): number => stats.inFlight.size;
     const finished = (): number => Math.max(stats.deletes.size, stats.promptDeletes.size);
     const waiting = (): number => Math.max(stats.deletes.waiting, stats.promptDeletes.waiting);
@@ -123,6 +115,13 @@ export class SelfReport {
         refused: () => refused['too-many-engines'],
       },
       { name: 'engines_ceiling', most: engineCeiling, use: () => stats.engines.size },
+      {
+        name: 'owners',
+        most: load.maxOwners,
+        use: () => stats.owners.size,
+        refused: () => refused['too-many-owners'],
+      },
+      { name: 'owners_ceiling', most: ownerCeiling, use: () => stats.owners.size },
       {
         name: 'finished',
         most: finishedCeiling,
@@ -169,26 +168,31 @@ export class SelfReport {
     return this.parts.stats.latestUs - this.parts.nowUs();
   }
 
-  private reason(): string {
+  /** What is wrong now, the first of it; whether it has caught up is not asked. */
+  private trouble(): string | undefined {
     const { bus, discovery, history, repair } = this.parts;
-    if (this.stopping) return 'shutting down';
-    if (this.warming) return 'warming up';
-    if (this.ready && !bus.connected) return 'the bus is not connected';
+    if (!bus.connected) return 'the bus is not connected';
     const behindUs = this.clockBehindUs();
-    if (this.ready && behindUs > CLOCK_TOLERANCE_US) {
+    if (behindUs > CLOCK_TOLERANCE_US) {
       return `the clock went back by ${Math.round(behindUs / 1e6)} s: what others report may be refused until it has caught up, or the replica is restarted`;
     }
-    if (this.ready && this.limitWatch?.degrades === true) {
+    if (this.limitWatch?.degrades === true) {
       return `limit reached: ${Object.keys(this.limitWatch.reached()).join(', ')}`;
     }
     const smallPayload = payloadProblem(bus);
-    if (this.ready && smallPayload !== undefined) return smallPayload;
-    if (this.ready && history?.degraded === true) return `history: ${history.problem}`;
-    if (this.ready && discovery?.failing !== undefined) {
-      return `the lookup of the peers fails: ${discovery.state.reason}`;
-    }
+    if (smallPayload !== undefined) return smallPayload;
+    if (history?.degraded === true) return `history: ${history.problem}`;
+    if (discovery?.failing !== undefined) return `the lookup of the peers fails: ${discovery.state.reason}`;
     const { off, aheadUs } = repair.clock;
-    if (this.ready && off) return `the clock is ${clockText(aheadUs!)} the clocks of the other replicas`;
+    return off ? `the clock is ${clockText(aheadUs!)} the clocks of the other replicas` : undefined;
+  }
+
+  private reason(): string {
+    const { repair } = this.parts;
+    if (this.stopping) return 'shutting down';
+    if (this.warming) return 'warming up';
+    const trouble = this.ready ? this.trouble() : undefined;
+    if (trouble !== undefined) return trouble;
     const { ready, reason } = repair.joining;
     const peers = Object.values(repair.peerStates).filter(
       (state) => state !== 'itself' && state !== 'other-deployment',

@@ -42,6 +42,7 @@ const LOAD = {
   finishedRetentionMs: 60_000,
   maxInFlight: LIVES,
   maxEngines: ENGINES,
+  maxOwners: ENGINES,
 } as const;
 
 /** What the warm-up shares with the replica: nothing that it could leave a trace in. */
@@ -69,6 +70,7 @@ export async function warmUp(
       accessTokens: new AccessTokens([token], undefined),
       replicator,
       engines,
+      owners: replicator.loadStats.owners,
       selector: new Selector(replicator, { caughtUp: () => true, degraded: () => false }, false),
       replica: { status: refuse, snapshot: refuse, cache: refuse },
       cache: undefined,

@@ -6,7 +6,6 @@ import { accessSync, constants } from 'node:fs';
 import { isIP } from 'node:net';
 import { EnvReader, type Env, type Problem } from './env-reader';
 import {
-  PORTS,
   readAuth,
   readDebug,
   readHttp,
@@ -14,9 +13,9 @@ import {
   type DebugConfig,
   type HttpConfig,
 } from './http-config';
-import { readHistory, readNats, readSubjectPrefix, type HistoryConfig, type NatsConfig } from './nats-config';
+import { readHistory, readNats, type HistoryConfig, type NatsConfig } from './nats-config';
+import { LOG_LEVELS, VARIABLES } from './variables';
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface PeersConfig {
@@ -44,6 +43,7 @@ export interface LoadConfig {
   readonly finishedRetentionMs: number;
   readonly maxInFlight: number;
   readonly maxEngines: number;
+  readonly maxOwners: number;
 }
 
 export interface CacheConfig {
@@ -67,6 +67,8 @@ export interface Config {
   /** Undefined: no second listener. */
   readonly debug: DebugConfig | undefined;
   readonly logLevel: LogLevel;
+  /** The variables that are set, as they may be shown: without what is secret. */
+  readonly shown: Readonly<Record<string, string>>;
   /** What is probably a mistake, to be logged at the start. */
   readonly warnings: readonly string[];
 }
@@ -78,58 +80,50 @@ export class ConfigError extends Error {
   }
 }
 
-const HOST_NAME = /^[A-Za-z0-9._-]{1,253}$/;
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-
 /** Throws one ConfigError for everything that is wrong. */
 export function parseConfig(env: Env, isReadable: (path: string) => boolean = canRead): Config {
   const reader = new EnvReader(env, isReadable);
   const http = readHttp(reader);
   const config: Config = {
     http,
-    subjectPrefix: readSubjectPrefix(reader),
+    // Used on the in-process bus too.
+    subjectPrefix: reader.read('NATS_SUBJECT_PREFIX'),
     nats: readNats(reader),
     history: readHistory(reader),
     peers: readPeers(reader, http),
-    readyTimeoutMs: reader.durationMs(
-      'METADATA_CENTER_READY_TIMEOUT',
-      { min: 100, max: 10 * MINUTE },
-      10 * SECOND,
-    ),
+    readyTimeoutMs: reader.read('METADATA_CENTER_READY_TIMEOUT'),
     load: readLoad(reader),
-    cache: readCache(reader),
-    replayPolicy: reader.oneOf('METADATA_CENTER_REPLAY_POLICY', ['reject', 'accept'], 'reject'),
+    cache: {
+      on: reader.read('METADATA_CENTER_CACHE') === 'on',
+      ttlMs: reader.read('METADATA_CENTER_CACHE_TTL'),
+      maxEntries: reader.read('METADATA_CENTER_CACHE_MAX_ENTRIES'),
+    },
+    replayPolicy: reader.read('METADATA_CENTER_REPLAY_POLICY'),
     auth: readAuth(reader),
     debug: readDebug(reader, http),
-    logLevel: reader.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
-    // Last: by now the reader knows every variable.
-    warnings: unknownVariables(env, reader),
+    logLevel: reader.read('LOG_LEVEL'),
+    shown: reader.shown(),
+    warnings: unknownVariables(env),
   };
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
   return config;
 }
 
 function readPeers(reader: EnvReader, http: HttpConfig): PeersConfig {
-  const dnsName = reader.text('META_DATA_CENTER_SVC_DISC_HOST', HOST_NAME, 'a host name');
-  const port = reader.integer('REPLICA_CLIENT_TARGET_PORT', PORTS, http.port);
+  const dnsName = reader.read('META_DATA_CENTER_SVC_DISC_HOST');
+  const port = reader.read('REPLICA_CLIENT_TARGET_PORT') ?? http.port;
   if (dnsName !== undefined && port === 0) {
     reader.reject('REPLICA_CLIENT_TARGET_PORT', 'must be set where HTTP_PORT is 0 and peers are looked for');
   }
-  const ownAddress = reader.text('POD_IP', /./, 'an address');
+  const ownAddress = reader.read('POD_IP');
   if (ownAddress !== undefined && isIP(ownAddress) === 0) {
     reader.reject('POD_IP', `must be an IP address, not ${JSON.stringify(ownAddress.slice(0, 60))}`);
   }
   return {
     dnsName,
-    dnsLookupIntervalMs: reader.durationMs(
-      'REPLICA_DNS_LOOKUP_INTERVAL',
-      { min: 100, max: HOUR },
-      5 * SECOND,
-    ),
+    dnsLookupIntervalMs: reader.read('REPLICA_DNS_LOOKUP_INTERVAL'),
     port,
-    requestTimeoutMs: reader.durationMs('REPLICA_CLIENT_REQUEST_TIMEOUT', { min: 10, max: MINUTE }, SECOND),
+    requestTimeoutMs: reader.read('REPLICA_CLIENT_REQUEST_TIMEOUT'),
     ownAddress,
     tls: readPeersTls(reader, http, dnsName),
   };
@@ -141,8 +135,8 @@ function readPeersTls(
   http: HttpConfig,
   dnsName: string | undefined,
 ): PeersTlsConfig | undefined {
-  const caFile = reader.file('REPLICA_CLIENT_TLS_CA_FILE');
-  const named = reader.text('REPLICA_CLIENT_TLS_SERVER_NAME', HOST_NAME, 'a host name');
+  const caFile = reader.read('REPLICA_CLIENT_TLS_CA_FILE');
+  const named = reader.read('REPLICA_CLIENT_TLS_SERVER_NAME');
   if (named !== undefined && isIP(named) !== 0) {
     reader.reject('REPLICA_CLIENT_TLS_SERVER_NAME', 'must be a host name, not an address');
   }
@@ -152,14 +146,9 @@ function readPeersTls(
 }
 
 function readLoad(reader: EnvReader): LoadConfig {
-  const hours = { min: 100, max: 24 * HOUR };
-  const expireAfterMs = reader.durationMs('METADATA_CENTER_LOAD_REQ_EXPIRE', hours, 10 * MINUTE);
-  const gcIntervalMs = reader.durationMs(
-    'METADATA_CENTER_LOAD_GC_INTERVAL',
-    { min: 10, max: HOUR },
-    Math.min(SECOND, expireAfterMs),
-  );
-  if (gcIntervalMs > expireAfterMs) {
+  const expireAfterMs = reader.read('METADATA_CENTER_LOAD_REQ_EXPIRE');
+  const gcIntervalMs = reader.read('METADATA_CENTER_LOAD_GC_INTERVAL');
+  if (reader.isSet('METADATA_CENTER_LOAD_GC_INTERVAL') && gcIntervalMs > expireAfterMs) {
     reader.reject(
       'METADATA_CENTER_LOAD_GC_INTERVAL',
       'must not be longer than METADATA_CENTER_LOAD_REQ_EXPIRE',
@@ -167,28 +156,21 @@ function readLoad(reader: EnvReader): LoadConfig {
   }
   return {
     expireAfterMs,
-    gcIntervalMs,
-    finishedRetentionMs: reader.durationMs('METADATA_CENTER_FINISHED_RETENTION', hours, MINUTE),
-    maxInFlight: reader.integer('METADATA_CENTER_MAX_IN_FLIGHT', { min: 1, max: 10_000_000 }, 1_000_000),
-    maxEngines: reader.integer('METADATA_CENTER_MAX_ENGINES', { min: 1, max: 1_000_000 }, 100_000),
-  };
-}
-
-function readCache(reader: EnvReader): CacheConfig {
-  return {
-    on: reader.oneOf('METADATA_CENTER_CACHE', ['on', 'off'], 'on') === 'on',
-    ttlMs: reader.durationMs('METADATA_CENTER_CACHE_TTL', { min: SECOND, max: 24 * HOUR }, 10 * MINUTE),
-    maxEntries: reader.integer('METADATA_CENTER_CACHE_MAX_ENTRIES', { min: 1, max: 100_000_000 }, 1_000_000),
+    gcIntervalMs: Math.min(gcIntervalMs, expireAfterMs),
+    finishedRetentionMs: reader.read('METADATA_CENTER_FINISHED_RETENTION'),
+    maxInFlight: reader.read('METADATA_CENTER_MAX_IN_FLIGHT'),
+    maxEngines: reader.read('METADATA_CENTER_MAX_ENGINES'),
+    maxOwners: reader.read('METADATA_CENTER_MAX_OWNERS'),
   };
 }
 
 /** What Kubernetes puts into the environment of every pod when a Service is named metadata-center. */
 const SERVICE_LINK = /^METADATA_CENTER\w*?_(?:SERVICE_(?:HOST|PORT)|PORT)(?:_\w+)?$/;
 
-function unknownVariables(env: Env, reader: EnvReader): string[] {
+function unknownVariables(env: Env): string[] {
   return Object.keys(env)
     .filter((name) => /^META_?DATA_CENTER_/.test(name) && env[name] !== '' && env[name] !== undefined)
-    .filter((name) => !reader.knows(name) && !SERVICE_LINK.test(name))
+    .filter((name) => !(name in VARIABLES) && !SERVICE_LINK.test(name))
     .sort()
     .map((name) => `${name} is not a variable of this service`);
 }

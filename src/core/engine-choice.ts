@@ -34,8 +34,8 @@ export interface Choice {
 const FEWEST_CONSIDERED = 2;
 
 /**
- * Undefined where no candidate has room. The work is proportional to the number of candidates, whatever the id: two passes over
- * them, and four over their hashes where not all are looked at.
+ * Undefined where no candidate has room. Two passes over the candidates, whatever the id, and where not all are looked at their
+ * hashes are sorted.
  */
 export function chooseEngine(
   candidates: readonly Candidate[],
@@ -50,7 +50,7 @@ export function chooseEngine(
   const hashes = new Uint32Array(withRoom.length);
   for (let i = 0; i < hashes.length; i++) hashes[i] = engineHash(seeds, withRoom[i]!.address);
   const considered = consideredOf(withRoom.length, ownShare);
-  const last = considered < hashes.length ? nthSmallest(hashes, considered) : 0xffffffff;
+  const last = considered < hashes.length ? hashes.slice().sort()[considered - 1]! : 0xffffffff;
   let best = withRoom[0]!;
   let bestCost = Infinity;
   let bestHash = 0;
@@ -89,20 +89,4 @@ export function seedsOf(requestId: string): readonly [number, number] {
 /** 32 bits, unsigned. Each step can be undone, so two engines never have the same one for an id. */
 export function engineHash([a, b]: readonly [number, number], address: number): number {
   return mix32(mix32(a ^ address) ^ b) >>> 0;
-}
-
-/** The `n`th smallest of distinct values, byte by byte from the highest: as fast for every order of them. */
-function nthSmallest(values: Uint32Array, n: number): number {
-  let rank = n;
-  let prefix = 0;
-  for (let shift = 24; shift >= 0; shift -= 8) {
-    const ofByte = new Uint32Array(256);
-    for (const value of values) {
-      if (shift === 24 || value >>> (shift + 8) === prefix) ofByte[(value >>> shift) & 0xff]!++;
-    }
-    let byte = 0;
-    while (rank > ofByte[byte]!) rank -= ofByte[byte++]!;
-    prefix = ((prefix << 8) | byte) >>> 0;
-  }
-  return prefix;
 }

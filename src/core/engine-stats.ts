@@ -6,6 +6,9 @@ import type { DigestedName } from './state-digest';
 /** Gateways decode 32 bits: one larger number would fail their whole query. */
 export const MAX_SUM = 2_147_483_647;
 
+const DOT = 0x2e;
+const ZERO = 0x30;
+
 /** Counts the changes of all rows of a cluster. */
 export interface ChangeCounter {
   changes: number;
@@ -24,9 +27,10 @@ export class EngineStats {
   liveAdds = 0;
   /** The second of event time under which expiry looks at the row next. */
   dueSecond = 0;
-  /** The `max_queued` of the latest select that booked here, and until when more than that counts as exceeding it. */
+  /** The `max_queued` of the latest select that booked here, up to which event time adds may not have known of it, and whose it was. */
   selectLimit = 0;
   selectLimitUntilUs = 0;
+  selectOrigin = '';
   private json = '';
 
   constructor(
@@ -62,6 +66,15 @@ export class EngineStats {
 /** The address as a number that sorts as addresses do. */
 export function addressOf(ip: string): number {
   let address = 0;
-  for (const part of ip.split('.')) address = address * 256 + Number(part);
-  return address;
+  let part = 0;
+  for (let i = 0; i < ip.length; i++) {
+    const code = ip.charCodeAt(i);
+    if (code === DOT) {
+      address = address * 256 + part;
+      part = 0;
+    } else {
+      part = part * 10 + code - ZERO;
+    }
+  }
+  return address * 256 + part;
 }

@@ -41,6 +41,19 @@ export function isOrigin(value: unknown): value is string {
   return typeof value === 'string' && ORIGIN.test(value);
 }
 
+/** Visible ASCII. */
+export const OWNER = /^[!-~]{1,64}$/;
+export const MAX_OWNER_LENGTH = 64;
+
+/** The id of a gateway's process, wherever it is read. */
+export function isOwner(value: unknown): value is string {
+  return typeof value === 'string' && OWNER.test(value);
+}
+
+/** How long an owner counts as alive after its last sign of life. */
+export const MIN_OWNER_TTL_MS = 3_000;
+export const MAX_OWNER_TTL_MS = 300_000;
+
 /** In its canonical dotted form, so that one engine has one name. */
 export const CANONICAL_IPV4 =
   /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
@@ -63,6 +76,8 @@ export interface AddEvent extends Dot {
   readonly promptLength: number;
   /** The gateway's own time of the request, nanoseconds; it only serves to recognise a resend. */
   readonly timestampNs: bigint | undefined;
+  /** The gateway's process that holds the request, if it has said so. */
+  readonly owner?: string | undefined;
 }
 
 /** The request's first token came: its prompt no longer counts. */
@@ -79,5 +94,33 @@ export interface DeleteEvent extends Dot {
   readonly requestId: string;
 }
 
+/** A gateway's process lives: it renews its lease. */
+export interface LeaseEvent extends Dot {
+  readonly type: 'owner';
+  readonly timeUs: number;
+  readonly owner: string;
+  readonly ttlMs: number;
+}
+
+/** A gateway's process is gone for good. */
+export interface GoneEvent extends Dot {
+  readonly type: 'owner-gone';
+  readonly timeUs: number;
+  readonly owner: string;
+}
+
+/** Of level 2: a replica that speaks less can't read it. */
+export type OwnerEvent = LeaseEvent | GoneEvent;
+export const OWNER_LEVEL = 2;
+
+/** Events of owners are numbered by themselves: who speaks less leaves out one interval then, not one for each of them. */
+export function ownerOriginOf(origin: string): string {
+  return `${origin}.owners`;
+}
+
 export type LoadEvent = AddEvent | PromptDeleteEvent | DeleteEvent;
-export type LoadEventType = LoadEvent['type'];
+export type EventType = LoadEvent['type'] | OwnerEvent['type'];
+
+export function isOwnerEvent(event: LoadEvent | OwnerEvent): event is OwnerEvent {
+  return event.type === 'owner' || event.type === 'owner-gone';
+}

@@ -7,6 +7,7 @@
 import type { EngineStats } from './engine-stats';
 import type { Fingerprint } from './fingerprint';
 import { HashedSlots } from './hashed-slots';
+import type { Owner } from './owners';
 import { SecondLists, secondOf } from './second-lists';
 import type { DigestedName } from './state-digest';
 
@@ -20,8 +21,11 @@ export interface AddOrigin {
 export class Add {
   /** The id's next add, when several replicas accepted the same id. */
   next: Add | undefined = undefined;
-  /** Whether its prompt is in the row at present. */
+  /** Whether it is in the row at present, and its prompt too. */
+  counts = false;
   countsPrompt = false;
+  /** The gateway's process that holds the request. Not part of what makes it this add: older replicas leave it out. */
+  owner: Owner | undefined = undefined;
 
   constructor(
     readonly requestId: string,

@@ -5,19 +5,22 @@
  * (`DeletionTimes`). An add at `t` is covered when `t <= D + R`, its prompt is gone when `t <= P + R`, and it is
  * expired when `t + E <= now`. An id's contribution is that of its first add; a row changes only by taking the old
  * contribution out and putting the new one in. Merging is idempotent, commutative and associative, so order and
- * duplicates cannot matter. A `P` at or before `D` says nothing more and is dropped.
+ * duplicates cannot matter. A `P` at or before `D` says nothing more and is dropped. Adds of a gateway's process that is gone
+ * or silent stay, but do not count (`Owners`).
  *
  * Pure: time is an argument (microseconds), and never goes back in here.
  */
 import { DeletionTimes } from './deletion-times';
 import type { EngineStats } from './engine-stats';
 import { EngineTable } from './engine-table';
-import type { LoadEvent } from './event';
+import type { LoadEvent, OwnerEvent } from './event';
+import { isOwnerEvent } from './event';
 import type { Fingerprinting } from './fingerprint';
 import { Fingerprint } from './fingerprint';
 import { NO_SLOT } from './hashed-slots';
 import type { AddIdentity, AddOrigin } from './in-flight';
 import { Add, InFlight, compareAdds, lastBefore } from './in-flight';
+import { type LeaseTime, type Owner, type OwnerRecord, Owners } from './owners';
 import { ADD_ITEM, DELETE_ITEM, DigestedName, PROMPT_DELETE_ITEM, StateDigest } from './state-digest';
 
 export interface LoadStatsOptions {
@@ -36,6 +39,8 @@ export interface LoadStatsOptions {
   readonly finishedCeiling: number;
   /** Deletions that wait for their add, beyond which further ones are dropped. */
   readonly waitingCeiling: number;
+  /** Owners beyond which further ones are dropped, and what they report. */
+  readonly ownerCeiling: number;
   readonly fingerprinting: Fingerprinting;
 }
 
@@ -49,12 +54,15 @@ export type Outcome =
   | 'in-flight-ceiling'
   | 'engine-ceiling'
   | 'finished-ceiling'
-  | 'conflict-ceiling';
+  | 'conflict-ceiling'
+  | 'owner-ceiling';
 
 /** Conflicting adds kept for one id: as many as replicas could honestly accept at once, and far more. */
 const MAX_ADDS_OF_AN_ID = 64;
 /** Adds that are kept in all, as a multiple of the ids in flight: forged conflicts must not fill the memory. */
 const MAX_ADDS_FACTOR = 2;
+/** Adds looked at again at once when an owner's standing changes: some milliseconds. The rest waits for the next slice. */
+const SETTLED_AT_ONCE = 5_000;
 
 export interface RowName {
   readonly cluster: string;
@@ -74,12 +82,19 @@ export class LoadStats {
   /** Over the adds in flight, and over the remembered delete and prompt-delete times, which are kept R longer. */
   readonly addDigest = new StateDigest();
   readonly deletionDigest = new StateDigest();
+  /** Over whose the adds in flight are, which not every replica knows. */
+  readonly ownedDigest = new StateDigest();
   readonly inFlight = new InFlight();
   readonly deletes: DeletionTimes;
   readonly promptDeletes: DeletionTimes;
   readonly engines: EngineTable;
-  /** Adds dropped because they were E old. */
+  readonly owners: Owners;
+  /** Requests dropped because even their newest add was E old. */
   expiredRequests = 0;
+  /** Adds of other replicas that took a row beyond the `max_queued` under which this one had booked there, however they came. */
+  selectOverLimit = 0;
+  /** Requests that stopped counting because their owner was gone or silent. */
+  releasedRequests = 0;
   private readonly origins = new Map<string, AddOrigin>();
   /** Of the id of the report at hand, of one that is read from a slot, and of names. */
   private readonly reported: Fingerprint;
@@ -103,6 +118,7 @@ export class LoadStats {
       fingerprinting,
     );
     this.engines = new EngineTable(options.expireAfterUs, options.finishedRetentionUs, fingerprinting);
+    this.owners = new Owners(options);
   }
 
   /** The latest now that the view was ever told, or the one given if that is later. */
@@ -116,8 +132,14 @@ export class LoadStats {
     return this.latestNowUs;
   }
 
-  apply(event: LoadEvent, nowUs: number): Outcome {
+  apply(event: LoadEvent | OwnerEvent, nowUs: number): Outcome {
     if (event.type === 'add') return this.mergeAdd(event.requestId, event, nowUs);
+    if (isOwnerEvent(event)) {
+      const { owner: name, timeUs } = event;
+      const [leaseUs, ttlMs] = event.type === 'owner' ? [timeUs, event.ttlMs] : [0, 0];
+      const goneUs = event.type === 'owner-gone' ? timeUs : 0;
+      return this.mergeOwner({ name, leaseUs, ttlMs, goneUs, newestAddUs: 0 }, nowUs);
+    }
     const id = this.reported.of(event.requestId);
     return event.type === 'delete'
       ? this.mergeDelete(id, event.timeUs, nowUs)
@@ -141,7 +163,11 @@ export class LoadStats {
     };
   }
 
-  mergeAdd(requestId: string, fields: AddIdentity, nowUs: number): Outcome {
+  mergeAdd(
+    requestId: string,
+    fields: AddIdentity & { readonly owner?: string | undefined },
+    nowUs: number,
+  ): Outcome {
     const { expireAfterUs, finishedRetentionUs, engineCeiling } = this.options;
     const now = this.advance(nowUs);
     const { timeUs } = fields;
@@ -157,11 +183,17 @@ export class LoadStats {
     }
     let row = this.engines.find(fields.cluster, fields.ip);
     if (!row && this.engines.size >= engineCeiling) return 'engine-ceiling';
+    if (fields.owner !== undefined && !this.owners.hasRoomFor(fields.owner)) return 'owner-ceiling';
     const first = slot === NO_SLOT ? undefined : this.inFlight.firstOf(slot);
     const before = first && lastBefore(first, fields);
     const after = before ? before.next : first;
-    if (after && compareAdds(after, fields) === 0) return 'applied';
+    if (after && compareAdds(after, fields) === 0) {
+      if (fields.owner !== undefined) this.learnOwner(after, fields.owner, slot, now);
+      return 'applied';
+    }
     if (first && this.hasTooManyAdds(first)) return 'conflict-ceiling';
+    const owner = fields.owner === undefined ? undefined : this.owners.findOrCreate(fields.owner);
+    if (owner) this.owners.mergeAddTime(owner, timeUs);
 
     row ??= this.engines.create(fields.cluster, fields.ip, timeUs);
     this.engines.touch(row, timeUs, now);
@@ -169,6 +201,7 @@ export class LoadStats {
     if (covered) {
       this.engines.touch(row, this.deletes.timeOf(deleted), now);
       this.deletes.addRow(deleted, row.number);
+      if (owner) this.settle(SETTLED_AT_ONCE, now);
       return 'applied';
     }
     const origin = this.originOf(fields.origin);
@@ -177,10 +210,12 @@ export class LoadStats {
     if (first) {
       takeOut(first);
       this.inFlight.insertBehind(before, slot, add);
-    } else {
-      this.inFlight.insert(id, add);
     }
+    const inSlot = first ? slot : this.inFlight.insert(id, add);
+    if (owner) this.giveTo(owner, add, inSlot);
     this.putIn(before ? first : add, id, now);
+    if (!first && exceedsSelect(row, fields)) this.selectOverLimit++;
+    if (owner) this.settle(SETTLED_AT_ONCE, now);
     return 'applied';
   }
 
@@ -228,6 +263,45 @@ export class LoadStats {
     return 'applied';
   }
 
+  /** What is known of a gateway's process; 0 for what never was. */
+  mergeOwner({ name, leaseUs, ttlMs, goneUs, newestAddUs }: OwnerRecord, nowUs: number): Outcome {
+    const { expireAfterUs, finishedRetentionUs } = this.options;
+    const now = this.advance(nowUs);
+    if (Math.max(leaseUs, goneUs, newestAddUs) > now + finishedRetentionUs) return 'ahead';
+    const saysNothing =
+      this.owners.isForgotten(Math.max(leaseUs, goneUs), now) && newestAddUs + expireAfterUs <= now;
+    if (saysNothing) return 'expired';
+    const owner = this.owners.findOrCreate(name);
+    if (!owner) return 'owner-ceiling';
+    if (newestAddUs > 0) this.owners.mergeAddTime(owner, newestAddUs);
+    if (leaseUs > 0) this.owners.mergeLease(owner, leaseUs, ttlMs);
+    if (goneUs > 0) this.owners.mergeGone(owner, goneUs);
+    this.settle(SETTLED_AT_ONCE, now);
+    return 'applied';
+  }
+
+  /** Suspends owners that have been silent for longer than their ttl; what they hold is then to be settled. */
+  lookAtOwners(lease: LeaseTime, nowUs: number): void {
+    this.owners.look(lease, this.advance(nowUs));
+  }
+
+  /** Looks again at adds whose owner's standing has changed, at most `limit` of them; true when none is left. */
+  settle(limit: number, nowUs: number): boolean {
+    const now = this.advance(nowUs);
+    for (let budget = limit; budget > 0; budget--) {
+      const slot = this.owners.nextUnsettled();
+      if (slot === undefined) return true;
+      const first = this.inFlight.firstOf(slot)!;
+      const before = countedOf(first);
+      const after = this.firstCounting(first);
+      if (before === after) continue;
+      takeOut(first);
+      this.putIn(first, this.inFlight.idOf(slot, this.held), now);
+      if (!after) this.releasedRequests++;
+    }
+    return false;
+  }
+
   /** An idle row that another replica knows: merged by the maximum of its event times. */
   mergeRow(cluster: string, ip: string, updatedUs: number, nowUs: number): Outcome {
     const now = this.advance(nowUs);
@@ -253,7 +327,10 @@ export class LoadStats {
   }
 
   protected expireAdds(slot: number, untilUs: number, now: number): void {
-    this.expiredRequests += this.dropAdds(slot, untilUs, now);
+    const counted = countedOf(this.inFlight.firstOf(slot)!) !== undefined;
+    this.dropAdds(slot, untilUs, now);
+    // A slot that was released has no adds. What did not count any more is no sign of a lost delete.
+    if (counted && !this.inFlight.firstOf(slot)) this.expiredRequests++;
   }
 
   /** Refuses what is `keepForUs` old, and what is further ahead than clocks may be apart. */
@@ -315,34 +392,83 @@ export class LoadStats {
     }
   }
 
-  /** Drops the adds of a slot that are no later than `untilUs`; returns how many. */
-  private dropAdds(slot: number, untilUs: number, now: number): number {
+  /** Drops the adds of a slot that are no later than `untilUs`. */
+  private dropAdds(slot: number, untilUs: number, now: number): void {
     const id = this.inFlight.idOf(slot, this.held);
     const first = this.inFlight.firstOf(slot)!;
     takeOut(first);
-    let count = 0;
     let left: Add | undefined = first;
     for (; left && left.timeUs <= untilUs; left = left.next) {
       this.dropped(left, id);
-      count++;
+      const { owner } = left;
+      if (!owner) continue;
+      // All before it are dropped already.
+      this.owners.standsFor(owner, left, firstOfOwner(left.next, owner));
+      owner.adds.delete(left);
+      this.ownedDigest.remove(id, ADD_ITEM, left.timeUs, {
+        origin: left.origin,
+        row: owner,
+        promptLength: 0,
+      });
     }
     this.inFlight.replace(slot, left);
     if (left) this.putIn(left, id, now);
-    return count;
   }
 
-  private putIn(add: Add, id: Fingerprint, now: number): void {
+  /** Puts the first of an id's adds that counts into its row, if there is one. */
+  private putIn(first: Add, id: Fingerprint, now: number): void {
+    const add = first.owner === undefined ? first : this.firstCounting(first);
+    if (!add) return;
     const promptDeleted = this.promptDeletes.find(id, now);
     const promptGone =
       promptDeleted !== NO_SLOT &&
       add.timeUs <= this.promptDeletes.timeOf(promptDeleted) + this.options.finishedRetentionUs;
     add.row.queuedRequests++;
+    add.counts = true;
     add.countsPrompt = !promptGone;
     if (!promptGone) {
       add.row.promptLength += add.promptLength;
       add.row.prefillRequests++;
     }
     add.row.changed();
+  }
+
+  private firstCounting(first: Add): Add | undefined {
+    let add: Add | undefined = first;
+    while (add?.owner && !this.owners.counts(add.owner, add.timeUs)) add = add.next;
+    return add;
+  }
+
+  /** An add that is in its slot's list, and not in its row. */
+  private giveTo(owner: Owner, add: Add, slot: number): void {
+    const first = this.inFlight.firstOf(slot)!;
+    const before = firstOfOwner(first, owner);
+    add.owner = owner;
+    this.owners.standsFor(owner, before, firstOfOwner(first, owner));
+    owner.adds.set(add, slot);
+    const id = this.inFlight.idOf(slot, this.held);
+    this.ownedDigest.add(id, ADD_ITEM, add.timeUs, { origin: add.origin, row: owner, promptLength: 0 });
+  }
+
+  /** Whose an add is that came without its owner, or, where events are forged, with several: then the last by name. */
+  private learnOwner(add: Add, name: string, slot: number, now: number): void {
+    const former = add.owner;
+    if (former && former.name >= name) return;
+    const owner = this.owners.findOrCreate(name)!;
+    const first = this.inFlight.firstOf(slot)!;
+    takeOut(first);
+    if (former) {
+      const before = firstOfOwner(first, former);
+      add.owner = undefined;
+      this.owners.standsFor(former, before, firstOfOwner(first, former));
+      former.adds.delete(add);
+      const id = this.inFlight.idOf(slot, this.held);
+      this.ownedDigest.remove(id, ADD_ITEM, add.timeUs, { origin: add.origin, row: former, promptLength: 0 });
+    }
+    this.giveTo(owner, add, slot);
+    this.owners.mergeAddTime(owner, add.timeUs);
+    this.putIn(first, this.inFlight.idOf(slot, this.held), now);
+    this.settle(SETTLED_AT_ONCE, now);
   }
 
   private taken(add: Add, id: Fingerprint): void {
@@ -369,13 +495,36 @@ export class LoadStats {
   }
 }
 
-function takeOut(add: Add): void {
+/** The one of an id's adds that is in its row. */
+function countedOf(first: Add): Add | undefined {
+  let add: Add | undefined = first;
+  while (add && !add.counts) add = add.next;
+  return add;
+}
+
+function firstOfOwner(first: Add | undefined, owner: Owner): Add | undefined {
+  let add = first;
+  while (add && add.owner !== owner) add = add.next;
+  return add;
+}
+
+/** Takes the one of an id's adds that counts out of its row. */
+function takeOut(first: Add): void {
+  const add = countedOf(first);
+  if (!add) return;
+  add.counts = false;
   add.row.queuedRequests--;
   if (add.countsPrompt) {
     add.row.promptLength -= add.promptLength;
     add.row.prefillRequests--;
   }
   add.row.changed();
+}
+
+function exceedsSelect(row: EngineStats, { timeUs, origin }: AddIdentity): boolean {
+  return (
+    row.queuedRequests > row.selectLimit && timeUs < row.selectLimitUntilUs && origin !== row.selectOrigin
+  );
 }
 
 function countOf(first: Add): number {

@@ -6,7 +6,15 @@
 import type { ContextOptions, OriginJson, LevelJson } from './causal-context';
 import { CausalContext, FREE_INTERVALS } from './causal-context';
 import { MAX_ROWS_OF_A_DELETE } from './deletion-times';
-import { CANONICAL_IPV4, MAX_PROMPT_LENGTH, isName, isOrigin } from './event';
+import {
+  CANONICAL_IPV4,
+  MAX_OWNER_TTL_MS,
+  MAX_PROMPT_LENGTH,
+  MIN_OWNER_TTL_MS,
+  isName,
+  isOrigin,
+  isOwner,
+} from './event';
 import { Fingerprint } from './fingerprint';
 import type { LoadStats, Outcome } from './load-stats';
 import type { SnapshotSource } from './snapshot';
@@ -78,6 +86,9 @@ export class SnapshotMerge {
       case 'row':
         this.row(record, nowUs);
         break;
+      case 'owner':
+        this.owner(record, nowUs);
+        break;
       case 'add':
         this.add(record, nowUs);
         break;
@@ -125,6 +136,15 @@ export class SnapshotMerge {
     this.count(this.stats.mergeRow(cluster, ip, time(record[4]), nowUs));
   }
 
+  private owner(record: readonly unknown[], nowUs: number): void {
+    const [leaseUs, ttlMs] = [time(record[2]), natural(record[3])];
+    if (leaseUs > 0 && (ttlMs < MIN_OWNER_TTL_MS || ttlMs > MAX_OWNER_TTL_MS)) {
+      throw new SnapshotFault('a ttl is out of range');
+    }
+    const [goneUs, newestAddUs] = [time(record[4]), time(record[5])];
+    this.count(this.stats.mergeOwner({ name: owner(record[1]), leaseUs, ttlMs, goneUs, newestAddUs }, nowUs));
+  }
+
   private add(record: readonly unknown[], nowUs: number): void {
     const row = this.rows.get(natural(record[1]));
     if (!row) throw new SnapshotFault('an add names an unknown row');
@@ -141,9 +161,10 @@ export class SnapshotMerge {
       ip: row.ip,
       promptLength,
       timestampNs: timestamp === null ? undefined : BigInt(timestamp),
+      owner: record[8] === undefined ? undefined : owner(record[8]),
     };
     const requestId = text(record[2]);
-    if (record[7] !== undefined) {
+    if (record[7] !== undefined && record[7] !== null) {
       this.count(this.stats.mergePromptDelete(this.id.of(requestId), time(record[7]), nowUs));
     }
     this.count(this.stats.mergeAdd(requestId, fields, nowUs));
@@ -246,6 +267,11 @@ function text(value: unknown): string {
 
 function origin(value: unknown): string {
   if (!isOrigin(value)) throw new SnapshotFault('an origin is missing or malformed');
+  return value;
+}
+
+function owner(value: unknown): string {
+  if (!isOwner(value)) throw new SnapshotFault('an owner is malformed');
   return value;
 }
 

@@ -9,10 +9,12 @@
 import type { CausalContext, OriginJson, LevelJson } from './causal-context';
 import type { DeletionTimes } from './deletion-times';
 import type { EngineStats } from './engine-stats';
+import { OWNER_LEVEL } from './event';
 import { Fingerprint } from './fingerprint';
 import { NO_SLOT } from './hashed-slots';
 import type { Add } from './in-flight';
 import type { LoadStats } from './load-stats';
+import { recordOf } from './owners';
 
 export const SNAPSHOT_VERSION = 2;
 
@@ -53,12 +55,14 @@ interface SnapshotHeader extends SnapshotSource {
  * After the header:
  *
  *   ["row", number, cluster, ip, updatedUs]
- *   ["add", row number, request id, timeUs, origin, prompt length, gateway's timestamp as digits or null, promptDeletedUs?]
+ *   ["owner", name, leaseUs, ttlMs, goneUs, newestAddUs]; 0 for what never was
+ *   ["add", row number, request id, timeUs, origin, prompt length, gateway's timestamp as digits or null, promptDeletedUs?, owner?]
  *   ["prompt-delete", fingerprint as four signed 32-bit words …, timeUs]
  *   ["delete", fingerprint likewise …, timeUs, numbers of the rows whose adds it covered …]
  *   ["end", records before it]
  *
- * A prompt-delete comes with its add too, so that half a snapshot never shows a prompt that is known to be gone.
+ * Owners are of level 2, and always all there: they are few. Before an owner `promptDeletedUs` may be null. A prompt-delete comes
+ * with its add too, so that half a snapshot never shows a prompt that is known to be gone.
  */
 export function* snapshotLines(
   stats: LoadStats,
@@ -77,6 +81,14 @@ export function* snapshotLines(
   const id = new Fingerprint(stats.options.fingerprinting);
   const named: (EngineStats | undefined)[] = [];
 
+  const ofOwners = source.speaks >= OWNER_LEVEL;
+  if (ofOwners) {
+    for (const owner of stats.owners.all) {
+      count++;
+      const { name, leaseUs, ttlMs, goneUs, newestAddUs } = recordOf(owner);
+      yield JSON.stringify(['owner', name, leaseUs, ttlMs, goneUs, newestAddUs]);
+    }
+  }
   for (const row of stats.engines.all()) {
     named[row.number] = row;
     count++;
@@ -91,7 +103,7 @@ export function* snapshotLines(
         yield rowLine(add.row);
       }
       count++;
-      yield addLine(add, promptDeletedUs);
+      yield addLine(add, promptDeletedUs, ofOwners);
     }
   }
   for (const slot of deletionSlots(stats.promptDeletes, selection, selection?.since[1])) {
@@ -154,10 +166,12 @@ function promptDeleteOf(
   return promptDelete === NO_SLOT ? undefined : promptDeletes.timeOf(promptDelete);
 }
 
-function addLine(add: Add, promptDeletedUs: number | undefined): string {
-  const promptDelete = promptDeletedUs === undefined ? '' : `,${promptDeletedUs}`;
+function addLine(add: Add, promptDeletedUs: number | undefined, ofOwners: boolean): string {
+  const owner = add.owner && ofOwners ? `,${JSON.stringify(add.owner.name)}` : '';
+  const noPromptDelete = owner === '' ? '' : ',null';
+  const promptDelete = promptDeletedUs === undefined ? noPromptDelete : `,${promptDeletedUs}`;
   const timestamp = add.timestampNs === undefined ? 'null' : `"${add.timestampNs}"`;
-  return `["add",${add.row.number},${JSON.stringify(add.requestId)},${add.timeUs},"${add.origin.name}",${add.promptLength},${timestamp}${promptDelete}]`;
+  return `["add",${add.row.number},${JSON.stringify(add.requestId)},${add.timeUs},"${add.origin.name}",${add.promptLength},${timestamp}${promptDelete}${owner}]`;
 }
 
 function deletionFields(times: DeletionTimes, slot: number, id: Fingerprint): string {

@@ -27,6 +27,9 @@ export interface SecondDigest {
 export const ADD_ITEM = 1;
 export const PROMPT_DELETE_ITEM = 2;
 export const DELETE_ITEM = 3;
+/** Of owners, which have a digest of their own. */
+export const LEASE_ITEM = 1;
+export const GONE_ITEM = 2;
 export type ItemKind = typeof ADD_ITEM | typeof PROMPT_DELETE_ITEM | typeof DELETE_ITEM;
 
 /** The fingerprint of a name that many items have in common. */

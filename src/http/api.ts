@@ -9,6 +9,7 @@ import { addCacheRoutes } from './routes/cache';
 import { addHealthRoutes } from './routes/health';
 import { addLoadRoutes } from './routes/load';
 import { addLogLevelRoute } from './routes/log-level';
+import { addOwnerRoutes } from './routes/owners';
 import { addPageRoutes } from './routes/pages';
 import { addReplicaRoutes } from './routes/replica';
 import { addSelectRoute } from './routes/select';
@@ -30,6 +31,7 @@ export function createApi(dependencies: HttpDependencies, answers: Answers, turn
   addLoadRoutes(router, dependencies);
   addCacheRoutes(router, dependencies.cache);
   addSelectRoute(router, dependencies);
+  addOwnerRoutes(router, dependencies);
   addWatchRoutes(router, answers, dependencies.watchers);
   addHealthRoutes(router, answers, dependencies);
   addMetricsRoute(router, answers, dependencies);

@@ -4,6 +4,7 @@ import type { MessageClasses } from './api-request';
 import type { Registry } from 'prom-client';
 import type { PrefixCache } from '../cache/prefix-cache';
 import type { EngineTable } from '../core/engine-table';
+import type { Owners } from '../core/owners';
 import type { AccessTokens } from '../security/access-tokens';
 import type { Page } from '../dashboard/pages';
 import type { ReplicaDependencies } from './routes/replica';
@@ -25,8 +26,12 @@ type ReplayPolicy = 'reject' | 'accept';
 export interface HttpDependencies {
   /** Undefined: nobody needs a token. */
   readonly accessTokens: AccessTokens | undefined;
-  readonly replicator: Pick<Replicator, 'add' | 'promptDelete' | 'delete' | 'whenPublished'>;
+  readonly replicator: Pick<
+    Replicator,
+    'add' | 'refresh' | 'promptDelete' | 'delete' | 'renewLease' | 'endOwner' | 'whenPublished'
+  >;
   readonly engines: Pick<EngineTable, 'rowsJson' | 'clustersJson'>;
+  readonly owners: Pick<Owners, 'toJson'>;
   readonly selector: Pick<Selector, 'select'>;
   readonly replica: ReplicaDependencies;
   /** Undefined: switched off. */

@@ -17,6 +17,7 @@ export const errorKinds = {
   authenticationFailed: { code: 40101001, status: 401, message: 'Authentication failed' },
   crossSite: { code: 40301000, status: 403, message: 'Cross-site request refused' },
   routeNotFound: { code: 40401000, status: 404, message: 'Route not found' },
+  requestNotFound: { code: 40401001, status: 404, message: 'Request not found' },
   methodNotAllowed: { code: 40501000, status: 405, message: 'Method not allowed' },
   requestTimeout: { code: 40801000, status: 408, message: 'Request timeout' },
   otherDeployment: { code: 40901000, status: 409, message: 'Other deployment' },

@@ -52,6 +52,12 @@ export function registerBusMetrics(
     'reason',
     () => counts.dropped,
   );
+  counter(
+    registry,
+    'metacenter_requests_refreshed_total',
+    'Refreshes of requests that were taken, whether or not they took an event',
+    () => counts.refreshed,
+  );
   labelledGauge(
     registry,
     'metacenter_clock_difference_ms',

@@ -48,9 +48,9 @@ export class LimitWatch {
     );
   }
 
-  /** Whether one of them keeps reports or events out, as of now. */
+  /** Whether one of them keeps reports or events out, as of the latest look: every select asks. */
   get degrades(): boolean {
-    this.look();
+    if (this.reachedSince.size === 0) return false;
     return [...this.reachedSince.keys()].some(({ refusesReaders }) => !refusesReaders);
   }
 

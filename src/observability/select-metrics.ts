@@ -1,10 +1,10 @@
 /** The metrics of selects: how they ended, how much they looked at, and what `max_queued` was exceeded by. */
 import type { Registry } from 'prom-client';
-import type { Replicator } from '../replication/replicator';
+import type { LoadStats } from '../core/load-stats';
 import type { Selector } from '../replication/selector';
 import { counter, labelledCounter } from './scraped';
 
-export function registerSelectMetrics(registry: Registry, selector: Selector, replicator: Replicator): void {
+export function registerSelectMetrics(registry: Registry, selector: Selector, loadStats: LoadStats): void {
   labelledCounter(
     registry,
     'metacenter_selects_total',
@@ -21,7 +21,7 @@ export function registerSelectMetrics(registry: Registry, selector: Selector, re
   counter(
     registry,
     'metacenter_select_over_limit_total',
-    'Adds of other replicas that took an engine beyond the max_queued under which this one had just booked on it',
-    () => replicator.counts.selectOverLimit,
+    'Adds of other replicas, made without knowing of it, that took an engine beyond the max_queued of a booking of this one',
+    () => loadStats.selectOverLimit,
   );
 }

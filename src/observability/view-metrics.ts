@@ -36,4 +36,13 @@ export function registerViewMetrics(registry: Registry, loadStats: LoadStats): v
     'Requests dropped for their age: a gateway loses its deletes',
     () => loadStats.expiredRequests,
   );
+  labelledGauge(registry, 'metacenter_owners', 'Processes of gateways that are known', ['state'], (set) => {
+    for (const [state, count] of Object.entries(loadStats.owners.states())) set({ state }, count);
+  });
+  counter(
+    registry,
+    'metacenter_requests_released_total',
+    'Requests that stopped counting because the process of the gateway was gone or silent',
+    () => loadStats.releasedRequests,
+  );
 }

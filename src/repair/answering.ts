@@ -56,7 +56,7 @@ export class Answering {
       context: context.toJSON(level),
       levels: context.levels,
       cut: context.cut,
-      ...(window && { digests: digestsJson(digestsOf(stats, window)) }),
+      ...(window && { digests: digestsJson(digestsOf(stats, window), level) }),
     };
   }
 

@@ -4,6 +4,7 @@
  * Adds matter until they are E old, deletions until they are E + R old; what is older is on its way out and is not
  * compared.
  */
+import { MAX_OWNER_TTL_MS } from '../core/event';
 import type { LoadStats } from '../core/load-stats';
 import { secondOf } from '../core/second-lists';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
@@ -13,11 +14,16 @@ import type { SecondDigest } from '../core/state-digest';
 export interface DigestWindow {
   readonly addsSince: number;
   readonly deletionsSince: number;
+  /** Of leases and of owners that are gone. */
+  readonly ownersSince: number;
 }
 
 export interface StateDigests {
   readonly adds: readonly SecondDigest[];
   readonly deletions: readonly SecondDigest[];
+  /** Whose the adds are, and owners: of level 2. Compared in the lower language of the two. */
+  readonly owned?: readonly SecondDigest[] | undefined;
+  readonly owners?: readonly SecondDigest[] | undefined;
   /** When they were taken, as the replica that took them counts. */
   readonly raises: DeletionRaises;
 }
@@ -37,6 +43,7 @@ export function windowAt(
   return {
     addsSince: secondOf(nowUs - expireAfterUs),
     deletionsSince: secondOf(nowUs - expireAfterUs - finishedRetentionUs),
+    ownersSince: secondOf(nowUs - expireAfterUs - finishedRetentionUs - 1000 * MAX_OWNER_TTL_MS),
   };
 }
 
@@ -44,6 +51,8 @@ export function digestsOf(stats: LoadStats, window: DigestWindow): StateDigests 
   return {
     adds: stats.addDigest.since(window.addsSince),
     deletions: stats.deletionDigest.since(window.deletionsSince),
+    owned: stats.ownedDigest.since(window.addsSince),
+    owners: stats.owners.digest.since(window.ownersSince),
     raises: [stats.deletes.raises, stats.promptDeletes.raises],
   };
 }
@@ -56,11 +65,26 @@ export function compareDigests(
 ): StateDifference {
   const adds = compareSeconds(ours.adds, theirs.adds, window.addsSince);
   const deletions = compareSeconds(ours.deletions, theirs.deletions, window.deletionsSince);
+  const owned = compareSeconds(...ofBoth(ours.owned, theirs.owned), window.addsSince);
+  // Owners are in every snapshot: there are no seconds of theirs to ask for.
+  const owners = compareSeconds(...ofBoth(ours.owners, theirs.owners), window.ownersSince);
   return {
-    any: adds.any || deletions.any,
-    pull: { adds: adds.seconds, deletions: deletions.seconds, since: theirs.raises },
+    any: adds.any || deletions.any || owned.any || owners.any,
+    pull: {
+      adds: [...new Set([...adds.seconds, ...owned.seconds])],
+      deletions: deletions.seconds,
+      since: theirs.raises,
+    },
     mostly: (adds.differing + deletions.differing) * 2 > adds.items + deletions.items,
   };
+}
+
+type Seconds = readonly SecondDigest[];
+const NONE: Seconds = [];
+
+/** Nothing to compare where one side does not speak of it. */
+function ofBoth(ours: Seconds | undefined, theirs: Seconds | undefined): [Seconds, Seconds] {
+  return ours && theirs ? [ours, theirs] : [NONE, NONE];
 }
 
 /** The seconds in which two sides differ from `window` on, each with what both have. */
@@ -71,8 +95,9 @@ export function differencesOf(
 ): Map<string, string> {
   const differences = new Map<string, string>();
   const collect = (kind: keyof DigestsOfKinds, since: number): void => {
-    const mine = new Map(ours[kind].map((digest) => [digest.second, textOf(digest)]));
-    const other = new Map(theirs[kind].map((digest) => [digest.second, textOf(digest)]));
+    const [own, theirOwn] = ofBoth(ours[kind], theirs[kind]);
+    const mine = new Map(own.map((digest) => [digest.second, textOf(digest)]));
+    const other = new Map(theirOwn.map((digest) => [digest.second, textOf(digest)]));
     for (const second of new Set([...mine.keys(), ...other.keys()])) {
       const [own = '', peers = ''] = [mine.get(second), other.get(second)];
       if (second >= since && own !== peers) differences.set(`${kind} ${second}`, `${own}|${peers}`);
@@ -80,10 +105,12 @@ export function differencesOf(
   };
   collect('adds', window.addsSince);
   collect('deletions', window.deletionsSince);
+  collect('owned', window.addsSince);
+  collect('owners', window.ownersSince);
   return differences;
 }
 
-type DigestsOfKinds = Pick<StateDigests, 'adds' | 'deletions'>;
+type DigestsOfKinds = Pick<StateDigests, 'adds' | 'deletions' | 'owned' | 'owners'>;
 
 function textOf({ count, hi, lo }: SecondDigest): string {
   return `${count},${hi},${lo}`;

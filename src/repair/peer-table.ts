@@ -10,6 +10,9 @@ import type { PeerStatus } from './protocol';
 export const PEER_STATES = ['ready', 'joining', 'unreachable', 'other-deployment', 'itself'] as const;
 export type PeerState = (typeof PEER_STATES)[number];
 
+/** A replica that was there and does not answer so many times in a row is unreachable. */
+const MAX_MISSES = 3;
+
 export interface Peer {
   readonly address: string;
   /** Who answered there last. */
@@ -18,8 +21,8 @@ export interface Peer {
   status: PeerStatus | undefined;
   /** Why it is no peer of this replica. */
   stranger: 'other-deployment' | 'itself' | undefined;
-  /** It did not answer when it was asked last. */
-  silent: boolean;
+  /** So many times in a row it did not answer. */
+  misses: number;
   /** While joining: it could not show its state; its state has been merged since the subscription stood. */
   failed: boolean;
   shown: boolean;
@@ -69,7 +72,7 @@ export class PeerTable {
         replica: undefined,
         status: undefined,
         stranger: undefined,
-        silent: false,
+        misses: 0,
         failed: false,
         shown: false,
       };
@@ -80,7 +83,7 @@ export class PeerTable {
 
   /** Remembers what an address said of itself. */
   observe(peer: Peer, status: PeerStatus): void {
-    peer.silent = false;
+    peer.misses = 0;
     peer.stranger = status.replica === this.origin ? 'itself' : undefined;
     // Another process has shown nothing yet.
     if (peer.replica !== status.replica) peer.failed = peer.shown = false;
@@ -89,14 +92,16 @@ export class PeerTable {
   }
 
   isForeign(peer: Peer): void {
-    peer.silent = false;
+    peer.misses = 0;
     peer.status = undefined;
     peer.stranger = 'other-deployment';
   }
 
-  unreachable(peer: Peer): void {
-    peer.status = undefined;
-    peer.silent = true;
+  /** It did not answer. True when it counts as gone: one that was there may be busy. */
+  missed(peer: Peer): boolean {
+    peer.misses++;
+    if (peer.misses >= MAX_MISSES) peer.status = undefined;
+    return peer.status === undefined;
   }
 
   /** One peer after the other. */
@@ -116,7 +121,7 @@ export class PeerTable {
     if (!known) return 'unknown';
     const { peers } = this;
     if (peers.length === 0) return 'none';
-    const answered = peers.every(({ status, silent }) => status ?? silent);
+    const answered = peers.every(({ status, misses }) => status ?? misses > 0);
     const ready = peers.filter(({ status }) => status?.ready);
     const owing = ready.filter(({ failed, shown }) => !failed && !shown);
     if (answered && owing.every(isSlow) && ready.some(({ shown }) => shown)) return 'shown';

@@ -5,7 +5,7 @@
  */
 import type { ContextOptions, OriginJson, LevelJson } from '../core/causal-context';
 import { CausalContext } from '../core/causal-context';
-import { isOrigin } from '../core/event';
+import { OWNER_LEVEL, isOrigin } from '../core/event';
 import { parseContext, parseCut, parseLevels } from '../core/snapshot-merge';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
@@ -13,7 +13,7 @@ import { JsonObject } from '../wire/json-object';
 import type { DigestWindow, StateDigests } from './digests';
 
 /** The level of this build: each new kind of event or of record raises it by one. */
-export const SPEAKS = 1;
+export const SPEAKS = 2;
 
 /** Who a replica is. `deployment` is its subject prefix. */
 export interface Identity {
@@ -96,16 +96,25 @@ export function levelFor(query: Query, { deployment, speaks }: Identity): number
 
 export function statusPath(asker: Identity, window: DigestWindow | undefined): string {
   const path = `/v1/replica/status?${askerQuery(asker)}`;
-  return window ? `${path}&adds_since=${window.addsSince}&deletions_since=${window.deletionsSince}` : path;
+  if (!window) return path;
+  const { addsSince, deletionsSince, ownersSince } = window;
+  return `${path}&adds_since=${addsSince}&deletions_since=${deletionsSince}&owners_since=${ownersSince}`;
 }
 
 export function readWindow(query: Query): DigestWindow | undefined {
   const adds = query('adds_since');
   const deletions = query('deletions_since');
   if (adds === undefined && deletions === undefined) return undefined;
-  const window = { addsSince: Number(adds ?? 0), deletionsSince: Number(deletions ?? 0) };
-  if (!Number.isSafeInteger(window.addsSince) || !Number.isSafeInteger(window.deletionsSince)) {
-    throw new ProtocolFault('invalid', 'adds_since and deletions_since must be seconds since 1970');
+  const window = {
+    addsSince: Number(adds ?? 0),
+    deletionsSince: Number(deletions ?? 0),
+    ownersSince: Number(query('owners_since') ?? 0),
+  };
+  if (!Object.values(window).every(Number.isSafeInteger)) {
+    throw new ProtocolFault(
+      'invalid',
+      'adds_since, deletions_since and owners_since must be seconds since 1970',
+    );
   }
   return window;
 }
@@ -201,14 +210,20 @@ export interface StatusJson extends Identity {
   readonly digests?: {
     readonly adds: readonly DigestJson[];
     readonly deletions: readonly DigestJson[];
+    readonly owned?: readonly DigestJson[];
+    readonly owners?: readonly DigestJson[];
     readonly raises: DeletionRaises;
   };
 }
 
-/** `digests` are those that the asker's level knows. */
-export function digestsJson({ adds, deletions, raises }: StateDigests): NonNullable<StatusJson['digests']> {
+/** The digests that the asker's level knows. */
+export function digestsJson(
+  { adds, deletions, owned = [], owners = [], raises }: StateDigests,
+  level: number,
+): NonNullable<StatusJson['digests']> {
   const toJson = ({ second, count, hi, lo }: SecondDigest): DigestJson => [second, count, hi, lo];
-  return { adds: adds.map(toJson), deletions: deletions.map(toJson), raises };
+  const ofOwners = level >= OWNER_LEVEL && { owned: owned.map(toJson), owners: owners.map(toJson) };
+  return { adds: adds.map(toJson), deletions: deletions.map(toJson), ...ofOwners, raises };
 }
 
 /** Throws an error that says what is wrong when `data` is not a status of the reader's deployment. */
@@ -236,17 +251,21 @@ export function readStatus(data: unknown, reader: Identity, contextOptions: Cont
   const seen = CausalContext.fromJSON(parseContext(context, options), options);
   seen.learnLevels(parseLevels(levels, options));
   seen.learnCut(parseCut(cut, options));
-  const read = digests === undefined ? undefined : readDigests(objectOf(digests));
+  const read = digests === undefined ? undefined : readDigests(objectOf(digests), options.speaks);
   return { replica, deployment, speaks, ready: ready === true, timeUs, context: seen, digests: read };
 }
 
-function readDigests({ adds, deletions, raises }: Record<string, unknown>): StateDigests {
+function readDigests(
+  { adds, deletions, owned, owners, raises }: Record<string, unknown>,
+  level: number,
+): StateDigests {
   if (!Array.isArray(raises) || raises.length !== 2 || !raises.every(Number.isSafeInteger)) {
     throw new ProtocolFault('invalid', 'the digests have no time');
   }
   return {
     adds: readSeconds(adds),
     deletions: readSeconds(deletions),
+    ...(level >= OWNER_LEVEL && { owned: readSeconds(owned), owners: readSeconds(owners) }),
     raises: raises as unknown as DeletionRaises,
   };
 }

@@ -10,6 +10,7 @@
  */
 import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
+import { ownerOriginOf } from '../core/event';
 import type { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
@@ -119,6 +120,10 @@ interface Exchange {
 
 /** Ticks are a tenth of a second apart: what is longer was no time to work in, as of a process that was suspended. */
 const MAX_STEP_US = 1_000_000;
+/** Of heartbeats that come once a second. */
+const SILENT_US = 2_500_000;
+/** The bus notices a dead link after two pings, 12 s. */
+const DEAD_LINK_NOTICED_US = 15_000_000;
 const MAX_EXCHANGES = 2;
 /** Replicas that are only heard. Whoever can publish can make heartbeats of any number of them. */
 export const MAX_HEARD = 64;
@@ -147,6 +152,8 @@ export class Repair {
   private nextCompareUs: number;
   private recheck: { readonly address: string; readonly atUs: number } | undefined;
   private joinRetryUs = 0;
+  /** When any other replica's heartbeat came last, by the time since the start. */
+  private lastHeardUs = -Infinity;
 
   constructor(
     readonly self: Identity,
@@ -190,6 +197,15 @@ export class Repair {
   /** Replicas that were heard lately. */
   get heardCount(): number {
     return this.spoken.size;
+  }
+
+  /**
+   * Whether what others publish comes here, as far as can be told while the bus seems connected: all of them are silent at
+   * once where a link is dead. When they have been for so long that the bus would know by now, they are gone.
+   */
+  get hears(): boolean {
+    const silentUs = this.elapsedUs - this.lastHeardUs;
+    return silentUs < SILENT_US || silentUs > DEAD_LINK_NOTICED_US;
   }
 
   get clock(): ClockView {
@@ -248,7 +264,10 @@ export class Repair {
   }
 
   private tick(around: Surroundings): void {
-    this.context.protect(new Set([this.self.replica, ...this.table.replicas]), new Set(this.spoken.keys()));
+    this.context.protect(
+      withOwnerOrigins([this.self.replica, ...this.table.replicas]),
+      withOwnerOrigins([...this.spoken.keys()]),
+    );
     this.context.forget(this.nowUs, this.self.replica);
     this.beat();
     // While the history is replayed holes are no losses yet.
@@ -267,6 +286,8 @@ export class Repair {
     this.nextHeartbeatUs = this.workedUs + this.options.heartbeatEveryUs;
     const { nowUs, self } = this;
     this.context.announce(self.replica, 0, nowUs, nowUs);
+    const ownerOrigin = ownerOriginOf(self.replica);
+    if (this.context.knows(ownerOrigin)) this.context.announce(ownerOrigin, 0, nowUs, nowUs);
     const sinceUs = nowUs - this.options.namedForUs;
     const isNamed = ([origin, newestUs]: readonly [string, number, number]): boolean =>
       origin === self.replica || newestUs > sinceUs;
@@ -289,7 +310,10 @@ export class Repair {
       this.counts.heartbeatsRefused++;
       return;
     }
-    if (this.isBelieved(replica)) this.clocks.hear(replica, ready, nowUs - timeUs, this.elapsedUs);
+    if (this.isBelieved(replica)) {
+      this.clocks.hear(replica, ready, nowUs - timeUs, this.elapsedUs);
+      this.lastHeardUs = this.elapsedUs;
+    }
     this.spoken.set(replica, { speaks, atUs: this.elapsedUs });
     // What claims to come from further ahead than any event may is not remembered.
     const latestUs = nowUs + this.stats.options.finishedRetentionUs;
@@ -419,8 +443,9 @@ export class Repair {
     } else if (exchange?.kind === 'pull') {
       // A peer that answers a comparison but not a pull is busy, or broken, but there.
       peer.failedUs = this.workedUs;
+    } else if (!this.table.missed(peer)) {
+      this.nextHealthUs = Math.min(this.nextHealthUs, this.workedUs + this.options.retryUs);
     } else {
-      this.table.unreachable(peer);
       this.tellOnce(address, reason, {
         what: 'unreachable',
         peer: address,
@@ -473,13 +498,13 @@ export class Repair {
   }
 
   /** True when it was started: there is no other exchange, or each is slow or with an address that may not answer. */
-  private compare({ address, silent }: Peer, joining = false): boolean {
+  private compare({ address, misses }: Peer, joining = false): boolean {
     if (this.exchanges.has(address)) return false;
     const others = [...this.exchanges].filter(([, { kind }]) => kind !== 'health');
     const slowSinceUs = this.workedUs - this.options.slowAfterUs;
     const inTheWay = ([other, { startedUs }]: readonly [string, Exchange]): boolean =>
-      startedUs > slowSinceUs && this.table.get(other)?.silent === false;
-    if (others.length > 0 && (silent || others.length >= MAX_EXCHANGES || others.some(inTheWay)))
+      startedUs > slowSinceUs && this.table.get(other)?.misses === 0;
+    if (others.length > 0 && (misses > 0 || others.length >= MAX_EXCHANGES || others.some(inTheWay)))
       return false;
     this.exchanges.set(address, { kind: 'compare', startedUs: this.workedUs, joining });
     this.counts.compares++;
@@ -559,9 +584,11 @@ export class Repair {
       this.recheck = { address: peer.address, atUs: this.workedUs + this.options.retryUs * 4 };
     }
     if (state !== 'diverged' && state !== 'incomplete') return;
-    if (state === 'diverged') {
+    // A replica that speaks less hands requests on without saying whose they are.
+    const known = this.fleetSpeaks < this.self.speaks ? { owned: undefined, owners: undefined } : {};
+    const { any, pull: seconds } = compareDigests({ ...ours.digests, ...known }, digests, window);
+    if (state === 'diverged' && any) {
       this.counts.divergences++;
-      const seconds = compareDigests(ours.digests, digests, window).pull;
       this.tell({ what: 'divergence', peer: peer.address, replica: status.replica, seconds });
     }
     this.pull(peer, status, digests, false);
@@ -577,6 +604,10 @@ export class Repair {
     this.told.set(about, what);
     this.tell(news);
   }
+}
+
+function withOwnerOrigins(replicas: readonly string[]): Set<string> {
+  return new Set([...replicas, ...replicas.map(ownerOriginOf)]);
 }
 
 export function clockText(aheadUs: number): string {

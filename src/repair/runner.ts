@@ -35,6 +35,8 @@ export interface RunnerParts {
   readonly surroundings: () => Surroundings;
   /** Replays what the bus remembers from that time on, 0 for everything; false when it can't now. */
   readonly replayHistory: (sinceUs: number) => boolean;
+  /** The replica has caught up, or given up waiting. */
+  readonly onReady: () => void;
   /** A heartbeat is larger than the bus takes. */
   readonly onTooLarge: () => void;
   readonly nowUs: () => number;
@@ -166,7 +168,8 @@ export class RepairRunner {
   }
 
   private tell(news: News): void {
-    const { lines, logger } = this.parts;
+    const { lines, logger, onReady } = this.parts;
+    if (news.what === 'ready') onReady();
     if (news.what === 'given-up') {
       logger.debug({ ...news, what: undefined }, 'lost events of an origin given up');
       this.givenUp.origins++;

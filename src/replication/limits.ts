@@ -4,6 +4,7 @@
 import type { ContextOptions } from '../core/causal-context';
 import type { Fingerprinting } from '../core/fingerprint';
 import type { LoadStatsOptions } from '../core/load-stats';
+import { SPEAKS } from '../repair/protocol';
 
 export const CONTEXT_LIMITS = {
   /** Process starts within 2(E + R); beyond it new origins are applied but not tracked. */
@@ -27,6 +28,7 @@ export function loadStatsOptions(
     readonly finishedRetentionMs: number;
     readonly maxInFlight: number;
     readonly maxEngines: number;
+    readonly maxOwners: number;
   },
   fingerprinting: Fingerprinting,
 ): LoadStatsOptions {
@@ -37,6 +39,7 @@ export function loadStatsOptions(
     inFlightCeiling: CEILING_FACTOR * load.maxInFlight,
     engineCeiling: CEILING_FACTOR * load.maxEngines,
     waitingCeiling: CEILING_FACTOR * load.maxInFlight,
+    ownerCeiling: CEILING_FACTOR * load.maxOwners,
     finishedCeiling: Math.max(FINISHED_FACTOR * load.maxInFlight, MIN_FINISHED),
   };
 }
@@ -46,5 +49,5 @@ export function contextOptions({
   expireAfterUs,
   finishedRetentionUs,
 }: Pick<LoadStatsOptions, 'expireAfterUs' | 'finishedRetentionUs'>): ContextOptions {
-  return { ...CONTEXT_LIMITS, forgetAfterUs: 2 * (expireAfterUs + finishedRetentionUs) };
+  return { ...CONTEXT_LIMITS, forgetAfterUs: 2 * (expireAfterUs + finishedRetentionUs), speaks: SPEAKS };
 }

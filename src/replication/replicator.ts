@@ -9,7 +9,8 @@
  */
 import type { Bus } from '../bus/bus';
 import type { CausalContext } from '../core/causal-context';
-import type { AddEvent, LoadEvent, LoadEventType } from '../core/event';
+import type { EventType, LoadEvent, OwnerEvent } from '../core/event';
+import { isOwnerEvent, OWNER_LEVEL, ownerOriginOf } from '../core/event';
 import type { Add } from '../core/in-flight';
 import type { LoadStats, Outcome, RequestStatus } from '../core/load-stats';
 import { SPEAKS } from '../repair/protocol';
@@ -25,7 +26,12 @@ export interface AddReport {
   readonly ip: string;
   readonly promptLength: number;
   readonly timestampNs: bigint | undefined;
+  /** The gateway's process that holds the request, if it says so. */
+  readonly owner?: string | undefined;
 }
+
+/** A limit is reached. */
+type FullResult = 'too-many-in-flight' | 'too-many-engines' | 'too-many-finished' | 'too-many-owners';
 
 export type AddResult =
   | 'accepted'
@@ -33,12 +39,35 @@ export type AddResult =
   | 'duplicate'
   /** The same id and timestamp, but another cluster or engine: a retry elsewhere under the old id. */
   | 'moved'
-  | 'too-many-in-flight'
-  | 'too-many-engines'
-  | 'too-many-finished';
+  | FullResult;
 export type DeleteResult = 'accepted' | 'already-deleted' | 'too-many-finished';
 
+/** A request that still runs. Cluster and engine are for a replica that does not know it. */
+export interface RefreshReport {
+  readonly requestId: string;
+  readonly cluster: string | undefined;
+  readonly ip: string | undefined;
+  readonly promptLength: number;
+  readonly timestampNs: bigint | undefined;
+  readonly owner?: string | undefined;
+}
+
+/** Of a lease that is renewed, and of an owner that is gone. */
+export type OwnerResult = 'accepted' | 'too-many-owners';
+
+export type RefreshResult =
+  | 'accepted'
+  /** Its newest add is so young that nothing was to be done. */
+  | 'fresh'
+  | 'already-deleted'
+  /** In flight nowhere, and not said where it runs. */
+  | 'unknown'
+  | FullResult;
+
 export type DropReason = InvalidReason | Exclude<Outcome, 'applied'> | 'heartbeat';
+
+/** Beyond so many adds of an id in flight a refresh waits longer. */
+const MAX_REFRESHED_ADDS = 5;
 
 export interface ReplicatorOptions {
   /** A new random id at each process start. */
@@ -47,6 +76,7 @@ export interface ReplicatorOptions {
   /** Limits for reports over HTTP; what the bus brings is limited by the view's own ceilings. */
   readonly maxInFlight: number;
   readonly maxEngines: number;
+  readonly maxOwners: number;
 }
 
 /** What the replicator works with, and how. */
@@ -60,21 +90,34 @@ export interface ReplicatorParts {
   readonly options: ReplicatorOptions;
 }
 
+const noneOfEach = (): Record<EventType, number> => ({
+  add: 0,
+  'prompt-delete': 0,
+  delete: 0,
+  owner: 0,
+  'owner-gone': 0,
+});
+
 /** Counts what passes through; read by the metrics at scrape time. */
 export class ReplicatorCounts {
-  readonly published = { add: 0, 'prompt-delete': 0, delete: 0 };
-  readonly unpublished = { add: 0, 'prompt-delete': 0, delete: 0 };
+  readonly published = noneOfEach();
+  readonly unpublished = noneOfEach();
   /** Of the unpublished, and heartbeats: no bus with this limit will ever take them. */
-  readonly tooLarge = { add: 0, 'prompt-delete': 0, delete: 0, heartbeat: 0 };
-  readonly received = { add: 0, 'prompt-delete': 0, delete: 0 };
+  readonly tooLarge = { ...noneOfEach(), heartbeat: 0 };
+  readonly received = noneOfEach();
   /** Own events that came back, events of a later version or an unknown type. */
   own = 0;
   unknown = 0;
-  /** Adds of other replicas that took a row beyond the `max_queued` under which this one had just booked on it. */
-  selectOverLimit = 0;
+  /** Refreshes that were taken, whether or not they took an event. */
+  refreshed = 0;
   readonly dropped = new Map<DropReason, number>();
   /** Reports over HTTP that found a limit reached. */
-  readonly refused = { 'too-many-in-flight': 0, 'too-many-engines': 0, 'too-many-finished': 0 };
+  readonly refused = {
+    'too-many-in-flight': 0,
+    'too-many-engines': 0,
+    'too-many-finished': 0,
+    'too-many-owners': 0,
+  };
 
   drop(reason: DropReason): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
@@ -92,9 +135,11 @@ export class Replicator {
   readonly counts = new ReplicatorCounts();
   /** Arrival minus event time of each other origin's latest event, microseconds. */
   readonly clockDifferencesUs = new Map<string, number>();
-  private readonly subjects: Readonly<Record<LoadEventType, string>>;
+  private readonly subjects: Readonly<Record<EventType, string>>;
+  private readonly ownerOrigin: string;
   private readonly reader = new EventReader();
   private lastSeq = 0;
+  private lastOwnerSeq = 0;
   private lastAddUs = 0;
 
   constructor({ loadStats, context, bus, republisher, nowUs, observeLatency, options }: ReplicatorParts) {
@@ -110,7 +155,10 @@ export class Replicator {
       add: subjectOf(subjectPrefix, 'add'),
       'prompt-delete': subjectOf(subjectPrefix, 'prompt-delete'),
       delete: subjectOf(subjectPrefix, 'delete'),
+      owner: subjectOf(subjectPrefix, 'owner'),
+      'owner-gone': subjectOf(subjectPrefix, 'owner-gone'),
     };
+    this.ownerOrigin = ownerOriginOf(options.origin);
     // Before any other origin can take the last place.
     context.announce(options.origin, 0, nowUs(), nowUs());
   }
@@ -125,7 +173,7 @@ export class Replicator {
   }
 
   add(report: AddReport): AddResult {
-    const { loadStats, options } = this;
+    const { loadStats } = this;
     const now = this.now();
     const status = loadStats.statusOf(report.requestId, now);
     if (status.add) {
@@ -138,17 +186,95 @@ export class Replicator {
       return moved ? 'moved' : 'duplicate';
     }
     if (this.isLateAdd(status, now)) return 'duplicate';
+    const full = this.refuseForWantOfRoom(report);
+    if (full) return full;
+    const result = this.commitAdd(report, this.nextAddUs(now), now);
+    if (result === 'accepted') loadStats.engines.model(report.cluster)?.recentAdds.accepted(now);
+    return result;
+  }
+
+  /** The request still runs: a further, later add of its id, so that the merge of adds does the rest. */
+  refresh(report: RefreshReport): RefreshResult {
+    const now = this.now();
+    const status = this.loadStats.statusOf(report.requestId, now);
+    const { add: first } = status;
+    if (!first && status.deletedUs !== undefined) return 'already-deleted';
+    let result: RefreshResult = 'fresh';
+    if (first) {
+      if (this.isRefreshDue(first, report.owner, now)) {
+        const runs = asItRuns(first);
+        result = this.commitRefresh({ ...runs, owner: report.owner ?? runs.owner }, status, now);
+      }
+    } else {
+      const { cluster, ip } = report;
+      if (cluster === undefined || ip === undefined) return 'unknown';
+      const taken = { ...report, cluster, ip };
+      result = this.refuseForWantOfRoom(taken) ?? this.commitRefresh(taken, status, now);
+    }
+    if (result === 'accepted' || result === 'fresh') this.counts.refreshed++;
+    return result;
+  }
+
+  /** Bounds what refreshes of one id can make of events and of adds, wherever they come in. */
+  private isRefreshDue(first: Add, owner: string | undefined, now: number): boolean {
+    const { expireAfterUs } = this.loadStats.options;
+    let adds = 0;
+    let newestUs = 0;
+    let isItsOwn = owner === undefined;
+    for (let add: Add | undefined = first; add; add = add.next) {
+      adds++;
+      newestUs = add.timeUs;
+      isItsOwn ||= add.owner?.name === owner;
+    }
+    // Another process has taken the request over.
+    if (!isItsOwn && adds < MAX_REFRESHED_ADDS) return true;
+    const ageUs = now - newestUs;
+    // Adds that conflict may be too many and of one age: they must not let the request expire together.
+    return ageUs >= expireAfterUs / 4 && (adds < MAX_REFRESHED_ADDS || ageUs >= expireAfterUs / 2);
+  }
+
+  /** What is known to be prefilled stays so, also where the prompt-delete is too old to cover the new add. */
+  private commitRefresh(report: AddReport, status: RequestStatus, now: number): 'accepted' | FullResult {
+    const timeUs = this.nextAddUs(now);
+    if (!this.isPrefilled(status)) return this.commitAdd(report, timeUs, now);
+    const { requestId } = report;
+    if (timeUs > status.promptDeletedUs! + this.loadStats.options.finishedRetentionUs) {
+      const { origin } = this;
+      this.commit({ type: 'prompt-delete', origin, seq: this.lastSeq + 1, timeUs, requestId }, now);
+    }
+    return this.commitAdd({ ...report, promptLength: 0 }, timeUs, now);
+  }
+
+  protected isPrefilled({ add, promptDeletedUs }: RequestStatus): boolean {
+    if (promptDeletedUs === undefined) return false;
+    return !add || add.timeUs <= promptDeletedUs + this.loadStats.options.finishedRetentionUs;
+  }
+
+  private refuseForWantOfRoom({ cluster, ip, owner }: AddReport): FullResult | undefined {
+    const { loadStats, options } = this;
     if (loadStats.inFlight.size >= options.maxInFlight) return this.refuse('too-many-in-flight');
     if (
       loadStats.engines.listedCount >= options.maxEngines &&
-      loadStats.engines.find(report.cluster, report.ip)?.listed !== true
+      loadStats.engines.find(cluster, ip)?.listed !== true
     ) {
       return this.refuse('too-many-engines');
     }
-    // Add times of one origin ascend strictly, so that `(t, origin)` is unique.
-    const timeUs = Math.max(now, this.lastAddUs + 1);
-    const { origin } = options;
-    const { requestId, cluster, ip, promptLength, timestampNs } = report;
+    return owner === undefined || this.hasRoomFor(owner) ? undefined : this.refuse('too-many-owners');
+  }
+
+  private hasRoomFor(owner: string): boolean {
+    const { owners } = this.loadStats;
+    return owners.size < this.options.maxOwners || owners.find(owner) !== undefined;
+  }
+
+  /** Add times of one origin ascend strictly, so that `(t, origin)` is unique. */
+  private nextAddUs(now: number): number {
+    return Math.max(now, this.lastAddUs + 1);
+  }
+
+  private commitAdd(report: AddReport, timeUs: number, now: number): 'accepted' | FullResult {
+    const { origin } = this.options;
+    const { requestId, cluster, ip, promptLength, timestampNs, owner } = report;
     const event: LoadEvent = {
       type: 'add',
       origin,
@@ -159,14 +285,33 @@ export class Replicator {
       ip,
       promptLength,
       timestampNs,
+      owner,
     };
     const outcome = this.commit(event, now);
+    if (outcome === 'owner-ceiling') return this.refuse('too-many-owners');
     if (outcome === 'engine-ceiling') return this.refuse('too-many-engines');
     if (outcome === 'finished-ceiling') return this.refuse('too-many-finished');
     if (outcome !== 'applied') return this.refuse('too-many-in-flight');
     this.lastAddUs = timeUs;
-    loadStats.engines.model(cluster)?.recentAdds.accepted(now);
     return 'accepted';
+  }
+
+  /** The gateway's process lives. */
+  renewLease(owner: string, ttlMs: number): OwnerResult {
+    if (!this.hasRoomFor(owner)) return this.refuse('too-many-owners');
+    const now = this.now();
+    const { ownerOrigin: origin, lastOwnerSeq } = this;
+    return this.commitOwner({ type: 'owner', origin, seq: lastOwnerSeq + 1, timeUs: now, owner, ttlMs }, now);
+  }
+
+  /** The gateway's process is gone for good: what it holds, and what is still under way from it, counts no more. */
+  endOwner(owner: string): OwnerResult {
+    if (!this.hasRoomFor(owner)) return this.refuse('too-many-owners');
+    const now = this.now();
+    const { ownerOrigin: origin, lastOwnerSeq } = this;
+    // No earlier than what is known of it: a clock that is behind must not leave its requests in flight.
+    const timeUs = Math.max(now, this.loadStats.owners.find(owner)?.lastSignUs ?? 0);
+    return this.commitOwner({ type: 'owner-gone', origin, seq: lastOwnerSeq + 1, timeUs, owner }, now);
   }
 
   /** Whether an add of an id that is in flight nowhere is a copy of one that was deleted a short time ago. */
@@ -218,35 +363,30 @@ export class Replicator {
     this.receiveEvent(decoded.event, now, way);
   }
 
-  private receiveEvent(event: LoadEvent, now: number, way: 'live' | 'replay'): void {
-    if (event.origin === this.options.origin) {
+  private receiveEvent(event: LoadEvent | OwnerEvent, now: number, way: 'live' | 'replay'): void {
+    if (event.origin === this.options.origin || event.origin === this.ownerOrigin) {
       if (way === 'live') this.counts.own++;
       return;
     }
     const outcome = this.loadStats.apply(event, now);
     if (outcome !== 'applied' && (way === 'live' || outcome !== 'expired')) this.counts.drop(outcome);
     // What was dropped for want of room, or is ahead of its time, stays a hole: a later repair may still bring it.
-    const isNew =
-      (outcome === 'applied' || outcome === 'expired') &&
-      this.context.observe(event.origin, event.seq, event.timeUs, now);
+    const isNew = (outcome === 'applied' || outcome === 'expired') && this.observe(event, now);
     if (outcome !== 'applied' || way === 'replay') return;
     this.counts.received[event.type]++;
-    if (!isNew) return;
-    if (event.type === 'add') this.heard(event, now);
+    if (!isNew || isOwnerEvent(event)) return;
+    if (event.type === 'add') this.loadStats.engines.model(event.cluster)?.recentAdds.heard(now);
     const differenceUs = now - event.timeUs;
     if (!this.clockDifferencesUs.has(event.origin)) this.forgetGone();
     this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
   }
 
-  private heard({ cluster, ip }: AddEvent, now: number): void {
-    const model = this.loadStats.engines.model(cluster);
-    if (model === undefined) return;
-    model.recentAdds.heard(now);
-    const row = model.engines.get(ip);
-    if (row !== undefined && now < row.selectLimitUntilUs && row.queuedRequests > row.selectLimit) {
-      this.counts.selectOverLimit++;
-    }
+  private observe(event: LoadEvent | OwnerEvent, now: number): boolean {
+    const { origin, seq, timeUs } = event;
+    return isOwnerEvent(event)
+      ? this.context.observeLevel(origin, seq, OWNER_LEVEL, timeUs, now)
+      : this.context.observe(origin, seq, timeUs, now);
   }
 
   /**
@@ -288,12 +428,25 @@ export class Replicator {
       return outcome;
     }
     this.lastSeq = event.seq;
-    this.context.observe(event.origin, event.seq, event.timeUs, now);
-    this.publish(event.type, event);
+    this.observe(event, now);
+    this.publish(event);
     return outcome;
   }
 
-  private publish(type: LoadEventType, event: LoadEvent): void {
+  private commitOwner(event: OwnerEvent, now: number): OwnerResult {
+    const outcome = this.loadStats.apply(event, now);
+    if (outcome !== 'applied') {
+      this.counts.drop(outcome);
+      return this.refuse('too-many-owners');
+    }
+    this.lastOwnerSeq = event.seq;
+    this.observe(event, now);
+    this.publish(event);
+    return 'accepted';
+  }
+
+  private publish(event: LoadEvent | OwnerEvent): void {
+    const { type } = event;
     if (this.bus.alone) {
       this.counts.published[type]++;
       return;
@@ -317,4 +470,9 @@ export class Replicator {
   now(): number {
     return this.loadStats.advance(this.nowUs());
   }
+}
+
+/** The request as it counts at present. */
+function asItRuns({ requestId, row, promptLength, timestampNs, owner }: Add): AddReport {
+  return { requestId, cluster: row.cluster, ip: row.ip, promptLength, timestampNs, owner: owner?.name };
 }

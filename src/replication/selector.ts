@@ -10,7 +10,7 @@ import type { AddReport, AddResult, Replicator } from './replicator';
 
 export interface SelectRequest extends Omit<AddReport, 'ip'> {
   /** Undefined: the rows of the cluster. */
-  readonly candidates: readonly { readonly ip: string; readonly credit: number }[] | undefined;
+  readonly candidates: readonly (string | { readonly ip: string; readonly credit: number })[] | undefined;
   readonly requestCost: number;
   readonly maxQueued: number | undefined;
   readonly maxPromptLength: number | undefined;
@@ -43,7 +43,7 @@ export interface Standing {
 /** How many leading chunks of a prompt each engine has in its cache. */
 export type CachedChunks = (cluster: string, promptHash: readonly bigint[]) => ReadonlyMap<string, number>;
 
-/** An add of another replica that comes so long after a booking was made, or sooner, may not have known of it. */
+/** An add that another replica made so long after a booking, or sooner, may not have known of it, whenever it arrives. */
 const ON_THE_WAY_US = 1_000_000;
 
 export class Selector {
@@ -94,14 +94,15 @@ export class Selector {
     if (!choice) return request.candidates || model?.rows.length ? 'no-engine' : 'no-rows';
     const { ip, considered } = choice;
     if (request.book) {
-      const { promptLength, timestampNs } = request;
-      const result = replicator.add({ requestId, cluster, ip, promptLength, timestampNs });
+      const { promptLength, timestampNs, owner } = request;
+      const result = replicator.add({ requestId, cluster, ip, promptLength, timestampNs, owner });
       if (result !== 'accepted' && result !== 'resend') return result;
     }
     const row = loadStats.engines.find(cluster, ip);
     if (request.book && row && request.maxQueued !== undefined) {
       row.selectLimit = request.maxQueued;
       row.selectLimitUntilUs = now + ON_THE_WAY_US;
+      row.selectOrigin = replicator.origin;
     }
     return this.selected(ip, row, considered, request.book, false);
   }
@@ -138,7 +139,9 @@ export class Selector {
     }
     // One that is named twice is one engine, with the larger of its credits.
     const engines = new Map<string, Candidate>();
-    for (const { ip, credit: given } of candidates) {
+    for (const named of candidates) {
+      const ip = typeof named === 'string' ? named : named.ip;
+      const given = typeof named === 'string' ? 0 : named.credit;
       const credit = cached ? given + cachedTokens(ip) : given;
       const before = engines.get(ip);
       if (before && credit <= (before.credit ?? 0)) continue;

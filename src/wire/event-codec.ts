@@ -3,14 +3,19 @@
  * The wire form is a type of its own; nothing else knows its field names. Whatever a message holds, decoding
  * answers with one of three outcomes and never throws.
  */
-import type { Dot, LoadEvent } from '../core/event';
+import type { Dot, LoadEvent, OwnerEvent } from '../core/event';
 import {
   CANONICAL_IPV4,
   isName,
   isOrigin,
+  isOwner,
+  isOwnerEvent,
   MAX_NAME_LENGTH,
+  MAX_OWNER_LENGTH,
+  MAX_OWNER_TTL_MS,
   MAX_PROMPT_LENGTH,
   MAX_TIMESTAMP_DIGITS,
+  MIN_OWNER_TTL_MS,
 } from '../core/event';
 import { exactIntegerOf, JsonObject } from './json-object';
 
@@ -33,20 +38,29 @@ export const INVALID_REASONS = [
   'ip',
   'prompt-length',
   'timestamp',
+  'owner',
+  'ttl',
 ] as const;
 export type InvalidReason = (typeof INVALID_REASONS)[number];
 
 export type DecodedEvent =
-  | { readonly kind: 'event'; readonly event: LoadEvent }
+  | { readonly kind: 'event'; readonly event: LoadEvent | OwnerEvent }
   /** Well formed, of a later version or an unknown type: changes no row, but its dot counts as seen. */
   | { readonly kind: 'unknown'; readonly dot: Dot; readonly timeUs: number }
   | { readonly kind: 'invalid'; readonly reason: InvalidReason };
 
-export function encodeEvent(event: LoadEvent): Buffer {
-  let json = `{"v":${WIRE_VERSION},"type":"${event.type}","origin":"${event.origin}","seq":${event.seq},"time_us":${event.timeUs},"request_id":${quote(event.requestId)}`;
+export function encodeEvent(event: LoadEvent | OwnerEvent): Buffer {
+  let json = `{"v":${WIRE_VERSION},"type":"${event.type}","origin":"${event.origin}","seq":${event.seq},"time_us":${event.timeUs}`;
+  if (isOwnerEvent(event)) {
+    json += `,"owner":${quote(event.owner)}`;
+    if (event.type === 'owner') json += `,"ttl_ms":${event.ttlMs}`;
+    return Buffer.from(`${json}}`);
+  }
+  json += `,"request_id":${quote(event.requestId)}`;
   if (event.type === 'add') {
     json += `,"cluster":${quote(event.cluster)},"ip":"${event.ip}","prompt_length":${event.promptLength}`;
     if (event.timestampNs !== undefined) json += `,"timestamp":${event.timestampNs.toString()}`;
+    if (event.owner !== undefined) json += `,"owner":${quote(event.owner)}`;
   }
   return Buffer.from(`${json}}`);
 }
@@ -68,6 +82,7 @@ export const LARGEST_EVENT_BYTES = encodeEvent({
   ip: '255.255.255.255',
   promptLength: MAX_PROMPT_LENGTH,
   timestampNs: -(2n ** 63n),
+  owner: '"'.repeat(MAX_OWNER_LENGTH),
 }).length;
 
 export function decodeEvent(payload: Uint8Array): DecodedEvent {
@@ -87,6 +102,8 @@ interface WireFields {
   readonly ip?: unknown;
   readonly prompt_length?: unknown;
   readonly timestamp?: unknown;
+  readonly owner?: unknown;
+  readonly ttl_ms?: unknown;
 }
 
 function decodeFields(wire: WireFields, json: string): DecodedEvent {
@@ -104,6 +121,9 @@ function decodeFields(wire: WireFields, json: string): DecodedEvent {
     case 'delete':
       if (!isName(requestId)) return invalid('request-id');
       return { kind: 'event', event: { type, origin, seq, timeUs, requestId } };
+    case 'owner':
+    case 'owner-gone':
+      return decodeOwner(wire, type, { origin, seq }, timeUs);
     default:
       return { kind: 'unknown', dot: { origin, seq }, timeUs };
   }
@@ -123,11 +143,33 @@ function decodeAdd(wire: WireFields, json: string, dot: Dot, timeUs: number): De
       return invalid('timestamp');
     }
   }
+  const { owner } = wire;
+  if (owner !== undefined && !isOwner(owner)) return invalid('owner');
   const { origin, seq } = dot;
-  return {
-    kind: 'event',
-    event: { type: 'add', origin, seq, timeUs, requestId, cluster, ip, promptLength, timestampNs },
-  };
+  const add = {
+    type: 'add',
+    origin,
+    seq,
+    timeUs,
+    requestId,
+    cluster,
+    ip,
+    promptLength,
+    timestampNs,
+  } as const;
+  return { kind: 'event', event: owner === undefined ? add : { ...add, owner } };
+}
+
+function decodeOwner(
+  { owner, ttl_ms: ttlMs }: WireFields,
+  type: OwnerEvent['type'],
+  dot: Dot,
+  timeUs: number,
+): DecodedEvent {
+  if (!isOwner(owner)) return invalid('owner');
+  if (type === 'owner-gone') return { kind: 'event', event: { type, ...dot, timeUs, owner } };
+  if (!isInteger(ttlMs, MIN_OWNER_TTL_MS, MAX_OWNER_TTL_MS)) return invalid('ttl');
+  return { kind: 'event', event: { type, ...dot, timeUs, owner, ttlMs } };
 }
 
 const MAX_TIMESTAMP = 10n ** BigInt(MAX_TIMESTAMP_DIGITS) - 1n;

@@ -11,6 +11,7 @@ import {
   MAX_PROMPT_LENGTH,
   MAX_TIMESTAMP_DIGITS,
   isOrigin,
+  isOwner,
 } from '../core/event';
 import { decodeEvent, type DecodedEvent } from './event-codec';
 import { KnownTexts } from './known-texts';
@@ -35,6 +36,7 @@ const CLUSTER = Buffer.from('","cluster":"');
 const IP = Buffer.from('","ip":"');
 const PROMPT_LENGTH = Buffer.from('","prompt_length":');
 const TIMESTAMP = Buffer.from(',"timestamp":');
+const OWNER = Buffer.from(',"owner":"');
 const END = Buffer.from('}');
 const END_OF_TEXT = Buffer.from('"}');
 
@@ -44,6 +46,7 @@ const OTHER = -1;
 export class EventReader {
   private readonly origins = new KnownTexts(isOrigin);
   private readonly clusters = new KnownTexts((text) => text.length >= 1 && text.length <= MAX_NAME_LENGTH);
+  private readonly owners = new KnownTexts(isOwner);
   private readonly ips = new KnownTexts((text) => CANONICAL_IPV4.test(text));
   private bytes: Buffer = HEAD;
   private at = 0;
@@ -82,8 +85,10 @@ export class EventReader {
       timestampNs = this.timestamp();
       if (timestampNs === undefined) return undefined;
     }
-    if (!this.ends(END)) return undefined;
-    return { type, origin, seq, timeUs, requestId, cluster, ip, promptLength, timestampNs };
+    const add = { type, origin, seq, timeUs, requestId, cluster, ip, promptLength, timestampNs };
+    if (!this.skip(OWNER)) return this.ends(END) ? add : undefined;
+    const owner = this.known(this.owners);
+    return owner !== undefined && this.ends(END_OF_TEXT) ? { ...add, owner } : undefined;
   }
 
   /** Whether these bytes come next; then they are behind. */

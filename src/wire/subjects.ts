@@ -2,10 +2,10 @@
  * The names under which a replica publishes. Operators give permissions and tap the bus by them, so they are
  * part of the outside contract.
  */
-import type { LoadEventType } from '../core/event';
+import type { EventType } from '../core/event';
 
 /** The subject of one type of load event. */
-export function subjectOf(prefix: string, type: LoadEventType): string {
+export function subjectOf(prefix: string, type: EventType): string {
   return `${prefix}.load.${type}`;
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Demo } from '../../bench/demo/demo';
 import { Random } from '../../bench/demo/random';
 import { ReplicaSet } from '../../bench/demo/replica-set';
-import { percentile, progressLine, resultTable } from '../../bench/demo/report';
+import { mean, percentile, progressLine, resultTable } from '../../bench/demo/report';
 
 const MAIN = join(__dirname, '../../dist/main.js');
 
@@ -26,12 +26,13 @@ describe('the demo', () => {
     const result = await demo.run((left) => lines.push(progressLine(replicas!, demo.fleets, left)));
     expect(result.kills).toBeGreaterThan(0);
     expect(result.drifts).toEqual(Array.from({ length: 3 }, () => ({ requests: 0, promptTokens: 0 })));
-    for (const fleet of result.fleets) {
-      expect(fleet.started).toBeGreaterThan(50);
-      expect(fleet.inFlight).toBeGreaterThan(0);
-    }
+    for (const fleet of result.fleets) expect(fleet.started).toBeGreaterThan(50);
+    // A fleet that routes well may be idle at that moment.
+    expect(result.fleets.some(({ inFlight }) => inFlight > 0)).toBe(true);
     expect(lines.some((line) => line.includes('○'))).toBe(true);
-    expect(resultTable(result, ['a', 'b', 'c'])).toMatch(/select .*best of 4 .*round robin .*random /s);
+    expect(resultTable(result, ['a', 'b', 'c'])).toMatch(
+      /mean \| +p99 .*select .*best of 4 .*round robin .*random /s,
+    );
   });
 
   it('ends with its table when it is stopped early', async () => {
@@ -59,13 +60,14 @@ describe('the parts of the demo', () => {
 
   it('have arrivals and prompts of the mean that was asked for', () => {
     const random = new Random(3);
-    const mean = (next: () => number): number =>
-      Array.from({ length: 20_000 }, next).reduce((sum, each) => sum + each, 0) / 20_000;
-    expect(mean(() => random.exponential(5))).toBeCloseTo(5, 0);
-    expect(mean(() => random.skewed(1_000)) / 1_000).toBeCloseTo(1, 1);
+    const drawn = (next: () => number): number => mean(Array.from({ length: 20_000 }, next));
+    expect(drawn(() => random.exponential(5))).toBeCloseTo(5, 0);
+    expect(drawn(() => random.skewed(1_000)) / 1_000).toBeCloseTo(1, 1);
   });
 
-  it('take percentiles from what there is', () => {
+  it('take means and percentiles from what there is', () => {
+    expect(mean([3, 1, 2])).toBe(2);
+    expect(mean([])).toBeNaN();
     expect(percentile([3, 1, 2], 0.5)).toBe(2);
     expect(percentile([3, 1, 2], 0.99)).toBe(3);
     expect(percentile([], 0.5)).toBeNaN();

@@ -278,6 +278,35 @@ describe('reports of the client', () => {
   });
 });
 
+describe('liveness by the client', () => {
+  it('keeps a request that outlasts the expiry, and is listed as the owner of what it holds (I12, I13)', async () => {
+    const short = await startReplica({
+      METADATA_CENTER_LOAD_REQ_EXPIRE: '1s',
+      METADATA_CENTER_LOAD_GC_INTERVAL: '50ms',
+    });
+    const mc = clientOf({ replicas: `127.0.0.1:${short.port}`, refreshMs: 100, leaseMs: 3_000 });
+    const booking = await mc.select({ cluster: 'long', promptLength: 5, candidates: ['10.0.0.1'] });
+    booking.firstToken();
+    await post(short.port, { cluster: 'long', request_id: 'not refreshed', ip: '10.0.0.2' });
+    const now = async (): Promise<unknown[]> =>
+      (await rows(short.port, 'long')).map((row) => [row.ip, row.queued_req_num, row.prompt_length]);
+    await until(async () => (await now()).every((row) => String(row) !== '10.0.0.2,1,0'), {
+      describe: 'the request that nobody refreshes expires',
+    });
+    expect(await now()).toContainEqual(['10.0.0.1', 1, 0]);
+    const { text } = await call(short.port, 'GET', '/v1/load/owners');
+    expect((JSON.parse(text) as { data: unknown[] }).data).toEqual([
+      expect.objectContaining({ owner: mc.owner, in_flight: 1, alive: true }),
+    ]);
+    booking.end();
+    await mc.flush();
+    expect(await now()).toContainEqual(['10.0.0.1', 0, 0]);
+    expect(mc.counts).toMatchObject({ refused: 0, givenUp: { refresh: 0, owner: 0 } });
+    await mc.close();
+    await short.stop();
+  });
+});
+
 describe('the names of the replicas', () => {
   it('are looked up, again every 5 s while there are calls, and what is known is kept while a lookup fails', async () => {
     let nowMs = 0;

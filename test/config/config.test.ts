@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { ConfigError, LOG_LEVELS, parseConfig, type Config } from '../../src/config/config';
+import { ConfigError, parseConfig, type Config } from '../../src/config/config';
+import { LOG_LEVELS, VARIABLES } from '../../src/config/variables';
 import { runs } from '../support/size';
 
 type IsReadable = (path: string) => boolean;
@@ -46,12 +47,14 @@ describe('the configuration', () => {
         finishedRetentionMs: 60_000,
         maxInFlight: 1_000_000,
         maxEngines: 100_000,
+        maxOwners: 10_000,
       },
       cache: { on: true, ttlMs: 600_000, maxEntries: 1_000_000 },
       replayPolicy: 'reject',
       auth: { tokens: [], tokensFile: undefined, peerToken: undefined },
       debug: undefined,
       logLevel: 'info',
+      shown: {},
       warnings: [],
     };
     expect(parseConfig({})).toEqual(expected);
@@ -94,6 +97,7 @@ describe('the configuration', () => {
           METADATA_CENTER_FINISHED_RETENTION: '2m',
           METADATA_CENTER_MAX_IN_FLIGHT: '5',
           METADATA_CENTER_MAX_ENGINES: '6',
+          METADATA_CENTER_MAX_OWNERS: '7',
           METADATA_CENTER_CACHE: 'off',
           METADATA_CENTER_CACHE_TTL: '5m',
           METADATA_CENTER_CACHE_MAX_ENTRIES: '5000',
@@ -106,7 +110,7 @@ describe('the configuration', () => {
         },
         anyFile,
       ),
-    ).toEqual({
+    ).toMatchObject({
       http: {
         host: '127.0.0.2',
         port: 9090,
@@ -149,6 +153,7 @@ describe('the configuration', () => {
         finishedRetentionMs: 120_000,
         maxInFlight: 5,
         maxEngines: 6,
+        maxOwners: 7,
       },
       cache: { on: false, ttlMs: 300_000, maxEntries: 5_000 },
       replayPolicy: 'accept',
@@ -280,6 +285,11 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('shows what is set, and of a secret only that it is', () => {
+    const env = { HTTP_PORT: '81', NATS_URL: 'nats://u:hunter2@h', NATS_TOKEN: '', LOG_LEVEL: 'warn' };
+    expect(parseConfig(env).shown).toEqual({ HTTP_PORT: '81', NATS_URL: '(set)', LOG_LEVEL: 'warn' });
+  });
+
   it('warns of variables that are probably misspelt, but not of those that Kubernetes adds', () => {
     const env = {
       METADATA_CENTER_LOAD_EXPIRE: '5s',
@@ -339,45 +349,4 @@ function server(given: object): object {
   return { port: 4222, tls: false, certificateName: host, ...none, ...given };
 }
 
-const ALL_VARIABLES = [
-  'HTTP_HOST',
-  'HTTP_PORT',
-  'HTTP_KEEP_ALIVE_TIMEOUT',
-  'HTTP_TLS_CERT_FILE',
-  'HTTP_TLS_KEY_FILE',
-  'NATS_URL',
-  'NATS_SUBJECT_PREFIX',
-  'NATS_USER',
-  'NATS_PASS',
-  'NATS_TOKEN',
-  'NATS_CREDS',
-  'NATS_NKEY_SEED',
-  'NATS_NKEY_SEED_FILE',
-  'NATS_TLS_CA_FILE',
-  'NATS_TLS_CERT_FILE',
-  'NATS_TLS_KEY_FILE',
-  'NATS_HISTORY',
-  'NATS_HISTORY_STORAGE',
-  'NATS_HISTORY_REPLICAS',
-  'NATS_HISTORY_MAX_BYTES',
-  'META_DATA_CENTER_SVC_DISC_HOST',
-  'REPLICA_DNS_LOOKUP_INTERVAL',
-  'REPLICA_CLIENT_TARGET_PORT',
-  'REPLICA_CLIENT_REQUEST_TIMEOUT',
-  'REPLICA_CLIENT_TLS_CA_FILE',
-  'REPLICA_CLIENT_TLS_SERVER_NAME',
-  'POD_IP',
-  'METADATA_CENTER_READY_TIMEOUT',
-  'METADATA_CENTER_LOAD_REQ_EXPIRE',
-  'METADATA_CENTER_LOAD_GC_INTERVAL',
-  'METADATA_CENTER_FINISHED_RETENTION',
-  'METADATA_CENTER_MAX_IN_FLIGHT',
-  'METADATA_CENTER_MAX_ENGINES',
-  'METADATA_CENTER_REPLAY_POLICY',
-  'METADATA_CENTER_AUTH_TOKENS',
-  'METADATA_CENTER_AUTH_TOKENS_FILE',
-  'METADATA_CENTER_PEER_TOKEN',
-  'DEBUG_HOST',
-  'DEBUG_PORT',
-  'LOG_LEVEL',
-] as const;
+const ALL_VARIABLES = Object.keys(VARIABLES);

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { newFingerprinting } from '../../src/composition/fingerprinting';
-import type { LoadEvent } from '../../src/core/event';
+import type { LoadEvent, OwnerEvent } from '../../src/core/event';
 import type { LoadStatsOptions, Outcome } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 
@@ -16,6 +16,8 @@ const START = 1_000 * SECOND;
 const CLUSTERS = ['m1', 'm2'];
 const IPS = ['10.0.0.1', '10.0.0.2', '9.0.0.10'];
 const ORIGINS = ['o1', 'o2', 'o3'];
+const OWNERS = ['gw-1', 'gw-2', undefined];
+export type Event = LoadEvent | OwnerEvent;
 const DURATION = 60 * SECOND;
 
 export const ROOMY: LoadStatsOptions = {
@@ -25,6 +27,7 @@ export const ROOMY: LoadStatsOptions = {
   engineCeiling: 1000,
   finishedCeiling: 1000,
   waitingCeiling: 1000,
+  ownerCeiling: 1000,
   fingerprinting: newFingerprinting(),
 };
 
@@ -40,32 +43,47 @@ const time = fc.oneof(
 );
 
 const event = fc.record({
-  type: fc.constantFrom('add' as const, 'add' as const, 'delete' as const, 'prompt-delete' as const),
+  type: fc.constantFrom(
+    'add' as const,
+    'add' as const,
+    'add' as const,
+    'delete' as const,
+    'delete' as const,
+    'prompt-delete' as const,
+    'owner' as const,
+    'owner-gone' as const,
+  ),
   id: fc.nat({ max: 3 }),
   timeUs: time,
   origin: fc.constantFrom(...ORIGINS),
   cluster: fc.constantFrom(...CLUSTERS),
   ip: fc.constantFrom(...IPS),
   promptLength: fc.nat({ max: 9 }),
+  owner: fc.constantFrom(...OWNERS),
+  ttlMs: fc.constantFrom(3_000, 8_000, 15_000),
 });
 
 /** Events with dots; add times of one origin differ, as every origin makes sure of. */
-export const events: fc.Arbitrary<LoadEvent[]> = fc
+export const events: fc.Arbitrary<Event[]> = fc
   .array(event, { minLength: 1, maxLength: 14, size: 'max' })
   .map((list) => {
     const used = new Set<string>();
-    return list.map(({ type, id, origin, cluster, ip, promptLength, ...rest }, i) => {
+    return list.map(({ type, id, origin, cluster, ip, promptLength, owner, ttlMs, ...rest }, i): Event => {
       let { timeUs } = rest;
       while (used.has(`${origin} ${timeUs}`)) timeUs++;
       used.add(`${origin} ${timeUs}`);
-      const common = { origin, seq: i + 1, timeUs, requestId: `request-${id}` };
+      const dot = { origin, seq: i + 1, timeUs };
+      if (type === 'owner') return { type, ...dot, owner: owner ?? 'gw-1', ttlMs };
+      if (type === 'owner-gone') return { type, ...dot, owner: owner ?? 'gw-2' };
+      const common = { ...dot, requestId: `request-${id}` };
       if (type !== 'add') return { type, ...common };
-      return { type, ...common, cluster, ip, promptLength, timestampNs: undefined };
+      return { type, ...common, cluster, ip, promptLength, timestampNs: undefined, owner };
     });
   });
 
 export type Step =
-  | { readonly kind: 'deliver'; readonly atUs: number; readonly event: LoadEvent }
+  | { readonly kind: 'deliver'; readonly atUs: number; readonly event: Event }
+  | { readonly kind: 'look'; readonly atUs: number }
   | { readonly kind: 'expire'; readonly atUs: number; readonly limit: number }
   | {
       readonly kind: 'row';
@@ -83,8 +101,8 @@ const delay = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(-R, -R - 1, 0, R, E - 1, E, E + R - 1, E + R) },
 );
 
-export function deliveriesOf(list: readonly LoadEvent[], everyEvent: boolean): fc.Arbitrary<Step[]> {
-  const deliver = (of: LoadEvent): fc.Arbitrary<Step> =>
+export function deliveriesOf(list: readonly Event[], everyEvent: boolean): fc.Arbitrary<Step[]> {
+  const deliver = (of: Event): fc.Arbitrary<Step> =>
     delay.map((by) => ({ kind: 'deliver', atUs: of.timeUs + by, event: of }));
   const again = fc.array(fc.constantFrom(...list).chain(deliver), { maxLength: 8 });
   const first: fc.Arbitrary<Step[]> = everyEvent ? fc.tuple(...list.map(deliver)) : fc.constant([]);
@@ -92,7 +110,7 @@ export function deliveriesOf(list: readonly LoadEvent[], everyEvent: boolean): f
 }
 
 /** Expiry at any time, and when something may just have become due. */
-function expiriesOf(list: readonly LoadEvent[]): fc.Arbitrary<Step[]> {
+function expiriesOf(list: readonly Event[]): fc.Arbitrary<Step[]> {
   const due = fc
     .tuple(fc.constantFrom(...list), fc.constantFrom(0, E, R + E), fc.nat({ max: 4 }))
     .map(([{ timeUs }, afterUs, seconds]) => timeUs + afterUs + seconds * SECOND);
@@ -103,6 +121,10 @@ function expiriesOf(list: readonly LoadEvent[]): fc.Arbitrary<Step[]> {
   });
   return fc.array(step, { maxLength: 8, size: 'max' });
 }
+
+const looks: fc.Arbitrary<Step[]> = fc.array(fc.record({ kind: fc.constant('look' as const), atUs: time }), {
+  maxLength: 5,
+});
 
 const rowReports: fc.Arbitrary<Step[]> = fc.array(
   fc.record({
@@ -116,11 +138,16 @@ const rowReports: fc.Arbitrary<Step[]> = fc.array(
 );
 
 /** One replica's life: its deliveries and expiry in the order of arrival, with a clock that may step back. */
-export function lifeOf(list: readonly LoadEvent[], everyEvent = true): fc.Arbitrary<Step[]> {
+export function lifeOf(list: readonly Event[], everyEvent = true): fc.Arbitrary<Step[]> {
   return fc
-    .tuple(deliveriesOf(list, everyEvent), expiriesOf(list), fc.array(fc.nat({ max: 40 }), { maxLength: 2 }))
-    .map(([deliveries, expire, steppedBack]) => {
-      const steps = [...deliveries, ...expire].sort((a, b) => a.atUs - b.atUs);
+    .tuple(
+      deliveriesOf(list, everyEvent),
+      expiriesOf(list),
+      looks,
+      fc.array(fc.nat({ max: 40 }), { maxLength: 2 }),
+    )
+    .map(([deliveries, expire, looksAt, steppedBack]) => {
+      const steps = [...deliveries, ...expire, ...looksAt].sort((a, b) => a.atUs - b.atUs);
       for (const i of steppedBack) {
         const step = steps[i];
         if (step) steps[i] = { ...step, atUs: step.atUs - 10 * SECOND };
@@ -129,7 +156,7 @@ export function lifeOf(list: readonly LoadEvent[], everyEvent = true): fc.Arbitr
     });
 }
 
-export function lifeWithRowsOf(list: readonly LoadEvent[]): fc.Arbitrary<Step[]> {
+export function lifeWithRowsOf(list: readonly Event[]): fc.Arbitrary<Step[]> {
   return fc
     .tuple(lifeOf(list, false), lifeOf(list, true), rowReports)
     .map(([a, b, rows]) => [...a, ...b, ...rows].sort((x, y) => x.atUs - y.atUs));
@@ -141,10 +168,20 @@ export function perform(view: LoadStats, step: Step): Outcome | undefined {
       return view.apply(step.event, step.atUs);
     case 'row':
       return view.mergeRow(step.cluster, step.ip, step.timeUs, step.atUs);
+    case 'look':
+      lookAt(view, step.atUs);
+      return undefined;
     case 'expire':
       view.expire(step.atUs, step.limit);
       return undefined;
   }
+}
+
+/** The time of leases is that of the view, as of a replica that always hears the others. */
+export function lookAt(view: LoadStats, nowUs: number): void {
+  const now = view.advance(nowUs);
+  view.lookAtOwners({ nowUs: now, heardSinceUs: -Infinity }, now);
+  while (!view.settle(2, now));
 }
 
 /** A time after all steps and all events in them. */

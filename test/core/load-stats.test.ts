@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import type { LoadEvent } from '../../src/core/event';
+import { isOwnerEvent, type LoadEvent } from '../../src/core/event';
 import type { LoadStats } from '../../src/core/load-stats';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { snapshotLines } from '../../src/core/snapshot';
 import { CausalContext } from '../../src/core/causal-context';
 import { Fingerprint } from '../../src/core/fingerprint';
-import type { Step } from './histories';
+import type { Event, Step } from './histories';
 import {
   E,
   R,
@@ -16,6 +16,7 @@ import {
   events,
   lifeOf,
   lifeWithRowsOf,
+  lookAt,
   newView,
   perform,
 } from './histories';
@@ -34,7 +35,8 @@ const wait = fc.oneof(
 function tell(oracle: NaiveView, step: Step): string | undefined {
   if (step.kind === 'deliver') return oracle.arrive(step.event, step.atUs);
   if (step.kind === 'row') return oracle.arriveRow(step.cluster, step.ip, step.timeUs, step.atUs);
-  oracle.advance(step.atUs);
+  const now = oracle.advance(step.atUs);
+  if (step.kind === 'look') oracle.leaseNowUs = now;
   return undefined;
 }
 
@@ -55,18 +57,18 @@ function busyRows(view: LoadStats): unknown[] {
 /** What digests of views at `nowUs` must agree on: all that is younger than E. */
 function digestsOf(view: LoadStats, nowUs: number): unknown {
   const from = Math.ceil((nowUs - E + 1) / SECOND);
-  const digests = [view.addDigest, view.deletionDigest];
+  const digests = [view.addDigest, view.deletionDigest, view.ownedDigest, view.owners.digest];
   return digests.map((digest) => sortedDigest(digest, from));
 }
 
 /** A view's state, put into another one as a snapshot is. */
 function mergeInto(target: LoadStats, source: LoadStats, nowUs: number): void {
   const options = { forgetAfterUs: 2 * (E + R), maxOrigins: 10, maxIntervals: 10, maxIntervalsInAll: 1000 };
-  const merge = new SnapshotMerge(target, options, { replica: 'target', deployment: 'd', speaks: 1 });
+  const merge = new SnapshotMerge(target, options, { replica: 'target', deployment: 'd', speaks: 2 });
   for (const line of snapshotLines(source, new CausalContext(options), {
     replica: 'source',
     deployment: 'd',
-    speaks: 1,
+    speaks: 2,
     ready: true,
   }))
     merge.line(line, nowUs);
@@ -133,7 +135,7 @@ describe('LoadStats', () => {
         const views = [a, b, c].map((steps) => {
           const view = newView();
           // What was refused because it came ahead of its time is a hole, and comes again.
-          const again: LoadEvent[] = [];
+          const again: Event[] = [];
           for (const step of steps) {
             if (perform(view, step) === 'ahead' && step.kind === 'deliver') again.push(step.event);
           }
@@ -141,7 +143,10 @@ describe('LoadStats', () => {
           return view;
         });
         const end = Math.max(now, ...list.map((event) => event.timeUs));
-        for (const view of views) view.expire(end, Infinity);
+        for (const view of views) {
+          view.expire(end, Infinity);
+          lookAt(view, end);
+        }
         const [first, ...others] = views as [LoadStats, ...LoadStats[]];
         for (const other of others) {
           expect(busyRows(other)).toEqual(busyRows(first));
@@ -167,6 +172,7 @@ describe('LoadStats', () => {
         const [a, b] = [newView({ expireAfterUs: 70 * SECOND }), newView({ expireAfterUs: 70 * SECOND })];
         for (const event of list) same(a.apply(event, nowUs), 'applied');
         for (const event of order) same(b.apply(event, nowUs), 'applied');
+        for (const view of [a, b]) lookAt(view, nowUs);
         expect(listedRows(b)).toEqual(listedRows(a));
         expect(digestsOf(b, nowUs)).toEqual(digestsOf(a, nowUs));
       }),
@@ -178,8 +184,10 @@ describe('LoadStats', () => {
     const lives = events
       .map((list) => {
         const last = new Map<string, number>();
-        for (const { requestId, timeUs } of list)
-          last.set(requestId, Math.max(timeUs, last.get(requestId) ?? 0));
+        for (const event of list) {
+          if (isOwnerEvent(event)) continue;
+          last.set(event.requestId, Math.max(event.timeUs, last.get(event.requestId) ?? 0));
+        }
         const ends = [...last].map(([requestId, timeUs], i): LoadEvent => {
           // A deleter's clock may be behind by as much as R.
           return { type: 'delete', origin: 'o4', seq: i + 1, timeUs: timeUs - (i % 2) * R, requestId };
@@ -197,7 +205,7 @@ describe('LoadStats', () => {
       fc.property(lives, wait, ({ before, ends, late }, waitUs) => {
         const view = newView();
         for (const step of before) perform(view, step);
-        const now = Math.max(...ends.map((event) => event.timeUs), endOf(before));
+        const now = Math.max(0, ...ends.map((event) => event.timeUs), endOf(before));
         for (const event of ends) view.apply(event, now);
         view.expire(now, Infinity);
         expect(heldAdds(view)).toEqual([]);
@@ -238,6 +246,7 @@ describe('LoadStats', () => {
         mergeInto(third, first, now);
         for (const view of views) {
           view.expire(now, Infinity);
+          lookAt(view, now);
           expectConsistent(view);
           const expected = recount(lives, now);
           expect(busyRows(view)).toEqual(expected);
@@ -283,6 +292,7 @@ describe('LoadStats', () => {
 /** Busy rows of the set of events that any of the lives accepted. */
 function recount(lives: readonly Step[], nowUs: number): unknown[] {
   const oracle = new NaiveView(E, R);
+  oracle.leaseNowUs = nowUs;
   for (const step of [...lives].sort((x, y) => timeOf(x) - timeOf(y))) {
     // At its own time nothing is refused: each was accepted somewhere.
     if (step.kind === 'deliver') oracle.arrive(step.event, step.event.timeUs);

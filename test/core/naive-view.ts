@@ -5,7 +5,15 @@
  * One thing is not a function of the set: a deletion that arrives when the add that it covers has already expired here
  * may or may not still be linked to the add's row. `updated_time` then lies between two bounds; everything else is exact.
  */
-import type { AddEvent, DeleteEvent, LoadEvent, PromptDeleteEvent } from '../../src/core/event';
+import type {
+  AddEvent,
+  DeleteEvent,
+  GoneEvent,
+  LeaseEvent,
+  LoadEvent,
+  OwnerEvent,
+  PromptDeleteEvent,
+} from '../../src/core/event';
 
 export interface NaiveRow {
   readonly cluster: string;
@@ -19,6 +27,8 @@ export interface NaiveRow {
 
 export type NaiveOutcome = 'applied' | 'expired' | 'ahead';
 type Deletion = DeleteEvent | PromptDeleteEvent;
+/** A lease is about adds up to the longest ttl and R after it, and remembered as long as those may count. */
+const LONGEST_TTL_US = 300_000_000;
 
 export class NaiveView {
   private readonly adds = new Map<string, AddEvent>();
@@ -26,19 +36,27 @@ export class NaiveView {
   private readonly rowTimes: { cluster: string; ip: string; timeUs: number }[] = [];
   /** Pairs of an add and a deletion that met while the add was not expired. */
   private readonly met = new Set<string>();
+  private readonly leases: LeaseEvent[] = [];
+  private readonly gone: GoneEvent[] = [];
   private latestNowUs = 0;
+  /** The time by which leases run out. */
+  leaseNowUs = -Infinity;
 
   constructor(
     private readonly expireAfterUs: number,
     private readonly retentionUs: number,
   ) {}
 
-  arrive(event: LoadEvent, nowUs: number): NaiveOutcome {
+  arrive(event: LoadEvent | OwnerEvent, nowUs: number): NaiveOutcome {
     const now = this.advance(nowUs);
-    const keptForUs = event.type === 'add' ? this.expireAfterUs : this.retentionUs + this.expireAfterUs;
+    const isOfOwner = event.type === 'owner' || event.type === 'owner-gone';
+    const retainedUs = event.type === 'add' ? 0 : this.retentionUs + (isOfOwner ? LONGEST_TTL_US : 0);
+    const keptForUs = retainedUs + this.expireAfterUs;
     if (event.timeUs + keptForUs <= now) return 'expired';
     if (event.timeUs > now + this.retentionUs) return 'ahead';
-    if (event.type === 'add') {
+    if (event.type === 'owner') this.leases.push(event);
+    else if (event.type === 'owner-gone') this.gone.push(event);
+    else if (event.type === 'add') {
       this.adds.set(keyOf(event), event);
       for (const deletion of this.deletions.values()) this.meet(event, deletion);
     } else {
@@ -106,8 +124,22 @@ export class NaiveView {
 
   private contributionOf(requestId: string, now: number): AddEvent | undefined {
     return this.liveAdds(now)
-      .filter((add) => add.requestId === requestId)
+      .filter((add) => add.requestId === requestId && this.isOfTheLiving(add))
       .sort((a, b) => a.timeUs - b.timeUs || compareText(a.origin, b.origin))[0];
+  }
+
+  /** Whether its owner, if it has one, lets it count. */
+  isOfTheLiving({ owner, timeUs }: AddEvent): boolean {
+    if (owner === undefined) return true;
+    if (this.gone.some((gone) => gone.owner === owner && timeUs <= gone.timeUs + this.retentionUs))
+      return false;
+    const lease = this.leases
+      .filter((each) => each.owner === owner)
+      .sort((a, b) => b.timeUs - a.timeUs || b.ttlMs - a.ttlMs)[0];
+    if (!lease || timeUs > lease.timeUs + LONGEST_TTL_US + this.retentionUs) return true;
+    const adds = [...this.adds.values()].filter((add) => add.owner === owner);
+    const lastSignUs = Math.max(lease.timeUs, ...adds.map((add) => add.timeUs));
+    return this.leaseNowUs < lastSignUs + lease.ttlMs * 1000;
   }
 
   private isExpired(add: AddEvent, now: number): boolean {
@@ -146,7 +178,7 @@ function raise(row: NaiveRow, timeUs: number, certain: boolean): void {
   if (certain) row.updatedLowUs = Math.max(row.updatedLowUs, timeUs);
 }
 
-function keyOf({ origin, seq }: LoadEvent): string {
+function keyOf({ origin, seq }: LoadEvent | OwnerEvent): string {
   return `${origin}/${seq}`;
 }
 

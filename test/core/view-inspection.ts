@@ -7,10 +7,13 @@ import type { Add } from '../../src/core/in-flight';
 import type { LoadStats } from '../../src/core/load-stats';
 import type { DeletionTimes } from '../../src/core/deletion-times';
 import { Fingerprint } from '../../src/core/fingerprint';
+import { recordOf } from '../../src/core/owners';
 import {
   ADD_ITEM,
   DELETE_ITEM,
   DigestedName,
+  GONE_ITEM,
+  LEASE_ITEM,
   PROMPT_DELETE_ITEM,
   StateDigest,
 } from '../../src/core/state-digest';
@@ -101,10 +104,19 @@ export function heldDeletions(of: DeletionTimes): HeldDeletion[] {
 export function stateOf(view: LoadStats): unknown {
   return {
     adds: heldAdds(view).map(({ words, add, first }) => {
-      const { requestId, timeUs, promptLength, timestampNs, countsPrompt } = add;
+      const { requestId, timeUs, promptLength, timestampNs, counts, countsPrompt, owner } = add;
       const { cluster, ip } = add.row;
       const place = [...words, first, add.origin.name, cluster, ip];
-      return [...place, requestId, timeUs, promptLength, String(timestampNs), countsPrompt];
+      return [
+        ...place,
+        requestId,
+        timeUs,
+        promptLength,
+        String(timestampNs),
+        counts,
+        countsPrompt,
+        owner?.name,
+      ];
     }),
     deletes: heldDeletions(view.deletes),
     promptDeletes: heldDeletions(view.promptDeletes),
@@ -114,7 +126,10 @@ export function stateOf(view: LoadStats): unknown {
     }),
     sizes: [view.inFlight.size, view.deletes.size, view.promptDeletes.size, view.engines.size],
     expired: view.expiredRequests,
-    digests: [sortedDigest(view.addDigest), sortedDigest(view.deletionDigest)],
+    owners: [...view.owners.all].map((owner) => [recordOf(owner), owner.suspended, [...owner.requests]]),
+    digests: [view.addDigest, view.deletionDigest, view.ownedDigest, view.owners.digest].map((digest) =>
+      sortedDigest(digest),
+    ),
   };
 }
 
@@ -131,7 +146,7 @@ export function expectConsistent(view: LoadStats): void {
   same(view.engines.size, rows.length);
   for (const row of rows) {
     const onRow = adds.filter(({ add }) => add.row === row);
-    const counted = onRow.filter(({ first }) => first);
+    const counted = onRow.filter(({ add }) => add.counts);
     same(row.liveAdds, onRow.length);
     same(row.queuedRequests, counted.length);
     const waiting = counted.filter(({ add }) => add.countsPrompt);
@@ -144,6 +159,20 @@ export function expectConsistent(view: LoadStats): void {
     same(view.engines.byNumberOf(row.number), row);
   }
   for (const { add } of adds) expect(rows).toContain(add.row);
+  for (const { add: first } of adds.filter((each) => each.first)) {
+    let counting: Add | undefined = first;
+    while (counting?.owner && !view.owners.counts(counting.owner, counting.timeUs)) counting = counting.next;
+    for (let add: Add | undefined = first; add; add = add.next) same(add.counts, add === counting);
+  }
+  for (const owner of view.owners.all) {
+    const own = adds.filter(({ add }) => add.owner === owner);
+    equal(new Set(owner.adds.keys()), new Set(own.map(({ add }) => add)));
+    const ids = new Map<string, string>();
+    for (const { words, add } of own) if (!ids.has(words.join())) ids.set(words.join(), add.row.cluster);
+    const byCluster = new Map<string, number>();
+    for (const cluster of ids.values()) byCluster.set(cluster, (byCluster.get(cluster) ?? 0) + 1);
+    equal(new Map([...owner.requests].sort()), new Map([...byCluster].sort()));
+  }
   for (const { rows: numbers } of heldDeletions(view.deletes)) {
     for (const number of numbers) expect(rows.map((row) => row.number)).toContain(number);
   }
@@ -162,16 +191,26 @@ export function expectConsistent(view: LoadStats): void {
   const recounted = recountedDigests(view);
   equal(sortedDigest(view.addDigest), sortedDigest(recounted.adds));
   equal(sortedDigest(view.deletionDigest), sortedDigest(recounted.deletions));
+  equal(sortedDigest(view.ownedDigest), sortedDigest(recounted.owned));
+  equal(sortedDigest(view.owners.digest), sortedDigest(recounted.owners));
 }
 
 /** The digests of the state that the view holds, built anew. */
-function recountedDigests(view: LoadStats): { adds: StateDigest; deletions: StateDigest } {
-  const [adds, deletions] = [new StateDigest(), new StateDigest()];
+function recountedDigests(view: LoadStats) {
+  const [adds, deletions, owned, owners] = [
+    new StateDigest(),
+    new StateDigest(),
+    new StateDigest(),
+    new StateDigest(),
+  ];
   const id = new Fingerprint(view.options.fingerprinting);
   for (const { words, add } of heldAdds(view)) {
     const origin = { digested: new DigestedName(id.of(add.origin.name)) };
     const row = { digested: new DigestedName(id.of(`${add.row.ip} ${add.row.cluster}`)) };
     adds.add(id.set(...words), ADD_ITEM, add.timeUs, { origin, row, promptLength: add.promptLength });
+    if (!add.owner) continue;
+    const held = { digested: new DigestedName(id.of(add.owner.name)) };
+    owned.add(id.set(...words), ADD_ITEM, add.timeUs, { origin, row: held, promptLength: 0 });
   }
   for (const { words, timeUs } of heldDeletions(view.deletes)) {
     deletions.add(id.set(...words), DELETE_ITEM, timeUs);
@@ -179,7 +218,13 @@ function recountedDigests(view: LoadStats): { adds: StateDigest; deletions: Stat
   for (const { words, timeUs } of heldDeletions(view.promptDeletes)) {
     deletions.add(id.set(...words), PROMPT_DELETE_ITEM, timeUs);
   }
-  return { adds, deletions };
+  for (const owner of view.owners.all) {
+    const { name, leaseUs, ttlMs, goneUs } = recordOf(owner);
+    const content = { origin: owner, row: owner, promptLength: ttlMs };
+    if (leaseUs > 0) owners.add(id.of(name), LEASE_ITEM, leaseUs, content);
+    if (goneUs > 0) owners.add(id.of(name), GONE_ITEM, goneUs);
+  }
+  return { adds, deletions, owned, owners };
 }
 
 export function sortedDigest(digest: StateDigest, fromSecond = 0): unknown[] {

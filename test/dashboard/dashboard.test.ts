@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** The page in a real browser, in front of two real replicas on a real bus. */
 import type { Page } from 'playwright-core';
-import { closeConnections, del, post } from '../http/client';
+import { closeConnections, del, delPrompt, post } from '../http/client';
 import { TestBrowser } from '../support/chromium';
 import { findChromium } from '../support/chromium-binary';
 import { CleanUp } from '../support/clean-up';
@@ -66,7 +66,7 @@ const PATIENCE_MS = 10_000;
 
 async function untilText(ip: string, text: string): Promise<void> {
   const started = performance.now();
-  await rowOf(ip).getByText(text, { exact: true }).waitFor({ timeout: PATIENCE_MS });
+  await rowOf(ip).getByText(text, { exact: true }).first().waitFor({ timeout: PATIENCE_MS });
   process.stdout.write(
     `the page shows ${text} at ${ip} after ${Math.round(performance.now() - started)} ms\n`,
   );
@@ -190,10 +190,12 @@ withBrowser('the dashboard', () => {
 
   it('has names and roles for a screen reader, and leaves the bars to the eye', async () => {
     await report('spoken', '10.5.0.1', 77);
+    const prefilled = await report('spoken', '10.5.0.1', 50);
+    await delPrompt(other.port, { request_id: prefilled });
     await open('spoken');
     const engines = page.getByRole('table', { name: 'Engines of the selected cluster' });
-    await engines.getByRole('row', { name: '10.5.0.1 1 77' }).waitFor();
-    expect(await engines.getByRole('columnheader').allTextContents()).toHaveLength(4);
+    await engines.getByRole('row', { name: '10.5.0.1 2 1 77' }).waitFor();
+    expect(await engines.getByRole('columnheader').allTextContents()).toHaveLength(5);
     expect(await page.getByRole('link', { name: 'spoken' }).getAttribute('aria-current')).toBe('true');
     for (const name of ['Clusters', 'spoken', 'This replica']) {
       expect(await page.getByRole('region', { name }).count()).toBe(1);

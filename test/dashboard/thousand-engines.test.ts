@@ -122,6 +122,7 @@ withBrowser('1,000 engines that change four times a second', () => {
       describe: 'all rows',
     });
     const nodes = await page.evaluate(() => document.querySelectorAll('*').length);
-    expect(nodes).toBeLessThan(15_000);
+    // 15 a row, and the rest of the page.
+    expect(nodes).toBeLessThan(16_000);
   });
 });

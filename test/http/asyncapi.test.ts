@@ -62,15 +62,20 @@ describe('/asyncapi.json', () => {
   it('describes every message that replicas publish, to the last member, and none that they do not', async () => {
     const cluster = 'schön "quoted"';
     await post(port, { cluster, request_id: 'r1', ip: '10.0.0.1', prompt_length: 2_147_483_647 });
-    await post(port, `{"cluster":"c","request_id":"r2","ip":"10.0.0.1","timestamp":9223372036854775807}`);
+    await post(
+      port,
+      `{"cluster":"c","request_id":"r2","ip":"10.0.0.1","timestamp":9223372036854775807,"owner":"g1"}`,
+    );
     await select(port, { cluster, request_id: 'r3', candidates: ['10.0.0.2'] });
     await delPrompt(port, { request_id: 'r1' });
     await del(port, { request_id: 'r1' });
-    const cache = (method: string, path: string, body: object): Promise<unknown> =>
+    const send = (method: string, path: string, body: object): Promise<unknown> =>
       callJson(port, method, path, { body: JSON.stringify(body) });
-    await cache('POST', '/v1/cache/save', { cluster, ip: '10.0.0.1', prompt_hash: [1, 255] });
-    await cache('DELETE', '/v1/cache', { cluster, ip: '10.0.0.1' });
-    await cache('DELETE', '/v1/cache', { ip: '10.0.0.1' });
+    await send('PUT', '/v1/load/owner', { owner: 'g1' });
+    await send('DELETE', '/v1/load/owner', { owner: 'g1' });
+    await send('POST', '/v1/cache/save', { cluster, ip: '10.0.0.1', prompt_hash: [1, 255] });
+    await send('DELETE', '/v1/cache', { cluster, ip: '10.0.0.1' });
+    await send('DELETE', '/v1/cache', { ip: '10.0.0.1' });
 
     const nameOf = new Map(
       Object.entries(document.channels).map(([name, { address }]) => [

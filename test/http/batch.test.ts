@@ -81,11 +81,17 @@ const adds = fc
   .tuple(clusters, ids, ips, fc.nat({ max: 9 }), timestamps)
   .map(
     ([cluster, requestId, ip, length, timestamp]) =>
-      `{"op":"add","cluster":"${cluster}","request_id":"${requestId}","ip":"${ip}","prompt_length":${length},"timestamp":${timestamp}}`,
+      `{"op":"add","cluster":"${cluster}","request_id":"${requestId}","ip":"${ip}","prompt_length":${length},"timestamp":${timestamp},"owner":"${length % 2 === 0 ? 'g1' : ''}"}`,
   );
 const deletions = fc
   .tuple(fc.constantFrom('delete', 'prompt-delete'), ids)
   .map(([op, requestId]) => `{ "request_id" : "${requestId}", "op":"${op}" , "x":[{"request_id":0}]}`);
+const refreshes = fc
+  .tuple(ids, fc.constantFrom('', ',"cluster":"m","ip":"10.0.0.1"', ',"cluster":"","ip":"","owner":"g1"'))
+  .map(([requestId, place]) => `{"op":"refresh","request_id":"${requestId}"${place}}`);
+const leases = fc
+  .tuple(fc.constantFrom('g1', 'g2'), fc.constantFrom('', ',"ttl_ms":3000', ',"ttl_ms":1'))
+  .map(([owner, ttl]) => `{"op":"owner","owner":"${owner}"${ttl}}`);
 const refused = fc.constantFrom(
   '{"op":"add","request_id":"a","cluster":"m","ip":"10.0.0"}',
   '{"op":"add","request_id":"a","request_id":"b","cluster":"m","ip":"10.0.0.1"}',
@@ -97,6 +103,8 @@ const events = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: adds },
     { weight: 4, arbitrary: deletions },
+    { weight: 2, arbitrary: refreshes },
+    { weight: 1, arbitrary: leases },
     { weight: 1, arbitrary: refused },
   ),
   { minLength: 1, maxLength: 60 },
@@ -167,14 +175,14 @@ describe('A batch', () => {
       [],
     ]);
     const { accepted, failed } = answer.envelope.data as { accepted: number; failed: { index: number }[] };
-    const op = 'must be one of add, prompt-delete, delete';
+    const op = 'must be one of add, prompt-delete, delete, refresh, owner';
     expect(accepted).toBe(2);
     expect(failed.map(({ index, ...rest }) => [index, ...Object.values(rest)])).toEqual([
       [2, 40001000, 'Data duplicate', 'request_id is in flight or was finished a short time ago'],
       [3, 40001000, 'Data duplicate', expect.stringMatching('at another engine')],
       [4, 40001404, 'Resource already deleted', 'request_id was already deleted'],
       [5, 40001404, 'Resource already deleted', 'request_id was already deleted'],
-      [6, 40001400, 'Invalid input parameters', expect.stringMatching(/ip must be.*; prompt_length must/)],
+      [6, 40001400, 'Invalid input parameters', expect.stringMatching(/prompt_length must be.*; ip must be/)],
       [7, 40001400, 'Invalid input parameters', `op ${op}`],
       [8, 40001400, 'Invalid input parameters', `op is required and ${op}`],
       ...[9, 10, 11].map((i) => [i, 40001400, 'Invalid input parameters', 'the event must be an object']),

@@ -37,6 +37,7 @@ const statusOfCode: Readonly<Record<number, number>> = {
   40101001: 401,
   40301000: 403,
   40401000: 404,
+  40401001: 404,
   40501000: 405,
   40801000: 408,
   40901000: 409,
@@ -115,6 +116,8 @@ export function asJson(answer: Answer): JsonAnswer {
 
 export const post = (port: number, body: unknown): Promise<JsonAnswer> =>
   report(port, 'POST', '/v1/load/stats', body);
+export const put = (port: number, body: unknown): Promise<JsonAnswer> =>
+  report(port, 'PUT', '/v1/load/stats', body);
 export const del = (port: number, body: unknown): Promise<JsonAnswer> =>
   report(port, 'DELETE', '/v1/load/stats', body);
 export const delPrompt = (port: number, body: unknown): Promise<JsonAnswer> =>

@@ -9,6 +9,7 @@ afterAll(stopReplicas);
 const body = JSON.stringify({ cluster: 'c', request_id: 'r', ip: '10.0.0.1' });
 const changing = [
   ['POST', '/v1/load/stats', body],
+  ['POST', '/v1/load/select', '{"cluster":"c","request_id":"r","candidates":["10.0.0.1"]}'],
   ['DELETE', '/v1/load/stats', '{"request_id":"honest"}'],
   ['DELETE', '/v1/load/prompt', '{"request_id":"honest"}'],
   ['POST', '/log/level', '{"LevelParam":"DEBUG"}'],

@@ -64,6 +64,13 @@ describe('40001404 Resource already deleted', () => {
   });
 });
 
+describe('40401001 Request not found', () => {
+  it('is answered to a refresh of an unknown request that does not say where it runs', async () => {
+    const refused = await callJson(port, 'PUT', '/v1/load/stats', { body: `{"request_id":"${newId()}"}` });
+    expect(refused).toMatchObject({ code: 40401001, status: 404 });
+  });
+});
+
 describe('40901000 another deployment', () => {
   it.each(['status', 'snapshot'])('is answered to a replica that asks for the %s (I9)', async (what) => {
     const path = `/v1/replica/${what}?deployment=staging&speaks=1`;
@@ -328,8 +335,8 @@ describe('40401000 unknown route', () => {
 
 describe('40501000 wrong method', () => {
   it.each([
-    ['PUT', '/v1/load/stats', 'GET, POST, DELETE, HEAD, OPTIONS'],
-    ['PATCH', '/v1/load/stats', 'GET, POST, DELETE, HEAD, OPTIONS'],
+    ['PUT', '/v1/load/prompt', 'DELETE, OPTIONS'],
+    ['PATCH', '/v1/load/stats', 'GET, POST, PUT, DELETE, HEAD, OPTIONS'],
     ['GET', '/v1/load/prompt', 'DELETE, OPTIONS'],
     ['POST', '/v1/load/prompt', 'DELETE, OPTIONS'],
     ['GET', '/log/level', 'POST, OPTIONS'],

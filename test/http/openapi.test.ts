@@ -21,7 +21,7 @@ afterAll(stopReplicas);
 
 interface ApiDocument {
   readonly openapi: string;
-  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: unknown }>>>>;
 }
 
 /** The validator is an ES module, which tests cannot load: it runs as a program of its own. */
@@ -74,6 +74,20 @@ describe('the API document', () => {
       .map((operation) => (operation as { operationId?: string }).operationId);
     for (const id of ids) expect(id).toMatch(/^[a-z]+(?:[A-Z][a-z]+)+$/);
     expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('says of every operation with a body what any body may be refused for', async () => {
+    const { paths } = await published();
+    const withBody = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations)
+        .filter(([, operation]) => 'requestBody' in operation)
+        .map(([method, operation]) => [`${method} ${path}`, JSON.stringify(operation.responses)] as const),
+    );
+    expect(withBody.length).toBeGreaterThan(5);
+    for (const [name, responses] of withBody) {
+      for (const code of [40001400, 40101001, 40301000, 41301000, 41501000])
+        expect([name, responses]).toEqual([name, expect.stringContaining(`${code}: `)]);
+    }
   });
 
   it('would not be conformed to by other answers', async () => {

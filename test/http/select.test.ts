@@ -1,5 +1,5 @@
 /** `POST /v1/load/select` over HTTP at one replica: I10, and I11 where `max_queued` is exact. */
-import { call, del, delPrompt, type JsonAnswer, post, rows, select as selectAt } from './client';
+import { call, callJson, del, delPrompt, type JsonAnswer, post, rows, select as selectAt } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
 import { startServer } from './server-fixture';
 
@@ -131,7 +131,61 @@ describe('a select', () => {
     expect(await selected({ cluster: 'twice', request_id: 'twice', candidates })).toMatchObject({
       considered: 1,
     });
-    expect((await select({ cluster: 'nobody', request_id: 'nobody' })).code).toBe(42901000);
+    for (const none of [{}, { candidates: null }]) {
+      const answer = await select({ cluster: 'nobody', request_id: 'nobody', ...none });
+      expect(answer).toMatchObject({ code: 42901000, headers: { 'retry-after': '1' } });
+      expect(answer.reason).toContain('no rows');
+    }
+    expect(await rows(port, 'nobody')).toEqual([]);
+    expect((await call(port, 'GET', '/v1/clusters')).text).not.toContain('nobody');
+  });
+
+  it('that only asks leaves the id free, and asked again after the booking gets the engine on record', async () => {
+    const body = { cluster: 'ask', request_id: 'ask', candidates: engines(8), timestamp: 1 };
+    const asked = await selected({ ...body, book: false });
+    expect(asked).toMatchObject({ booked: false, repeated: false, queued_req_num: 0 });
+    expect(await rows(port, 'ask')).toEqual([]);
+    // The choice is a function of the id and the rows.
+    const booked = await selected(body);
+    expect(booked).toMatchObject({ ip: asked.ip, booked: true, repeated: false, queued_req_num: 1 });
+    for (const again of [{ book: false }, { max_queued: 0 }, { candidates: ['10.0.9.9'] }]) {
+      expect(await selected({ ...body, ...again })).toMatchObject({
+        ip: asked.ip,
+        booked: true,
+        repeated: true,
+        queued_req_num: 1,
+      });
+    }
+  });
+
+  it('takes what an engine has cached of the prompt off its cost, beside its own credit', async () => {
+    const saved = { cluster: 'cache', prompt_hash: [1, 2, 3] };
+    const save = (body: object): Promise<JsonAnswer> =>
+      callJson(port, 'POST', '/v1/cache/save', { body: JSON.stringify({ ...saved, ...body }) });
+    expect((await save({ ip: '10.0.0.2' })).code).toBe(0);
+    expect((await save({ ip: '10.0.0.3', prompt_hash: [1] })).code).toBe(0);
+    // Costs 500 and 128 for the request.
+    await post(port, { cluster: 'cache', request_id: 'cache-1', ip: '10.0.0.2', prompt_length: 500 });
+    const asked = { ...saved, request_id: 'cache-2', book: false, candidates: engines(3) };
+    // 3 chunks of 128 are less than 628, and 1 chunk is more than none.
+    expect((await selected(asked)).ip).toBe('10.0.0.3');
+    expect((await selected({ ...asked, chunk_tokens: 400 })).ip).toBe('10.0.0.2');
+    const credited = [{ ip: '10.0.0.1', credit: 129 }, '10.0.0.2', '10.0.0.3'];
+    expect((await selected({ ...asked, candidates: credited })).ip).toBe('10.0.0.1');
+    credited[2] = { ip: '10.0.0.3', credit: 2 };
+    expect((await selected({ ...asked, candidates: credited })).ip).toBe('10.0.0.3');
+    // Among the rows there is only the one that has the request.
+    expect(await selected({ ...asked, candidates: undefined })).toMatchObject({
+      ip: '10.0.0.2',
+      considered: 1,
+    });
+    for (const cluster of ['cache', 'cache-elsewhere']) {
+      const ips = new Set<string>();
+      for (let i = 0; i < 16; i++)
+        ips.add((await selected({ ...asked, cluster, request_id: `cache-3-${i}`, chunk_tokens: 0 })).ip);
+      // No credit, no preference among equals.
+      expect(ips.size).toBe(cluster === 'cache' ? 2 : 3);
+    }
   });
 
   it('is refused before the replica has caught up, and tells when it is degraded', async () => {
@@ -145,6 +199,39 @@ describe('a select', () => {
   });
 });
 
+describe('a select at a replica with limits that accepts copies and has no cache', () => {
+  let limited: number;
+  beforeAll(async () => {
+    const env = {
+      METADATA_CENTER_REPLAY_POLICY: 'accept',
+      METADATA_CENTER_CACHE: 'off',
+      METADATA_CENTER_MAX_IN_FLIGHT: '2',
+      METADATA_CENTER_MAX_ENGINES: '2',
+    };
+    limited = (await startReplica(env)).port;
+  });
+
+  it('answers copies while the request is in flight, ignores hashes, and books nothing at a limit (I7, I10)', async () => {
+    const one = { cluster: 'c', request_id: '1', candidates: ['10.0.0.1'], prompt_hash: [1, 2] };
+    expect(await select(one, limited)).toMatchObject({ code: 0 });
+    const copy = await select({ ...one, candidates: ['10.0.0.2'], timestamp: 5 }, limited);
+    expect(copy.envelope.data).toMatchObject({ ip: '10.0.0.1', queued_req_num: 1, repeated: true });
+    expect((await select({ ...one, cluster: 'other' }, limited)).code).toBe(40001000);
+    await del(limited, { request_id: '1' });
+    // There is no engine to name any more.
+    expect((await select(one, limited)).code).toBe(40001000);
+
+    expect((await select({ ...one, request_id: '2', candidates: ['10.0.0.2'] }, limited)).code).toBe(0);
+    const new3 = { ...one, request_id: '3', candidates: ['10.0.0.3'] };
+    expect(await select(new3, limited)).toMatchObject({ status: 503, code: 50301000 });
+    expect((await select({ ...one, request_id: '3' }, limited)).code).toBe(0);
+    const full = { ...one, request_id: '4' };
+    expect(await select(full, limited)).toMatchObject({ status: 503, code: 50301000 });
+    expect((await select({ ...full, book: false }, limited)).code).toBe(0);
+    expect((await rows(limited, 'c')).map((row) => row.queued_req_num)).toEqual([1, 1]);
+  });
+});
+
 describe('a select that is not valid changes nothing and says why (I8, I10)', () => {
   const valid = { cluster: 'bad', request_id: 'bad', candidates: ['10.0.0.1'] };
   it.each([
@@ -155,6 +242,13 @@ describe('a select that is not valid changes nothing and says why (I8, I10)', ()
     ['candidates[0]', { candidates: [null] }],
     ['candidates[0].ip', { candidates: [{ credit: 1 }] }],
     ['candidates[0].credit', { candidates: [{ ip: '10.0.0.1', credit: 2 ** 31 }] }],
+    ['candidates[0].credit', { candidates: [{ ip: '10.0.0.1', credit: -(2 ** 31) - 1 }] }],
+    ['candidates[0].credit', { candidates: [{ ip: '10.0.0.1', credit: 0.5 }] }],
+    ['candidates[0].ip', { candidates: [{ ip: '10.0.0.01' }] }],
+    ['candidates[0]', { candidates: [['10.0.0.1']] }],
+    ['candidates[1]', { candidates: ['10.0.0.1', 167772161] }],
+    ['request_cost', { request_cost: 2 ** 31 }],
+    ['max_queued', { max_queued: 2 ** 31 }],
     ['request_cost', { request_cost: -1 }],
     ['max_queued', { max_queued: 1.5 }],
     ['max_prompt_length', { max_prompt_length: '5' }],

@@ -71,6 +71,7 @@ export function scratchReplicator({
       engineCeiling: 1_000,
       finishedCeiling,
       waitingCeiling: finishedCeiling,
+      ownerCeiling: 100,
       fingerprinting: newFingerprinting(),
     }),
     context: new CausalContext({
@@ -83,7 +84,7 @@ export function scratchReplicator({
     republisher: new Republisher(bus),
     nowUs,
     observeLatency: () => undefined,
-    options: { origin: 'origin-under-test', subjectPrefix: 'test', maxInFlight, maxEngines },
+    options: { origin: 'origin-under-test', subjectPrefix: 'test', maxInFlight, maxEngines, maxOwners: 100 },
   });
 }
 
@@ -109,6 +110,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       accessTokens: undefined,
       replicator,
       engines: loadStats.engines,
+      owners: loadStats.owners,
       selector: new Selector(
         replicator,
         { caughtUp: options.caughtUp ?? (() => true), degraded: () => true },

@@ -8,6 +8,7 @@ import { isName } from '../../src/core/event';
 import { DtoCheck } from '../../src/http/dto/dto-check';
 import { LoadAddDto } from '../../src/http/dto/load-add.dto';
 import { LoadDeleteDto } from '../../src/http/dto/load-delete.dto';
+import { LoadRefreshDto } from '../../src/http/dto/load-refresh.dto';
 import { LogLevelDto } from '../../src/http/dto/log-level.dto';
 import { WatchQueryDto } from '../../src/http/dto/watch-query.dto';
 import { codePoint } from '../support/code-point';
@@ -98,6 +99,16 @@ const cases = [
       ip: stock.ip,
       prompt_length: (value: unknown) => isAbsent(value) || stock.prompt_length(value),
       timestamp: (value: unknown) => isAbsent(value) || stock.timestamp(value),
+    },
+  },
+  {
+    name: 'PUT /v1/load/stats',
+    dto: LoadRefreshDto,
+    members: fc.record({ request_id: field(texts), cluster: field(texts), ip: field(addresses) }),
+    rules: {
+      request_id: stock.text,
+      cluster: (value: unknown) => isAbsent(value) || stock.text(value),
+      ip: (value: unknown) => isAbsent(value) || stock.ip(value),
     },
   },
   {

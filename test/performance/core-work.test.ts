@@ -43,6 +43,7 @@ function busyView(): LoadStats {
         finishedRetentionMs: 60_000,
         maxInFlight: 10_000,
         maxEngines: 10_000,
+        maxOwners: 100,
       },
       newFingerprinting(),
     ),

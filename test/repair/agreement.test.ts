@@ -20,6 +20,7 @@ class Replica {
     engineCeiling: CEILING,
     finishedCeiling: CEILING,
     waitingCeiling: CEILING,
+    ownerCeiling: CEILING,
     fingerprinting: newFingerprinting(),
   });
   readonly context = new CausalContext({

@@ -27,6 +27,7 @@ const OPTIONS = loadStatsOptions(
     finishedRetentionMs: 60_000,
     maxInFlight: 100,
     maxEngines: 100,
+    maxOwners: 100,
   },
   newFingerprinting(),
 );
@@ -184,6 +185,43 @@ function add(origin: string, seq: number): LoadEvent {
 function established(...replicas: { sees(event: LoadEvent): void }[]): void {
   for (let seq = 1; seq <= 20; seq++) for (const replica of replicas) replica.sees(add('old', seq));
 }
+
+describe('A peer that does not answer', () => {
+  it('may be late twice, and is asked again soon; the third time in a row it is unreachable (I6)', () => {
+    const here = new Repairing({}, [ADDRESS], 5 * SECOND).established();
+    const asks = (): number => here.commands.filter(({ kind }) => kind === 'ask').length;
+    here.answer(new Peer('peer'));
+    here.passes(6 * SECOND);
+    for (let times = 0; times < 2; times++) {
+      here.fails();
+      expect(here.machine.peerStates).toEqual({ [ADDRESS]: 'ready' });
+      const before = asks();
+      here.passes(SECOND / 2);
+      expect(asks()).toBe(before + 1);
+    }
+    here.fails();
+    expect(here.machine.peerStates).toEqual({ [ADDRESS]: 'unreachable' });
+    expect(here.news('unreachable')).toHaveLength(1);
+  });
+
+  it('is not unreachable for answers that were late before its last one', () => {
+    const here = new Repairing().established();
+    const peer = new Peer('peer');
+    here.answer(peer);
+    for (let times = 0; times < 5; times++) {
+      here.fails();
+      here.answer(peer);
+    }
+    expect(here.machine.peerStates).toEqual({ [ADDRESS]: 'ready' });
+    expect(here.news('unreachable')).toEqual([]);
+  });
+
+  it('is unreachable at once when it has never answered', () => {
+    const here = new Repairing();
+    here.fails();
+    expect(here.machine.peerStates).toEqual({ [ADDRESS]: 'unreachable' });
+  });
+});
 
 describe('Forged events and heartbeats', () => {
   const forge = (here: Repairing, count: number, prefix: string): void => {

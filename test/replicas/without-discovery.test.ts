@@ -50,3 +50,17 @@ test('I4 I6: what each took while nats-server was away reaches the other when it
     `without peers: equal ${Date.now() - killed} ms after nats-server was started again\n`,
   );
 });
+
+test('I6: a bus that was never there is said once, as a trouble, in a line that names the server', async () => {
+  const env = { NATS_URL: 'nats://127.0.0.9:1,nats://127.0.0.9:1', METADATA_CENTER_READY_TIMEOUT: '100ms' };
+  const replica = await ReplicaProcess.start({ env, host: '127.0.0.3' });
+  replicas.push(replica);
+  const lines = replica.log.filter(({ msg }) => /^bus /.test(String(msg)));
+  expect(lines).toEqual([
+    expect.objectContaining({
+      msg: 'bus trouble',
+      kind: 'connect',
+      detail: expect.stringMatching(/^127\.0\.0\.9:1: .*ECONNREFUSED/) as string,
+    }),
+  ]);
+});

@@ -10,7 +10,13 @@ import { decodeEvent } from '../../src/wire/event-codec';
 import { runs } from '../support/size';
 
 const NOW = 1_700_000_000_000_000;
-const load = { expireAfterMs: 600_000, finishedRetentionMs: 60_000, maxInFlight: 1_000, maxEngines: 1_000 };
+const load = {
+  expireAfterMs: 600_000,
+  finishedRetentionMs: 60_000,
+  maxInFlight: 1_000,
+  maxEngines: 1_000,
+  maxOwners: 100,
+};
 const add = {
   v: 1,
   type: 'add',
@@ -38,6 +44,7 @@ function replicatorWithARow(): Replicator {
       subjectPrefix: 'metadata-center',
       maxInFlight: 1_000,
       maxEngines: 1_000,
+      maxOwners: 100,
     },
   });
   replicator.add({

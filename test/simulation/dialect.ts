@@ -1,14 +1,17 @@
 /**
- * A second dialect of the code, as a later version will be: it knows one more event (`note`) and one more kind of record,
- * of level 2. Notes are a set that only grows; they make no rows.
+ * Two more dialects of the code. One as a later version will be: it knows one more event (`note`) and one more kind of record,
+ * of a level above. Notes are a set that only grows; they make no rows. And one as the version before was: it knows no owners.
  */
 import type { Dot } from '../../src/core/event';
+import { OWNER_LEVEL } from '../../src/core/event';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { snapshotLines } from '../../src/core/snapshot';
+import { SPEAKS } from '../../src/repair/protocol';
 import { RepairRunner } from '../../src/repair/runner';
 import { Replicator } from '../../src/replication/replicator';
 
-export const DIALECT = 2;
+export const DIALECT = SPEAKS + 1;
+export const ELDER = OWNER_LEVEL - 1;
 
 export interface Note extends Dot {
   readonly timeUs: number;
@@ -60,6 +63,21 @@ export class DialectReplicator extends Replicator {
     }
     this.notes.add(note);
     this.context.observeLevel(note.origin, note.seq, DIALECT, note.timeUs, this['now']());
+  }
+}
+
+const OF_OWNERS = /^\{"v":1,"type":"owner(?:-gone)?",/;
+
+/** It leaves out whose an add is, as a member that it does not know, and can't read events of owners. */
+export class ElderReplicator extends Replicator {
+  override receive(payload: Uint8Array, way: 'live' | 'replay' = 'live'): void {
+    const text = Buffer.from(payload).toString();
+    if (!OF_OWNERS.test(text)) {
+      super.receive(Buffer.from(text.replace(/,"owner":"[^"]*"\}$/, '}')), way);
+      return;
+    }
+    const event = JSON.parse(text) as { origin: string; seq: number; time_us: number };
+    this.context.observeLevel(event.origin, event.seq, OWNER_LEVEL, event.time_us, this['now']());
   }
 }
 

@@ -8,6 +8,7 @@ import { DeletionTimes } from '../../src/core/deletion-times';
 import type { Fingerprint } from '../../src/core/fingerprint';
 import type { LoadStatsOptions, Outcome, RowName } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
+import { type LeaseTime, type OwnerRecord, Owners } from '../../src/core/owners';
 import { SeqSet } from '../../src/core/seq-set';
 import type { SnapshotSelection, SnapshotSource } from '../../src/core/snapshot';
 import { snapshotLines } from '../../src/core/snapshot';
@@ -15,6 +16,7 @@ import { DELETE_ITEM } from '../../src/core/state-digest';
 import type { JoiningState } from '../../src/repair/joining';
 import type { Command, Input } from '../../src/repair/repair';
 import { Repair } from '../../src/repair/repair';
+import { LeaseClock } from '../../src/replication/lease-clock';
 import { Republisher } from '../../src/replication/republisher';
 import { Replicator } from '../../src/replication/replicator';
 import type { Scenario } from './scenario';
@@ -177,6 +179,43 @@ class ClockGoesBack extends LoadStats {
 class StampsByOwnClock extends Replicator {
   protected override deletionTimeUs(_first: unknown, now: number): number {
     return now;
+  }
+}
+
+/** A lease is good for what its owner holds: whoever renews has nothing that expires. */
+class LeaseLengthens extends LoadStats {
+  override mergeOwner(record: OwnerRecord, nowUs: number): Outcome {
+    const outcome = super.mergeOwner(record, nowUs);
+    const adds = [...(this.owners.find(record.name)?.adds.keys() ?? [])];
+    for (const { requestId, timeUs, origin, row, promptLength, timestampNs } of adds) {
+      if (record.leaseUs <= timeUs) continue;
+      const { cluster, ip } = row;
+      const again = { origin: origin.name, cluster, ip, promptLength, timestampNs };
+      this.mergeAdd(requestId, { ...again, timeUs: record.leaseUs, owner: record.name }, nowUs);
+    }
+    return outcome;
+  }
+}
+
+/** An owner that is gone has nothing that counts, but for what comes later by another clock. */
+class GoneWithoutRetention extends LoadStats {
+  override readonly owners: Owners;
+
+  constructor(options: LoadStatsOptions) {
+    super(options);
+    this.owners = new Owners({ ...options, finishedRetentionUs: 0 });
+  }
+}
+
+class LeasesRunOut extends LeaseClock {
+  override at(nowUs: number, ready: boolean): LeaseTime {
+    return super.at(nowUs, ready, true);
+  }
+}
+
+class BringsThePromptBack extends Replicator {
+  protected override isPrefilled(): boolean {
+    return false;
   }
 }
 
@@ -383,6 +422,30 @@ export const MUTATIONS: readonly Mutation[] = [
     parts: () => ({ Repair: TrustsItsClock }),
     scenario: { replicas: 3, faults: NO_FAULTS, clockOff: true, skewUs: 0, dialects: false },
     shows: /is ready, though its clock is off/,
+  },
+  {
+    name: 'a lease that lengthens (I3, I12)',
+    parts: () => ({ LoadStats: LeaseLengthens }),
+    scenario: { ...NO_NETS, owners: 2, dialects: false, finishAll: false, faults: NO_FAULTS },
+    shows: WRONG_ROWS,
+  },
+  {
+    name: 'gone without R (I14)',
+    parts: () => ({ LoadStats: GoneWithoutRetention }),
+    scenario: { ...NO_NETS, owners: 3, dialects: false, requestsPerSecond: 4 },
+    shows: WRONG_ROWS,
+  },
+  {
+    name: 'the time of leases running while cut off (I13)',
+    parts: () => ({ LeaseClock: LeasesRunOut }),
+    scenario: { ...NO_NETS, owners: 3, dialects: false, faults: { ...NO_FAULTS, 'bus-cut': 3 } },
+    shows: /though it is cut off/,
+  },
+  {
+    name: 'a refresh that brings the prompt back (I2)',
+    parts: () => ({ Replicator: BringsThePromptBack }),
+    scenario: { ...NO_NETS, dialects: false, requestsPerSecond: 4 },
+    shows: /brings the prompt back/,
   },
   {
     name: 'an event claimed that was not understood (I9)',

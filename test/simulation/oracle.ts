@@ -4,18 +4,33 @@
  * to what the replicas make of it, and recounts from scratch each time.
  */
 import { newFingerprinting } from '../../src/composition/fingerprinting';
+import { OWNER_LEVEL } from '../../src/core/event';
 import { Fingerprint } from '../../src/core/fingerprint';
+import { DIALECT } from './dialect';
 
 export interface Fact {
   readonly index: number;
-  readonly type: 'add' | 'prompt-delete' | 'delete' | 'note';
+  readonly type: 'add' | 'prompt-delete' | 'delete' | 'note' | 'owner' | 'owner-gone';
   readonly origin: string;
   readonly seq: number;
   readonly timeUs: number;
   readonly requestId: string;
   readonly row: string;
   readonly promptLength: number;
+  /** Of an add only where its gateway has said it. */
+  readonly owner: string | undefined;
+  readonly ttlUs: number;
 }
+
+/** What a replica makes of the owners that it was told of. */
+export interface Standing {
+  /** Whether it knows whose the add is. */
+  isOwned(add: Fact): boolean;
+  isSuspended(owner: string): boolean;
+}
+
+/** A lease is about adds up to the longest ttl and R after it. */
+const LONGEST_TTL_US = 300_000_000;
 
 interface WireEvent {
   readonly type: Fact['type'];
@@ -26,14 +41,19 @@ interface WireEvent {
   readonly cluster?: string;
   readonly ip?: string;
   readonly prompt_length?: number;
+  readonly owner?: string;
+  readonly ttl_ms?: number;
 }
 
 /** The records of a snapshot that tell of events, as far as it matters here. */
 type Line =
-  | readonly ['add', number, string, number, string, number, string | null, number?]
+  | readonly ['add', number, string, number, string, number, string | null, (number | null)?, string?]
+  | OwnerLine
   | readonly ['delete' | 'prompt-delete', number, number, number, number, number]
   | readonly ['note', string, number, number]
   | readonly ['row' | 'end'];
+
+export type OwnerLine = readonly ['owner', string, number, number, number, number];
 
 export interface CountedRow {
   queued: number;
@@ -73,6 +93,8 @@ export class Oracle {
       requestId: wire.request_id ?? '',
       row: rowKey(wire.cluster ?? '', wire.ip ?? ''),
       promptLength: wire.prompt_length ?? 0,
+      owner: wire.owner,
+      ttlUs: 1000 * (wire.ttl_ms ?? 0),
     };
     this.texts.set(fact, text);
     if (again) throw new Error(`two events have the dot ${dot}`);
@@ -104,7 +126,21 @@ export class Oracle {
       const add = this.addsByTime.get(`${origin}/${timeUs}`);
       if (add?.requestId !== id) throw new Error(`nobody reported ${line}`);
       yield add;
-      if (promptDeletedUs !== undefined) yield this.deletion('prompt-delete', id, promptDeletedUs, line);
+      if (promptDeletedUs !== undefined && promptDeletedUs !== null)
+        yield this.deletion('prompt-delete', id, promptDeletedUs, line);
+    } else if (record[0] === 'owner') {
+      const [, name, leaseUs, ttlMs, goneUs, newestAddUs] = record;
+      const facts = this.facts.filter(({ owner }) => owner === name);
+      const said = (type: Fact['type'], timeUs: number, ttlUs = 0): Fact => {
+        const found = facts.find(
+          (fact) => fact.type === type && fact.timeUs === timeUs && fact.ttlUs === ttlUs,
+        );
+        if (!found) throw new Error(`nobody reported ${line}`);
+        return found;
+      };
+      if (leaseUs > 0) yield said('owner', leaseUs, 1000 * ttlMs);
+      if (goneUs > 0) yield said('owner-gone', goneUs);
+      if (newestAddUs > 0) said('add', newestAddUs);
     } else if (record[0] === 'note') {
       yield this.factOf(record[1], record[2])!;
     } else if (record[0] === 'delete' || record[0] === 'prompt-delete') {
@@ -113,11 +149,23 @@ export class Oracle {
     }
   }
 
+  /** What a record of an owner says. */
+  ownerOfLine(line: string): { name: string; newestAddUs: number; timesUs: readonly number[] } | undefined {
+    if (!line.startsWith('["owner"')) return undefined;
+    const [, name, leaseUs, , goneUs, newestAddUs] = JSON.parse(line) as OwnerLine;
+    return { name, newestAddUs, timesUs: [leaseUs, goneUs, newestAddUs] };
+  }
+
+  /** Whether a record of an add says whose it is. */
+  namesOwner(line: string): boolean {
+    return line.startsWith('["add"') && (JSON.parse(line) as unknown[]).length > 8;
+  }
+
   /** The rows that the known facts make, those with nothing in flight left out. */
-  recount(knows: (fact: Fact) => boolean, nowUs: number): Map<string, CountedRow> {
+  recount(knows: (fact: Fact) => boolean, nowUs: number, standing?: Standing): Map<string, CountedRow> {
     const rows = new Map<string, CountedRow>();
     for (const facts of this.byId.values()) {
-      const first = this.firstLive(facts, knows, nowUs);
+      const first = this.firstLive(facts, knows, nowUs, standing);
       if (!first) continue;
       const row = rows.get(first.row) ?? { queued: 0, prompt: 0 };
       rows.set(first.row, row);
@@ -158,11 +206,49 @@ export class Oracle {
     );
   }
 
+  /** The latest lease of an owner by the known facts. */
+  leaseOf(owner: string, knows: (fact: Fact) => boolean): Fact | undefined {
+    let latest: Fact | undefined;
+    for (const fact of this.facts) {
+      if (fact.type !== 'owner' || fact.owner !== owner || !knows(fact)) continue;
+      if (!latest || isLaterLease(fact, latest)) latest = fact;
+    }
+    return latest;
+  }
+
+  /** Whether what was refreshed is prefilled by the known facts. */
+  isPrefilled(requestId: string, knows: (fact: Fact) => boolean, nowUs: number): boolean {
+    const facts = this.byId.get(requestId) ?? [];
+    const first = this.firstLive(facts, knows, nowUs);
+    return first !== undefined && this.isCovered(first, 'prompt-delete', facts, knows);
+  }
+
+  private countsByOwner(add: Fact, knows: (fact: Fact) => boolean, standing: Standing): boolean {
+    const { owner, timeUs } = add;
+    if (owner === undefined || !standing.isOwned(add)) return true;
+    const isGone = (fact: Fact): boolean =>
+      fact.type === 'owner-gone' &&
+      fact.owner === owner &&
+      timeUs <= fact.timeUs + this.retentionUs &&
+      knows(fact);
+    if (this.facts.some(isGone)) return false;
+    const lease = standing.isSuspended(owner) ? this.leaseOf(owner, knows) : undefined;
+    return !lease || timeUs > lease.timeUs + LONGEST_TTL_US + this.retentionUs;
+  }
+
   /** Whether a view that shows the known facts would look the same, now and later, if it showed `fact` too. */
   isShown(fact: Fact, knows: (fact: Fact) => boolean, nowUs: number): boolean {
     if (this.isForgotten(fact, nowUs) || knows(fact)) return true;
     const facts = this.byId.get(fact.requestId)!;
     if (fact.type === 'note') return false;
+    if (fact.type === 'owner' || fact.type === 'owner-gone') {
+      const { type, owner } = fact;
+      const saysAsMuch = (other: Fact): boolean =>
+        type === 'owner' ? isLaterLease(other, fact) : other.timeUs >= fact.timeUs;
+      return facts.some(
+        (other) => other.type === type && other.owner === owner && saysAsMuch(other) && knows(other),
+      );
+    }
     if (fact.type === 'add') return this.isCovered(fact, 'delete', facts, knows);
     return facts.some(
       (other) =>
@@ -172,7 +258,8 @@ export class Oracle {
 
   /** Whether a view at that time has no use for the fact any more. */
   isForgotten({ type, timeUs }: Fact, nowUs: number): boolean {
-    return timeUs + this.expireAfterUs + (type === 'add' ? 0 : this.retentionUs) <= nowUs;
+    const ofOwner = type === 'owner' || type === 'owner-gone' ? LONGEST_TTL_US : 0;
+    return timeUs + this.expireAfterUs + (type === 'add' ? 0 : this.retentionUs) + ofOwner <= nowUs;
   }
 
   private deletion(type: Fact['type'], id: string | undefined, timeUs: number, line: string): Fact {
@@ -182,11 +269,17 @@ export class Oracle {
     return found;
   }
 
-  private firstLive(facts: readonly Fact[], knows: (fact: Fact) => boolean, nowUs: number): Fact | undefined {
+  private firstLive(
+    facts: readonly Fact[],
+    knows: (fact: Fact) => boolean,
+    nowUs: number,
+    standing?: Standing,
+  ): Fact | undefined {
     let first: Fact | undefined;
     for (const fact of facts) {
       if (fact.type !== 'add' || fact.timeUs + this.expireAfterUs <= nowUs || !knows(fact)) continue;
       if (this.isCovered(fact, 'delete', facts, knows)) continue;
+      if (standing && !this.countsByOwner(fact, knows, standing)) continue;
       if (
         !first ||
         fact.timeUs < first.timeUs ||
@@ -208,6 +301,15 @@ export class Oracle {
       (fact) => fact.type === by && add.timeUs <= fact.timeUs + this.retentionUs && knows(fact),
     );
   }
+}
+
+/** The level of events that one must speak to read it. */
+export function levelOf({ type }: Fact): number {
+  return type === 'note' ? DIALECT : type === 'owner' || type === 'owner-gone' ? OWNER_LEVEL : 1;
+}
+
+function isLaterLease(a: Fact, b: Fact): boolean {
+  return a.timeUs > b.timeUs || (a.timeUs === b.timeUs && a.ttlUs >= b.ttlUs);
 }
 
 export function rowKey(cluster: string, ip: string): string {

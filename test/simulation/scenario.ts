@@ -41,10 +41,12 @@ export interface Scenario {
   readonly history: boolean;
   /** A replica of another deployment has an address in the name. */
   readonly stranger: boolean;
-  /** Processes speak 1 or 2, as it falls, and restart as either. */
+  /** Processes speak more, or less, as it falls, and restart as any. */
   readonly dialects: boolean;
   /** One clock is off by more than R for a while, in a calm world. */
   readonly clockOff: boolean;
+  /** Processes of gateways that say what they hold, and renew their leases. */
+  readonly owners: number;
 }
 
 export const FAULT_KINDS = [
@@ -97,6 +99,7 @@ export function drawScenario(chance: Chance): Scenario {
     stranger: chance.is(0.2),
     dialects: chance.is(0.25),
     clockOff: false,
+    owners: chance.is(0.5) ? 1 + chance.below(3) : 0,
   };
   const calm = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   if (chance.is(0.05)) {

@@ -50,15 +50,19 @@ class Answer<T> implements PromiseLike<T> {
 export interface Reachable {
   readonly host: number;
   readonly alive: boolean;
+  viewNowUs(): number;
   /** Runs it when the process next runs; never when it has died. */
   run(action: () => void): void;
-  learns(fact: Fact): void;
+  learns(fact: Fact, withOwner?: boolean): void;
+  /** How long an owner has been heard of, by its adds. */
+  learnsSign(owner: string, newestAddUs: number): void;
   status(query: Query): StatusJson;
   snapshot(query: Query): Iterable<string>;
   streaming: number;
 }
 
 export interface PeerNetworkOptions {
+  readonly retentionUs: number;
   readonly latencyUs: number;
   readonly snapshotPieceLines: number;
   readonly snapshotPieceUs: number;
@@ -201,7 +205,10 @@ export class SimulatedPeers implements PeerRequests {
       for (const line of piece) {
         const facts = [...oracle.factsOfLine(line)];
         onLine(line);
-        for (const fact of facts) this.self.learns(fact);
+        const owner = oracle.ownerOfLine(line);
+        if (owner && Math.max(...owner.timesUs) > this.self.viewNowUs() + options.retentionUs) continue;
+        for (const fact of facts) this.self.learns(fact, oracle.namesOwner(line));
+        if (owner) this.self.learnsSign(owner.name, owner.newestAddUs);
       }
       if (broken && chance.is(0.8)) answer.reject('the snapshot broke off');
       else if (done || broken) answer.resolve();

@@ -7,8 +7,10 @@ import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { ContextOptions } from '../../src/core/causal-context';
 import type { SeqSet } from '../../src/core/seq-set';
+import { OWNER_LEVEL } from '../../src/core/event';
 import { LoadStats } from '../../src/core/load-stats';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
+import type { LeaseTime } from '../../src/core/owners';
 import { snapshotLines } from '../../src/core/snapshot';
 import { Answering } from '../../src/repair/answering';
 import { SparseLines } from '../../src/observability/sparse-lines';
@@ -17,15 +19,26 @@ import type { Identity, Query, StatusJson } from '../../src/repair/protocol';
 import { levelFor, readSelection } from '../../src/repair/protocol';
 import { Repair } from '../../src/repair/repair';
 import { RepairRunner, TICK_MS } from '../../src/repair/runner';
+import { SPEAKS } from '../../src/repair/protocol';
+import { LeaseClock } from '../../src/replication/lease-clock';
+import { LOOK_EVERY_MS } from '../../src/replication/owner-watch';
 import { CONTEXT_LIMITS } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
 import { REPUBLISH_TICK_MS, Republisher } from '../../src/replication/republisher';
 import { heartbeatSubject, loadWildcard } from '../../src/wire/subjects';
 import type { Chance } from './chance';
-import { DIALECT, DialectReplicator, DialectRunner, Notes, dialectLines } from './dialect';
+import {
+  DIALECT,
+  DialectReplicator,
+  DialectRunner,
+  ELDER,
+  ElderReplicator,
+  Notes,
+  dialectLines,
+} from './dialect';
 import type { EventQueue } from './event-queue';
-import type { Fact, Knowledge } from './oracle';
-import { rowKey } from './oracle';
+import type { Fact, Knowledge, Standing } from './oracle';
+import { levelOf, rowKey } from './oracle';
 import type { Scenario } from './scenario';
 import { MS } from './scenario';
 import { SimulatedBus } from './simulated-bus';
@@ -41,6 +54,7 @@ export interface Parts {
   readonly Replicator: typeof Replicator;
   readonly Repair: typeof Repair;
   readonly Republisher: typeof Republisher;
+  readonly LeaseClock: typeof LeaseClock;
   readonly snapshotLines: typeof snapshotLines;
 }
 
@@ -50,6 +64,7 @@ export const REAL_PARTS: Parts = {
   Replicator,
   Repair,
   Republisher,
+  LeaseClock,
   snapshotLines,
 };
 
@@ -106,6 +121,13 @@ export class SimulatedProcess implements Reachable {
   private readonly history: SimulatedHistory | undefined;
   private readonly notes = new Notes();
   private readonly republisher: Republisher;
+  private readonly leaseClock: LeaseClock;
+  private leaseTime: LeaseTime = { nowUs: -Infinity, heardSinceUs: -Infinity };
+  private hears = false;
+  private readonly owned = new Set<Fact>();
+  private readonly signs = new Map<string, number>();
+  readonly suspended = new Set<string>();
+  private suspendedWhenHeard: ReadonlySet<string> = new Set();
   private waiting: (() => void)[] = [];
   private pausedUntilUs = 0;
   private resumedUs = -Infinity;
@@ -120,16 +142,18 @@ export class SimulatedProcess implements Reachable {
     const options = loadStatsOptions(scenario);
     const nowUs = (): number => this.nowUs();
     this.startedUs = queue.nowUs;
+    this.leaseClock = new parts.LeaseClock();
     this.stats = new parts.LoadStats(options);
     this.bus = new SimulatedBus(hostOf.number, around.bus, this);
-    const speaks = scenario.dialects && chance.is(0.5) ? DIALECT : 1;
+    const speaks = scenario.dialects ? chance.of([ELDER, SPEAKS, DIALECT])! : SPEAKS;
     const self = { replica: origin, deployment: hostOf.deployment ?? PREFIX, speaks };
     this.self = self;
     const contextOptions = { ...contextOptionsOf(scenario), speaks };
     this.context = new parts.CausalContext(contextOptions);
-    const limits = { maxInFlight: 10_000, maxEngines: 1_000 };
+    const limits = { maxInFlight: 10_000, maxEngines: 1_000, maxOwners: 500 };
     this.republisher = new parts.Republisher(this.bus);
-    const Events = speaks === DIALECT ? DialectReplicator : parts.Replicator;
+    const Events =
+      speaks === DIALECT ? DialectReplicator : speaks === ELDER ? ElderReplicator : parts.Replicator;
     this.replicator = new Events({
       loadStats: this.stats,
       context: this.context,
@@ -157,6 +181,7 @@ export class SimulatedProcess implements Reachable {
         peersKnown: this.peersKnown,
         history: this.history?.state ?? 'none',
       }),
+      onReady: () => this.lookAtOwners(),
       onTooLarge: () => undefined,
       replayHistory: (sinceUs) => this.history?.replay(sinceUs) ?? false,
       nowUs,
@@ -242,6 +267,7 @@ export class SimulatedProcess implements Reachable {
     this.every(REPUBLISH_TICK_MS * MS, chance.between(0, REPUBLISH_TICK_MS * MS), () => {
       this.republisher.tick(this.around.queue.nowUs / MS);
     });
+    this.every(LOOK_EVERY_MS * MS, chance.between(0, LOOK_EVERY_MS * MS), () => this.lookAtOwners());
     this.every(EXPIRY_EVERY_US, chance.between(0, EXPIRY_EVERY_US), () => this.expire());
   }
 
@@ -273,14 +299,59 @@ export class SimulatedProcess implements Reachable {
     this.checkSigns();
   }
 
-  learns(fact: Fact): void {
-    if (fact.type === 'note' && this.self.speaks < DIALECT) return;
+  learns(fact: Fact, withOwner = true): void {
+    if (levelOf(fact) > this.self.speaks) return;
     if ((fact.origin === 'stranger') !== (this.origin === 'stranger')) {
       throw new Error(`${this.origin} takes in what ${fact.origin} of another deployment has`);
     }
     // What is ahead by more than R is refused.
     if (fact.timeUs > this.viewNowUs() + this.around.scenario.retentionUs) return;
     if (!this.knowledge.has(fact)) this.knowledge.set(fact, this.around.queue.nowUs);
+    if (fact.owner === undefined || this.self.speaks < OWNER_LEVEL) return;
+    // What has expired is refused before anybody looks whose it is.
+    if (fact.type !== 'add') this.judge(fact.owner);
+    else if (withOwner && !this.around.network.oracle.isForgotten(fact, this.viewNowUs())) {
+      this.owned.add(fact);
+      this.learnsSign(fact.owner, fact.timeUs);
+    }
+  }
+
+  learnsSign(owner: string, newestAddUs: number): void {
+    this.signs.set(owner, Math.max(newestAddUs, this.signs.get(owner) ?? 0));
+    this.judge(owner);
+  }
+
+  /** What it must make of owners, by what it was told and its time of leases. */
+  readonly standing: Standing = {
+    isOwned: (add) => this.owned.has(add),
+    isSuspended: (owner) => this.suspended.has(owner),
+  };
+
+  private judge(owner: string): void {
+    const lease = this.around.network.oracle.leaseOf(owner, this.knows);
+    if (!lease) return;
+    const was = this.suspended.has(owner);
+    let signUs = Math.max(lease.timeUs, this.signs.get(owner) ?? 0);
+    if (!was) signUs = Math.max(signUs, this.leaseTime.heardSinceUs);
+    if (this.leaseTime.nowUs >= signUs + lease.ttlUs) this.suspended.add(owner);
+    else this.suspended.delete(owner);
+  }
+
+  /** As the watch of owners does it, all at once. */
+  lookAtOwners(): void {
+    if (this.self.speaks < OWNER_LEVEL) return;
+    const now = this.viewNowUs();
+    this.hears = this.bus.connected && this.repair.hears;
+    this.leaseTime = this.leaseClock.at(now, this.ready, this.hears);
+    this.stats.lookAtOwners(this.leaseTime, now);
+    while (!this.stats.settle(EXPIRY_SLICE, now));
+    const names = new Set(this.around.network.oracle.facts.flatMap(({ owner }) => owner ?? []));
+    for (const owner of names) this.judge(owner);
+    if (this.hears) this.suspendedWhenHeard = new Set(this.suspended);
+    for (const owner of this.suspended) {
+      if (!this.hears && !this.suspendedWhenHeard.has(owner))
+        throw new Error(`${this.origin} suspends ${owner} though it is cut off`);
+    }
   }
 
   knows = (fact: Fact): boolean => this.knowledge.has(fact);
@@ -298,6 +369,7 @@ export class SimulatedProcess implements Reachable {
   }
 
   expire(): void {
+    this.lookAtOwners();
     while (!this.stats.expire(this.nowUs(), EXPIRY_SLICE));
   }
 
@@ -417,6 +489,7 @@ function loadStatsOptions({ expireAfterUs, retentionUs }: Scenario): LoadStatsOp
     inFlightCeiling: 20_000,
     engineCeiling: 2_000,
     waitingCeiling: 20_000,
+    ownerCeiling: 1_000,
     finishedCeiling: 80_000,
     fingerprinting: newFingerprinting(),
   };

@@ -1,13 +1,14 @@
 /**
  * One seed: trouble, then healing, then quiet, with the oracle watching throughout. Throws what is wrong.
  */
+import { ownerOriginOf } from '../../src/core/event';
 import { Chance } from './chance';
 import { Cluster } from './cluster';
 import { EventQueue } from './event-queue';
 import { Faults } from './faults';
 import { Gateways } from './gateways';
 import type { Fact } from './oracle';
-import { Oracle } from './oracle';
+import { levelOf, Oracle } from './oracle';
 import type { Scenario } from './scenario';
 import { MS, NEVER_US, SECOND, drawScenario } from './scenario';
 import type { Parts, SimulatedProcess } from './simulated-process';
@@ -48,6 +49,7 @@ export class Simulation {
   private readonly chance: Chance;
   private converged = false;
   private readonly queue = new EventQueue(START_US);
+  private readonly gateways: Gateways;
 
   constructor(
     readonly seed: number,
@@ -73,6 +75,7 @@ export class Simulation {
       (process, replica) => this.expectDifferent(process, replica),
       (process) => this.expectNotReady(process),
     );
+    this.gateways = new Gateways(this.cluster, (process) => this.look(process));
   }
 
   run(): Figures {
@@ -86,7 +89,7 @@ export class Simulation {
 
   private go(): Figures {
     const { cluster, scenario } = this;
-    const gateways = new Gateways(cluster, (process) => this.look(process));
+    const { gateways } = this;
     const faults = new Faults(cluster);
     faults.plan();
     gateways.plan(scenario.troubleUs);
@@ -117,12 +120,7 @@ export class Simulation {
     this.pass(lifeUs + 2 * skewUs + 2 * SECOND);
     this.expectEmpty();
     const pulled = this.sumOf((process) => process.repair.counts.pulls) - pulls;
-    const { faults } = scenario;
-    const calm =
-      scenario.lostAfterReconnect === 0 &&
-      !scenario.clockOff &&
-      Object.values(faults).every((rate) => rate === 0);
-    if (calm && scenario.compareEveryUs === NEVER_US) {
+    if (this.isCalm && scenario.compareEveryUs === NEVER_US) {
       const compares = this.sumOf((process) =>
         process.startedUs === START_US ? process.repair.counts.compares : 0,
       );
@@ -153,7 +151,8 @@ export class Simulation {
     if (process.paused) return;
     process.expire();
     const nowUs = process.viewNowUs();
-    this.expectRows(process, this.oracle.recount(process.knows, nowUs), 'what it was told');
+    this.expectRows(process, this.oracle.recount(process.knows, nowUs, process.standing), 'what it was told');
+    this.expectLivingOwners(process);
     const fastestUs = this.fastestUs(process);
     for (const fact of this.oracle.facts) {
       if (!process.context.has(fact.origin, fact.seq)) continue;
@@ -164,6 +163,19 @@ export class Simulation {
         );
       }
     }
+  }
+
+  /** I13: where nothing is lost, no gateway that renews is ever taken for dead. */
+  private expectLivingOwners(process: SimulatedProcess): void {
+    if (!this.isCalm || this.scenario.skewUs > 0 || !process.ready) return;
+    for (const owner of this.gateways.living) {
+      if (process.suspended.has(owner)) this.fail(`${process.origin} takes ${owner} for dead, which renews`);
+    }
+  }
+
+  private get isCalm(): boolean {
+    const { faults, lostAfterReconnect, clockOff } = this.scenario;
+    return lostAfterReconnect === 0 && !clockOff && Object.values(faults).every((rate) => rate === 0);
   }
 
   /** A peer with a faster clock may claim what it has forgotten already. */
@@ -177,7 +189,11 @@ export class Simulation {
     const { live } = this.cluster;
     for (const process of live) {
       this.expectListed(process, inUnion);
-      this.expectRows(process, this.oracle.recount(inUnion, process.viewNowUs()), 'the union');
+      this.expectRows(
+        process,
+        this.oracle.recount(inUnion, process.viewNowUs(), process.standing),
+        'the union',
+      );
       if (!process.ready) this.fail(`${process.origin} is not ready`);
       for (const other of live) this.expectSameContexts(process, other);
     }
@@ -192,7 +208,7 @@ export class Simulation {
       if (peer === process || peer.caughtUpUs > startedUs || !this.couldAsk(process, peer, startedUs))
         continue;
       for (const [fact, learntUs] of peer.knowledge) {
-        if (fact.type === 'note' && process.self.speaks < 2) continue;
+        if (levelOf(fact) > process.self.speaks) continue;
         if (learntUs > startedUs || this.oracle.isShown(fact, process.knows, this.fastestUs(process)))
           continue;
         this.fail(`${process.origin} is ready without ${describe(fact)}, which ${peer.origin} knew`);
@@ -239,7 +255,7 @@ export class Simulation {
     for (const fact of this.oracle.facts) {
       if (fact.timeUs <= sinceUs || !other.context.has(fact.origin, fact.seq)) continue;
       if (process.context.has(fact.origin, fact.seq)) continue;
-      if (fact.type === 'note' && process.self.speaks < 2) continue;
+      if (levelOf(fact) > process.self.speaks) continue;
       if (this.queue.nowUs - (other.knowledge.get(fact) ?? 0) < SPREAD_US) continue;
       this.fail(`${process.origin} has not seen ${describe(fact)}, but ${other.origin} has`);
     }
@@ -273,7 +289,7 @@ export class Simulation {
   }
 
   private expectForgotten(): void {
-    const origins = new Set(this.cluster.live.map(({ origin }) => origin));
+    const origins = new Set(this.cluster.live.flatMap(({ origin }) => [origin, ownerOriginOf(origin)]));
     for (const process of this.cluster.live) {
       for (const [origin] of process.context.announcements()) {
         if (!origins.has(origin)) this.fail(`${process.origin} still remembers the dead ${origin}`);
@@ -323,6 +339,6 @@ export class Simulation {
   }
 }
 
-function describe({ type, requestId, origin, seq, timeUs }: Fact): string {
-  return `the ${type} of ${requestId} (${origin}/${seq} at ${timeUs})`;
+function describe({ type, requestId, owner, origin, seq, timeUs }: Fact): string {
+  return `the ${type} of ${requestId || (owner ?? '')} (${origin}/${seq} at ${timeUs})`;
 }

@@ -12,6 +12,7 @@ function view(): LoadStats {
     engineCeiling: 10_000,
     finishedCeiling: 10_000,
     waitingCeiling: 10_000,
+    ownerCeiling: 1_000,
     fingerprinting: newFingerprinting(),
   });
 }

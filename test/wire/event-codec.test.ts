@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { LoadEvent } from '../../src/core/event';
+import { isOwnerEvent, type LoadEvent, type OwnerEvent } from '../../src/core/event';
 import {
   decodeEvent,
   encodeEvent,
@@ -27,16 +27,29 @@ const dot = {
   timeUs: fc.maxSafeNat(),
   requestId: name,
 };
-const event: fc.Arbitrary<LoadEvent> = fc.oneof(
+const place = {
+  cluster: name,
+  ip: fc.ipV4(),
+  promptLength: fc.nat({ max: 2147483647 }),
+  timestampNs: fc.option(fc.bigInt({ min: -(10n ** 19n) + 1n, max: 10n ** 19n - 1n }), { nil: undefined }),
+};
+const ofOwner = { origin: dot.origin, seq: dot.seq, timeUs: dot.timeUs };
+const owner = fc.stringMatching(/^[!-~]{1,64}$/);
+const event: fc.Arbitrary<LoadEvent | OwnerEvent> = fc.oneof(
   fc.record({
     type: fc.constant('add' as const),
     ...dot,
-    cluster: name,
-    ip: fc.ipV4(),
-    promptLength: fc.nat({ max: 2147483647 }),
-    timestampNs: fc.option(fc.bigInt({ min: -(10n ** 19n) + 1n, max: 10n ** 19n - 1n }), { nil: undefined }),
+    ...place,
   }),
+  fc.record({ type: fc.constant('add' as const), ...dot, ...place, owner }),
   fc.record({ type: fc.constantFrom('prompt-delete' as const, 'delete' as const), ...dot }),
+  fc.record({
+    type: fc.constant('owner' as const),
+    ...ofOwner,
+    owner,
+    ttlMs: fc.integer({ min: 3_000, max: 300_000 }),
+  }),
+  fc.record({ type: fc.constant('owner-gone' as const), ...ofOwner, owner }),
 );
 
 const validAdd = {
@@ -93,6 +106,16 @@ describe('the wire form of events', () => {
       '{"v":1,"type":"add","origin":"o-1","seq":7,"time_us":1731897600123456,"request_id":"r \\"1\\"",' +
         '"cluster":"c","ip":"10.0.0.1","prompt_length":512,"timestamp":1731897600123456789}',
     );
+    expect(encodeEvent({ ...add, timestampNs: undefined, owner: 'gw"1' }).toString()).toContain(
+      '"prompt_length":512,"owner":"gw\\"1"}',
+    );
+    const lease = { type: 'owner', origin: 'o-1', seq: 9, timeUs: 9, owner: 'gw-1', ttlMs: 15_000 } as const;
+    expect(encodeEvent(lease).toString()).toBe(
+      '{"v":1,"type":"owner","origin":"o-1","seq":9,"time_us":9,"owner":"gw-1","ttl_ms":15000}',
+    );
+    expect(
+      encodeEvent({ type: 'owner-gone', origin: 'o-1', seq: 9, timeUs: 9, owner: 'gw-1' }).toString(),
+    ).toBe('{"v":1,"type":"owner-gone","origin":"o-1","seq":9,"time_us":9,"owner":"gw-1"}');
     expect(encodeEvent({ type: 'delete', origin: 'o-1', seq: 8, timeUs: 9, requestId: 'r' }).toString()).toBe(
       '{"v":1,"type":"delete","origin":"o-1","seq":8,"time_us":9,"request_id":"r"}',
     );
@@ -117,15 +140,11 @@ describe('the wire form of events', () => {
     fc.assert(
       fc.property(event, (original) => {
         const payload = encodeEvent(original);
-        const { type, origin, seq, timeUs, requestId } = original;
-        const expected: Record<string, unknown> = {
-          v: 1,
-          type,
-          origin,
-          seq,
-          time_us: timeUs,
-          request_id: requestId,
-        };
+        const { type, origin, seq, timeUs } = original;
+        const expected: Record<string, unknown> = { v: 1, type, origin, seq, time_us: timeUs };
+        if (!isOwnerEvent(original)) expected['request_id'] = original.requestId;
+        if ('owner' in original) expected['owner'] = original.owner;
+        if (original.type === 'owner') expected['ttl_ms'] = original.ttlMs;
         if (original.type === 'add') {
           expected['cluster'] = original.cluster;
           expected['ip'] = original.ip;
@@ -204,6 +223,16 @@ describe('the wire form of events', () => {
     ['timestamp', { timestamp: 1.5 }],
     ['timestamp', { timestamp: 1e19 }],
     ['timestamp', { timestamp: null }],
+    ['owner', { owner: '' }],
+    ['owner', { owner: 'x'.repeat(65) }],
+    ['owner', { owner: 'a b' }],
+    ['owner', { owner: null }],
+    ['owner', { type: 'owner', ttl_ms: 15_000 }],
+    ['owner', { type: 'owner-gone', owner: 5 }],
+    ['ttl', { type: 'owner', owner: 'gw' }],
+    ['ttl', { type: 'owner', owner: 'gw', ttl_ms: 2_999 }],
+    ['ttl', { type: 'owner', owner: 'gw', ttl_ms: 300_001 }],
+    ['ttl', { type: 'owner', owner: 'gw', ttl_ms: '15000' }],
   ])('drops a message as %s for %j (I8)', (reason, change) => {
     expect(decodeEvent(Buffer.from(JSON.stringify({ ...validAdd, ...change })))).toEqual({
       kind: 'invalid',
@@ -281,6 +310,11 @@ describe('the wire form of events', () => {
     ['a cluster of 257 characters', '"c"', `"${'c'.repeat(257)}"`],
     ['an id with an escape', '"r"', '"\\u0041"'],
     ['an id that is not ASCII', '"r"', '"é"'],
+    ['an owner', '5}', '5,"owner":"gw-1"}'],
+    ['an owner of no characters', '5}', '5,"owner":""}'],
+    ['an owner of 65 characters', '5}', `5,"owner":"${'x'.repeat(65)}"}`],
+    ['an owner with an escape', '5}', '5,"owner":"\\u0041"}'],
+    ['something behind the owner', '5}', '5,"owner":"gw-1","x":1}'],
   ])('is read the same way with %s (I8)', (_case, part, other) => {
     const json = JSON.stringify({ ...validAdd, timestamp: 5 });
     expect(json).toContain(part);

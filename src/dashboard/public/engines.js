@@ -1,5 +1,5 @@
 /** The engines of the selected cluster: their rows by load or by address, and which of them the charts show. */
-import { clock, element, loadCell, scaleFor, setText } from './cells.js';
+import { clock, element, loadCell, number, scaleFor, setText } from './cells.js';
 import { KeyedRows } from './keyed-rows.js';
 
 const addresses = new Map();
@@ -91,12 +91,22 @@ export class Engines {
     });
     button.setAttribute('aria-pressed', 'false');
     const queued = loadCell('queued');
+    const prefill = element('div', { className: 'prefill' });
     const prompt = loadCell('prompt');
     const time = element('div', { className: 'time' });
     const name = element('th', { scope: 'row' }, button);
-    const tr = element('tr', {}, name, queued.cell, prompt.cell, element('td', {}, time));
+    const tr = element(
+      'tr',
+      {},
+      name,
+      queued.cell,
+      element('td', {}, prefill),
+      prompt.cell,
+      element('td', {}, time),
+    );
     const update = (row) => {
       queued.set(row.queued_req_num, this.scale.queued);
+      setText(prefill, number(row.prefill_req_num));
       prompt.set(row.prompt_length, this.scale.prompt);
       setText(time, clock(row.updated_time / 1e6));
       tr.classList.toggle('idle', row.queued_req_num === 0 && row.prompt_length === 0);

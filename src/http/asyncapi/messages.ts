@@ -1,6 +1,13 @@
 /** What replicas publish, message by message, as JSON Schema: for whoever taps the bus. Tests hold real messages to it. */
 import { MAX_HASHES_PER_EVENT } from '../../cache/cache-events';
-import { MAX_NAME_LENGTH, MAX_PROMPT_LENGTH, MAX_TIMESTAMP_DIGITS } from '../../core/event';
+import {
+  MAX_NAME_LENGTH,
+  OWNER,
+  MAX_OWNER_TTL_MS,
+  MAX_PROMPT_LENGTH,
+  MAX_TIMESTAMP_DIGITS,
+  MIN_OWNER_TTL_MS,
+} from '../../core/event';
 import { MAX_NAMED_ORIGINS } from '../../repair/protocol';
 import { cacheSubjects, heartbeatSubject, subjectOf } from '../../wire/subjects';
 import type { Schema } from '../openapi/schemas';
@@ -24,6 +31,11 @@ const origin: Schema = {
 const name: Schema = { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH };
 const ip: Schema = { type: 'string', format: 'ipv4', description: 'The engine.' };
 const requestId: Schema = { ...name, description: 'The request, as its gateway named it.' };
+const owner: Schema = {
+  type: 'string',
+  pattern: OWNER.source,
+  description: 'A process of a gateway, by the id that it gave itself.',
+};
 const cluster: Schema = { ...name, description: 'The engines that serve one model.' };
 
 function message(members: Record<string, Schema>, optional: readonly string[] = []): Schema {
@@ -59,7 +71,7 @@ const { save, clear } = cacheSubjects('x');
 export const messages: Readonly<Record<string, Message>> = {
   add: {
     subject: behindPrefix(subjectOf('x', 'add')),
-    summary: 'A request was routed to an engine',
+    summary: 'A request was routed to an engine, or still runs there',
     payload: message(
       {
         ...head('add'),
@@ -72,8 +84,12 @@ export const messages: Readonly<Record<string, Message>> = {
           format: 'int64',
           description: `The gateway's own time in nanoseconds, at most ${MAX_TIMESTAMP_DIGITS} digits, all of which count: it serves to recognise a resend. Absent where the gateway gave none.`,
         },
+        owner: {
+          ...owner,
+          description: 'The process that holds the request. Absent where the gateway gave none.',
+        },
       },
-      ['timestamp'],
+      ['timestamp', 'owner'],
     ),
     example: {
       ...exampleHead('add'),
@@ -94,6 +110,27 @@ export const messages: Readonly<Record<string, Message>> = {
     summary: 'A request has finished',
     payload: message({ ...head('delete'), request_id: requestId }),
     example: { ...exampleHead('delete'), request_id: 'a1' },
+  },
+  owner: {
+    subject: behindPrefix(subjectOf('x', 'owner')),
+    summary: 'A process of a gateway lives',
+    payload: message({
+      ...head('owner'),
+      owner,
+      ttl_ms: {
+        type: 'integer',
+        minimum: MIN_OWNER_TTL_MS,
+        maximum: MAX_OWNER_TTL_MS,
+        description: 'How long its requests count after this, and after each add that names it.',
+      },
+    }),
+    example: { ...exampleHead('owner'), owner: 'gateway-1', ttl_ms: 15_000 },
+  },
+  'owner-gone': {
+    subject: behindPrefix(subjectOf('x', 'owner-gone')),
+    summary: 'A process of a gateway is gone for good: its requests stop counting',
+    payload: message({ ...head('owner-gone'), owner }),
+    example: { ...exampleHead('owner-gone'), owner: 'gateway-1' },
   },
   'cache-save': {
     subject: behindPrefix(save),

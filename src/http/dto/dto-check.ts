@@ -3,12 +3,11 @@
  * tenth of the library's. The library itself is asked only about what is not valid: for the words.
  */
 import { validateSync } from 'class-validator';
-import { CANONICAL_IPV4 } from '../../core/event';
 import type { JsonObject } from '../../wire/json-object';
 import { ApiError } from '../errors';
 import { queryValue, queryValues } from '../query-string';
 import { type Field, fieldsOf, type Rule } from './dto-rules';
-import { EXACT_INTEGER } from './rules';
+import { EXACT_INTEGER, isIpv4 } from './rules';
 
 type Members = Record<string, unknown>;
 type Test = (value: unknown) => boolean;
@@ -18,7 +17,11 @@ export class DtoCheck<Dto extends object> {
   /** Of them those that are read with all their digits. */
   private readonly exact: readonly { readonly name: string; readonly each: boolean }[];
 
-  constructor(private readonly dto: new () => Dto) {
+  /** `emptyIsAbsent`: fields that gateways send as `""` where they have nothing to say. */
+  constructor(
+    private readonly dto: new () => Dto,
+    private readonly emptyIsAbsent: readonly (keyof Dto & string)[] = [],
+  ) {
     const fields = fieldsOf(dto);
     this.fields = fields.map((field) => ({ ...field, tests: field.rules.map(testOf) }));
     this.exact = fields.flatMap(({ name, rules }) =>
@@ -32,6 +35,7 @@ export class DtoCheck<Dto extends object> {
    */
   object(object: JsonObject, path = ''): Dto {
     const { members } = object;
+    for (const name of this.emptyIsAbsent) if (members[name] === '') members[name] = undefined;
     for (const { name, each } of this.exact) {
       const value = members[name];
       if (each && Array.isArray(value)) members[name] = object.exactIntegers(name);
@@ -79,7 +83,11 @@ export class DtoCheck<Dto extends object> {
   private checked(members: Members, path: string, reasons: string[]): Dto {
     const dto = new this.dto();
     for (const { name } of this.fields) (dto as Members)[name] = members[name];
-    for (const { constraints } of validateSync(dto)) reasons.push(...Object.values(constraints ?? {}));
+    const errors = validateSync(dto);
+    for (const { name } of this.fields) {
+      const error = errors.find(({ property }) => property === name);
+      reasons.push(...Object.values(error?.constraints ?? {}));
+    }
     if (reasons.length === 0) return dto;
     // Several rules of one field have one message.
     throw new ApiError('invalidInput', [...new Set(reasons)].map((reason) => path + reason).join('; '));
@@ -109,9 +117,7 @@ function quickTestOf({ name, constraints, validate }: Rule): Test | undefined {
       return (value) => typeof value === 'string' && pattern.test(value);
     }
     case 'isIp':
-      return constraints[0] === 4
-        ? (value) => typeof value === 'string' && CANONICAL_IPV4.test(value)
-        : undefined;
+      return constraints[0] === 4 ? isIpv4 : undefined;
     default:
       return undefined;
   }

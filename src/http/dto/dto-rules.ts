@@ -21,10 +21,12 @@ export interface Field {
   readonly rules: readonly Rule[];
 }
 
-/** In the order of their declaration. Throws for decorators that are not of a kind that is read here. */
+/** In the order of their declaration, inherited ones first. Throws for decorators that are not of a kind that is read here. */
 export function fieldsOf(dto: new () => object): readonly Field[] {
   const storage = getMetadataStorage();
-  const byField = storage.groupByPropertyName(storage.getTargetValidationMetadatas(dto, '', true, false));
+  const own = ({ target }: { readonly target: unknown }): number => Number(target === dto);
+  const metadatas = storage.getTargetValidationMetadatas(dto, '', true, false);
+  const byField = storage.groupByPropertyName(metadatas.sort((a, b) => own(a) - own(b)));
   return Object.entries(byField).map(([name, metadata]) => {
     const rules: Rule[] = [];
     let optional = false;

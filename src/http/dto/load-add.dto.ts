@@ -1,16 +1,14 @@
 /** The body of `POST /v1/load/stats`: a request was routed to an engine. */
 import { IsOptional } from 'class-validator';
-import { IsIpv4, IsName, IsPromptLength, IsTimestampNs } from './rules';
+import { IsIpv4, IsName, IsOwner, IsPromptLength, IsTimestampNs } from './rules';
 
-export class LoadAddDto {
+/** What counts at an engine, whichever it is. */
+export class LoadRequestDto {
   @IsName()
   readonly cluster!: string;
 
   @IsName()
   readonly request_id!: string;
-
-  @IsIpv4()
-  readonly ip!: string;
 
   @IsOptional()
   @IsPromptLength()
@@ -19,4 +17,13 @@ export class LoadAddDto {
   @IsOptional()
   @IsTimestampNs()
   readonly timestamp?: bigint | null;
+
+  @IsOptional()
+  @IsOwner()
+  readonly owner?: string | null;
+}
+
+export class LoadAddDto extends LoadRequestDto {
+  @IsIpv4()
+  readonly ip!: string;
 }

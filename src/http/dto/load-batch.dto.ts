@@ -15,7 +15,7 @@ export class LoadBatchDto {
 }
 
 /** The other members of an event are those of the report sent alone. */
-export const BATCH_OPS = ['add', 'prompt-delete', 'delete'] as const;
+export const BATCH_OPS = ['add', 'prompt-delete', 'delete', 'refresh', 'owner'] as const;
 export type BatchOp = (typeof BATCH_OPS)[number];
 
 export class BatchEventDto {

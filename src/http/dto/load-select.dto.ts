@@ -2,7 +2,8 @@
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsOptional } from 'class-validator';
 import { MAX_PROMPT_LENGTH } from '../../core/event';
 import { IsPromptHash } from './cache.dto';
-import { inWords, IsIntegerFrom, IsIpv4, IsName, IsPromptLength, IsTimestampNs } from './rules';
+import { LoadRequestDto } from './load-add.dto';
+import { inWords, IsIntegerFrom, IsIpv4 } from './rules';
 
 export const DEFAULT_REQUEST_COST = 128;
 export const DEFAULT_CHUNK_TOKENS = 128;
@@ -21,21 +22,7 @@ export class CandidateDto {
   readonly credit?: number | null;
 }
 
-export class LoadSelectDto {
-  @IsName()
-  readonly cluster!: string;
-
-  @IsName()
-  readonly request_id!: string;
-
-  @IsOptional()
-  @IsPromptLength()
-  readonly prompt_length?: number | null;
-
-  @IsOptional()
-  @IsTimestampNs()
-  readonly timestamp?: bigint | null;
-
+export class LoadSelectDto extends LoadRequestDto {
   /** Each an address or an object; what they hold is checked by `CandidateDto`. */
   @IsOptional()
   @IsArray(candidates)

@@ -1,6 +1,12 @@
 /** The rules that DTOs share: class-validator's own decorators put together, with the words for what they want. */
 import { IsInt, IsIP, Length, Matches, Max, Min, ValidateBy, type ValidationOptions } from 'class-validator';
-import { MAX_NAME_LENGTH, MAX_PROMPT_LENGTH } from '../../core/event';
+import {
+  CANONICAL_IPV4,
+  MAX_NAME_LENGTH,
+  MAX_OWNER_LENGTH,
+  MAX_PROMPT_LENGTH,
+  OWNER,
+} from '../../core/event';
 
 /** One message for all of `rules`; it completes the sentence "<field> must be …". */
 function all(
@@ -33,6 +39,14 @@ export const IsName = (): PropertyDecorator =>
     (options) => Length(1, MAX_NAME_LENGTH, options),
     (options) => Matches(NAME, options),
   );
+
+/** What `IsIpv4` asks for. */
+export const isIpv4 = (value: unknown): value is string =>
+  typeof value === 'string' && CANONICAL_IPV4.test(value);
+
+/** The gateway's process that holds a request. */
+export const IsOwner = (): PropertyDecorator =>
+  Matches(OWNER, inWords(`1 to ${MAX_OWNER_LENGTH} visible ASCII characters`));
 
 export const IsIpv4 = (): PropertyDecorator => IsIP(4, inWords('an IPv4 address'));
 

@@ -1,4 +1,6 @@
 /** Every route of the API document. */
+import { OwnersQueryDto } from '../dto/owner.dto';
+import { parameterSchemaOf } from './dto-schema';
 import { DEFAULT_INTERVAL_MS, DEFAULT_OVERVIEW_INTERVAL_MS } from '../routes/watch';
 import {
   clusterQuery,
@@ -68,10 +70,23 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadAdd'),
       responses: {
         ...ok('Counted, now or by an earlier copy of the same report', NO_DATA),
+        ...errors(...BODY_ERRORS, 'duplicate', 'unavailable'),
+      },
+    },
+    put: {
+      operationId: 'refreshRequest',
+      tags: ['load'],
+      summary: 'A request still runs',
+      description:
+        'It counts for the expiry time from now on. Within a quarter of the expiry time of the report or refresh before it nothing is to be done. A replica that does not know the request takes it up where `cluster` and `ip` are given.',
+      requestBody: body('LoadRefresh'),
+      responses: {
+        ...ok('It counts', NO_DATA),
         ...errors(
-          'duplicate',
           'invalidInput',
           'authenticationFailed',
+          'alreadyDeleted',
+          'requestNotFound',
           'bodyTooLarge',
           'unknownEncoding',
           'unavailable',
@@ -86,14 +101,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadDelete'),
       responses: {
         ...ok('Taken off its row', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'alreadyDeleted',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'alreadyDeleted', 'unavailable'),
       },
     },
   },
@@ -107,15 +115,44 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadSelect'),
       responses: {
         ...ok('The engine, and its row after the booking', ref('Selected')),
-        ...errors(
-          'duplicate',
-          'invalidInput',
-          'authenticationFailed',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'noEngine',
-          'unavailable',
+        ...errors(...BODY_ERRORS, 'duplicate', 'noEngine', 'unavailable'),
+      },
+    },
+  },
+  '/v1/load/owner': {
+    put: {
+      operationId: 'renewOwner',
+      tags: ['load'],
+      summary: 'A process of a gateway lives',
+      description:
+        'Renews its lease. When it has not been renewed for `ttl_ms`, and the owner has reported no request meanwhile, its requests stop counting until it is.',
+      requestBody: body('OwnerRenew'),
+      responses: { ...ok('Renewed', NO_DATA), ...errors(...BODY_ERRORS, 'unavailable') },
+    },
+    delete: {
+      operationId: 'endOwner',
+      tags: ['load'],
+      summary: 'A process of a gateway is gone for good: its requests stop counting',
+      requestBody: body('OwnerGone'),
+      responses: { ...ok('Gone', NO_DATA), ...errors(...BODY_ERRORS, 'unavailable') },
+    },
+  },
+  '/v1/load/owners': {
+    get: {
+      operationId: 'getOwners',
+      tags: ['load'],
+      summary: 'The processes of gateways, by name, and how many requests each holds',
+      parameters: [
+        query(
+          'cluster',
+          false,
+          parameterSchemaOf(OwnersQueryDto, 'cluster'),
+          'Only those that hold requests of this cluster, and how many of it.',
         ),
+      ],
+      responses: {
+        ...ok('The owners', { type: 'array', items: ref('Owner') }),
+        ...errors('invalidInput', 'authenticationFailed'),
       },
     },
   },
@@ -157,14 +194,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadDelete'),
       responses: {
         ...ok('Its prompt is taken off its row', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'alreadyDeleted',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'alreadyDeleted', 'unavailable'),
       },
     },
   },

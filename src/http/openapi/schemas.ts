@@ -5,12 +5,14 @@ import { CacheClearDto, CacheQueryDto, CacheSaveDto, DEFAULT_TOPK } from '../dto
 import { LoadAddDto } from '../dto/load-add.dto';
 import { BATCH_OPS, type BatchOp, LoadBatchDto } from '../dto/load-batch.dto';
 import { LoadDeleteDto } from '../dto/load-delete.dto';
+import { LoadRefreshDto } from '../dto/load-refresh.dto';
 import {
   CandidateDto,
   DEFAULT_CHUNK_TOKENS,
   DEFAULT_REQUEST_COST,
   LoadSelectDto,
 } from '../dto/load-select.dto';
+import { DEFAULT_OWNER_TTL_MS, OwnerGoneDto, OwnerRenewDto } from '../dto/owner.dto';
 import { LOG_LEVEL_NAMES, LogLevelDto } from '../dto/log-level.dto';
 import { PEER_STATES } from '../../repair/peer-table';
 import { errorKinds } from '../errors';
@@ -36,6 +38,10 @@ const name: Schema = { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH 
 const count: Schema = { type: 'integer', minimum: 0 };
 const sum: Schema = { type: 'integer', minimum: 0, maximum: MAX_SUM };
 const ipv4: Schema = { type: 'string', format: 'ipv4', examples: ['10.0.0.7'] };
+const owner: Schema = {
+  description: "A random id of the gateway's process.",
+  examples: ['gw-7f3a9c'],
+};
 const traceId = described(
   { type: 'string', minLength: 1, maxLength: MAX_TRACE_ID_LENGTH },
   'Also in the X-Trace-ID header.',
@@ -77,6 +83,8 @@ const OP_SCHEMAS: Readonly<Record<BatchOp, string>> = {
   add: 'LoadAdd',
   'prompt-delete': 'LoadDelete',
   delete: 'LoadDelete',
+  refresh: 'LoadRefresh',
+  owner: 'OwnerRenew',
 };
 
 export const schemas: Record<string, Schema> = {
@@ -90,6 +98,34 @@ export const schemas: Record<string, Schema> = {
       description:
         "The gateway's own time in nanoseconds. A report with the same request_id and timestamp counts once.",
     },
+    owner,
+  }),
+  LoadRefresh: schemaOf(LoadRefreshDto, {
+    cluster: { description: 'For a replica that does not know the request. "" counts as absent.' },
+    ip: { description: 'Likewise.', examples: ['10.0.0.7'] },
+    prompt_length: { default: 0, description: 'Likewise.' },
+    timestamp: { description: 'Likewise.' },
+    owner: described(owner, 'The process that holds the request now. Absent: the one on record.'),
+  }),
+  OwnerRenew: schemaOf(OwnerRenewDto, {
+    owner,
+    ttl_ms: {
+      default: DEFAULT_OWNER_TTL_MS,
+      description: 'How long it counts as alive without a sign of life.',
+    },
+  }),
+  OwnerGone: schemaOf(OwnerGoneDto, { owner }),
+  Owner: object({
+    owner: { type: 'string' },
+    in_flight: described(count, 'Requests that it holds, whether or not they count at present.'),
+    alive: described(
+      { type: 'boolean' },
+      'Its requests count: it is not gone, nor silent for longer than its ttl.',
+    ),
+    renewed_time: described(
+      { type: 'integer', format: 'int64', minimum: 0 },
+      'Time of its last sign of life, a lease or a report of a request, in nanoseconds since 1970; 0: none is known.',
+    ),
   }),
   LoadDelete: schemaOf(LoadDeleteDto),
   LoadBatch: schemaOf(LoadBatchDto, { events: { items: ref('LoadEvent') } }),
@@ -131,6 +167,7 @@ export const schemas: Record<string, Schema> = {
       description:
         'As in LoadAdd. A select with the same request_id and timestamp gets the engine on record.',
     },
+    owner,
     candidates: {
       items: ref('Candidate'),
       description: 'Absent: the engines that have a row. One without a row counts as idle.',

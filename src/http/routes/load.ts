@@ -31,6 +31,7 @@ export function addLoadRoutes(router: Router, dependencies: Dependencies): void 
   router.json('/v1/load/stats', {
     get: (req) => engines.rowsJson(query.query(req.url).cluster),
     post: alone('add'),
+    put: alone('refresh'),
     delete: alone('delete'),
   });
   router.json('/v1/load/rows', {

@@ -9,20 +9,19 @@ import {
   DEFAULT_REQUEST_COST,
   LoadSelectDto,
 } from '../dto/load-select.dto';
+import { isIpv4 } from '../dto/rules';
 import { ApiError } from '../errors';
 import { jsonBody } from '../json-body';
 import type { Router } from '../router';
 import { addRefused } from '../load-reports';
 
 export function addSelectRoute(router: Router, { selector }: Pick<HttpDependencies, 'selector'>): void {
-  const body = new DtoCheck(LoadSelectDto);
+  const body = new DtoCheck(LoadSelectDto, ['owner']);
   const candidateBody = new DtoCheck(CandidateDto);
 
-  const isPlain = (ip: unknown): ip is string => typeof ip === 'string' && candidateBody.isValid({ ip });
-
   const readCandidates = (object: JsonObject, named: readonly unknown[]): SelectRequest['candidates'] => {
-    // Most are, and need not be looked for in the text.
-    if (named.every(isPlain)) return named.map((ip) => ({ ip, credit: 0 }));
+    // Mostly they are nothing but addresses, which need not be looked for in the text.
+    if (named.every(isIpv4)) return named;
     const reasons: string[] = [];
     const read = object.elements('candidates').map((element, i) => {
       try {
@@ -50,6 +49,7 @@ export function addSelectRoute(router: Router, { selector }: Pick<HttpDependenci
       // `|| 0` also turns the -0 that JSON can express into 0.
       promptLength: dto.prompt_length || 0,
       timestampNs: dto.timestamp ?? undefined,
+      owner: dto.owner ?? undefined,
       candidates: dto.candidates ? readCandidates(object, dto.candidates) : undefined,
       requestCost: dto.request_cost ?? DEFAULT_REQUEST_COST,
       maxQueued: dto.max_queued ?? undefined,
