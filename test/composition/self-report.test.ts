@@ -13,7 +13,13 @@ import { until } from '../support/until';
 const cleanUp = new CleanUp();
 afterEach(() => cleanUp.run());
 
-const load = { expireAfterMs: 600_000, finishedRetentionMs: 60_000, maxInFlight: 10, maxEngines: 10, maxOwners: 10 };
+const load = {
+  expireAfterMs: 600_000,
+  finishedRetentionMs: 60_000,
+  maxInFlight: 10,
+  maxEngines: 10,
+  maxOwners: 10,
+};
 
 /** What a replica says that has caught up, with these parts. */
 async function reportOf(parts: Partial<ReplicaParts>): Promise<{ report: SelfReport; stats: LoadStats }> {

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** The page in a real browser, in front of two real replicas on a real bus. */
 import type { Page } from 'playwright-core';
-import { closeConnections, del, delPrompt, post } from '../http/client';
+import { callJson, closeConnections, del, delPrompt, post } from '../http/client';
 import { TestBrowser } from '../support/chromium';
 import { findChromium } from '../support/chromium-binary';
 import { CleanUp } from '../support/clean-up';
@@ -93,6 +93,19 @@ withBrowser('the dashboard', () => {
       .getByText('1,334')
       .waitFor({ timeout: PATIENCE_MS });
     expect(foreign).toEqual([]);
+  });
+
+  it('shows the gateways of a cluster to who folds them out, the dead ones first (I13)', async () => {
+    await open('held');
+    const of = (owner: string): object => ({ cluster: 'held', ip: '10.2.0.1', request_id: owner, owner });
+    for (const owner of ['gw-alive', 'gw-dead']) await post(shown.port, of(owner));
+    await callJson(shown.port, 'DELETE', '/v1/load/owner', { body: '{"owner":"gw-dead"}' });
+    await untilText('10.2.0.1', '1');
+    expect(await page.locator('#owner-rows tr').count()).toBe(0);
+    await page.getByText('Gateways that hold these requests').click();
+    await page.getByText('2 processes, 1 of them dead').waitFor({ timeout: PATIENCE_MS });
+    const rows = await page.locator('#owner-rows tr').allTextContents();
+    expect(rows.map((row) => row.slice(0, 12))).toEqual(['gw-deaddead1', 'gw-alivealiv']);
   });
 
   it('says within seconds that the bus is lost, and that it is back', async () => {

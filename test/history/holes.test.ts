@@ -72,7 +72,7 @@ describe('With a real stream', () => {
       republisher: new Republisher(bus),
       nowUs,
       observeLatency: () => undefined,
-      options: { origin: 'me', subjectPrefix: 'p', maxInFlight: 100, maxEngines: 100, maxOwners: 100, },
+      options: { origin: 'me', subjectPrefix: 'p', maxInFlight: 100, maxEngines: 100, maxOwners: 100 },
     });
     const [server] = parseNatsServers(nats.url);
     const history = new History(

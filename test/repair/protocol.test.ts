@@ -17,7 +17,13 @@ import { Repair } from '../../src/repair/repair';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
 
 const NOW = 1_700_000_000_000_000;
-const load = { expireAfterMs: 600_000, finishedRetentionMs: 60_000, maxInFlight: 10, maxEngines: 10, maxOwners: 10 };
+const load = {
+  expireAfterMs: 600_000,
+  finishedRetentionMs: 60_000,
+  maxInFlight: 10,
+  maxEngines: 10,
+  maxOwners: 10,
+};
 const CONTEXT = { ...CONTEXT_LIMITS, forgetAfterUs: 1e12 };
 const PROD: Identity = { replica: 'self', deployment: 'prod', speaks: 1 };
 const queryOf =

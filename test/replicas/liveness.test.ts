@@ -114,8 +114,10 @@ async function become(
 
 /** Looks all the while. */
 async function stay(forMs: number, clusters: readonly string[], counts: readonly number[]): Promise<void> {
-  for (const endMs = Date.now() + forMs; Date.now() < endMs; await delay(50)) {
+  const endMs = Date.now() + forMs;
+  while (Date.now() < endMs) {
     expect(await queued(clusters)).toEqual(fleet.urls.map(() => counts));
+    await delay(50);
   }
 }
 
@@ -163,6 +165,21 @@ test('I13: a replica that is cut off in silence suspends nothing, nor does its r
   await stay((isFull ? 3 : 1.3) * ttlMs, clusters, [20, 20]);
   fleet.heal(cut!);
   await stay(isFull ? 1.5 * ttlMs : ttlMs / 4, clusters, [20, 20]);
+});
+
+test('I4, Dynamo #14758: the end of a request that the bus drops is had from the replica that took it', async () => {
+  const [, other] = fleet.members;
+  const report = async (method: string, at: number): Promise<void> => {
+    const body = JSON.stringify({ cluster: 'free', request_id: 'free', ip: '10.0.0.1' });
+    expect((await fetch(`${fleet.urls[at]!}/v1/load/stats`, { method, body })).status).toBe(200);
+  };
+  await report('POST', 0);
+  await become('the request is known', ['free'], [1]);
+  other!.link.swallow(true);
+  await report('DELETE', 1);
+  expect(await queued(['free'])).toEqual([[1], [0], [1]]);
+  other!.link.swallow(false);
+  await become('the end has come', ['free'], [0]);
 });
 
 test('I4 I13: replicas that start anew, all at once, show from the history what counts, and nothing of the dead', async () => {

@@ -8,6 +8,7 @@ import { LoadStats } from '../../src/core/load-stats';
 import type { AddReport, ReplicatorOptions } from '../../src/replication/replicator';
 import { Replicator } from '../../src/replication/replicator';
 import { Republisher } from '../../src/replication/republisher';
+import { SPEAKS } from '../../src/repair/protocol';
 import { decodeEvent } from '../../src/wire/event-codec';
 
 export const SECOND = 1_000_000;
@@ -61,6 +62,7 @@ export class Replica {
         maxOrigins: 100,
         maxIntervals: 100,
         maxIntervalsInAll: 1000,
+        speaks: SPEAKS,
       }),
       bus: this.bus,
       republisher: new Republisher(this.bus),

@@ -1,10 +1,12 @@
-/** Puts the page together: two streams in, tables, charts and alerts out. Nothing is polled. */
+/** Puts the page together: two streams in, tables, charts and alerts out. Nothing is polled but what is
+ * folded out. */
 import { clock, element, setText } from './cells.js';
 import { Charts } from './charts.js';
 import { Clusters, linkTo } from './clusters.js';
 import { Engines } from './engines.js';
 import { EventStream } from './event-stream.js';
 import { History } from './history.js';
+import { Owners } from './owners.js';
 import { ReplicaPanel } from './replica.js';
 import { Token } from './token.js';
 
@@ -24,6 +26,7 @@ const charts = new Charts();
 const replica = new ReplicaPanel();
 const token = new Token(connect);
 const headers = () => token.headers();
+const owners = new Owners(headers);
 
 let cluster;
 let rowsStream;
@@ -111,6 +114,7 @@ function selectFromAddress() {
   cluster = next;
   clusters.select(cluster);
   engines.clear();
+  owners.select(cluster);
   history.forgetEngines();
   setText(document.getElementById('cluster-name'), cluster);
   rowsStream?.stop();

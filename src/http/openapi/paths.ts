@@ -82,15 +82,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       requestBody: body('LoadRefresh'),
       responses: {
         ...ok('It counts', NO_DATA),
-        ...errors(
-          'invalidInput',
-          'authenticationFailed',
-          'alreadyDeleted',
-          'requestNotFound',
-          'bodyTooLarge',
-          'unknownEncoding',
-          'unavailable',
-        ),
+        ...errors(...BODY_ERRORS, 'alreadyDeleted', 'requestNotFound', 'unavailable'),
       },
     },
     delete: {
