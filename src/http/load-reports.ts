@@ -40,7 +40,7 @@ export function loadReports({
       case 'fresh':
         return;
       case 'already-deleted':
-        return takeDeleted();
+        { takeDeleted(); return; }
       case 'unknown':
         throw new ApiError(
           'requestNotFound',
@@ -55,7 +55,7 @@ export function loadReports({
       case 'accepted':
         return;
       case 'already-deleted':
-        return takeDeleted();
+        { takeDeleted(); return; }
       case 'too-many-finished':
         throw limitReached('finished requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
     }
