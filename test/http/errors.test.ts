@@ -221,7 +221,7 @@ describe('40001400 Invalid input parameters', () => {
     [
       'everything at once',
       { cluster: '', ip: 'localhost', prompt_length: -1, timestamp: 0.5 },
-      `cluster must be ${text256}; request_id is required and must be ${text256}; ip must be an IPv4 address; ${promptRule}; ${timestampRule}`,
+      `cluster must be ${text256}; request_id is required and must be ${text256}; ${promptRule}; ${timestampRule}; ip must be an IPv4 address`,
     ],
   ];
 
