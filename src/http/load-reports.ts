@@ -40,7 +40,8 @@ export function loadReports({
       case 'fresh':
         return;
       case 'already-deleted':
-        { takeDeleted(); return; }
+        takeDeleted();
+        return;
       case 'unknown':
         throw new ApiError(
           'requestNotFound',
@@ -55,7 +56,8 @@ export function loadReports({
       case 'accepted':
         return;
       case 'already-deleted':
-        { takeDeleted(); return; }
+        takeDeleted();
+        return;
       case 'too-many-finished':
         throw limitReached('finished requests', 'METADATA_CENTER_MAX_IN_FLIGHT');
     }
