@@ -13,7 +13,7 @@ import { replayOf } from './seeds';
 
 const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? (isFull ? 2_000 : 300));
 const SEED = process.env['SIMULATION_SEED'];
-const MOST_MS_PER_SEED = 400;
+const MOST_MS_PER_SEED = 500;
 
 const cleanUp = new CleanUp();
 
