@@ -67,6 +67,15 @@ describe('the API document', () => {
     expect(documented.sort()).toEqual(routes.filter((path) => !PART_OF_PAGE.test(path)).sort());
   });
 
+  it('names each operation, once, for clients that are generated from it', async () => {
+    const { paths } = await published();
+    const ids = Object.values(paths)
+      .flatMap((operations) => Object.values(operations))
+      .map((operation) => (operation as { operationId?: string }).operationId);
+    for (const id of ids) expect(id).toMatch(/^[a-z]+(?:[A-Z][a-z]+)+$/);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
   it('says of every operation with a body what any body may be refused for', async () => {
     const { paths } = await published();
     const withBody = Object.entries(paths).flatMap(([path, operations]) =>

@@ -32,7 +32,7 @@ export function docsPage(version: string): string {
 </head>
 <body>
 <header class="top"><h1>Metadata Center <span class="muted">API ${esc(version)}</span></h1>
-<nav aria-label="Pages"><a href="/">Dashboard</a> <a href="/openapi.json">openapi.json</a></nav></header>
+<nav aria-label="Pages"><a href="/">Dashboard</a> <a href="/openapi.json">openapi.json</a> <a href="/asyncapi.json">asyncapi.json</a></nav></header>
 <div class="docs">
 <nav aria-label="Operations"><ul class="contents">${list(open)}<li><a href="#between">Between replicas</a></li>${list(between)}<li><a href="#schemas">Schemas</a></li></ul></nav>
 <main>
