@@ -26,14 +26,15 @@ export interface MetadataCenterOptions {
   readonly replicas: string | readonly string[];
   /** Or how to get it, for one that changes. */
   readonly token?: string | (() => string);
-  /** The longest that one attempt of a call may take; 100 unless it is given. */
+  /** The longest that one attempt of a call may take: 1 to 60,000; 100 unless it is given. */
   readonly timeoutMs?: number;
-  /** Of a call, each at the next replica; 3 unless it is given. */
+  /** Of a call, each at the next replica: 1 to 100; 3 unless it is given. */
   readonly attempts?: number;
   /** How long requests of this process count after its last sign of life: 3,000 to 300,000; 15,000 unless it is given. */
   readonly leaseMs?: number;
   /** How often a request that still runs is told to the replicas: a quarter of their expiry or less; 60,000 unless it is given. */
   readonly refreshMs?: number;
+  /** Of reports in one call: 1 to 512, 128 unless it is given; and how long one waits for others, 2 unless it is given. */
   readonly batch?: { readonly maxEvents?: number; readonly delayMs?: number };
   /** Reports that may wait; 10,000 unless it is given. */
   readonly maxQueued?: number;
@@ -110,6 +111,11 @@ export class MetadataCenter {
     private readonly surroundings: Surroundings = nodeSurroundings,
   ) {
     const { timeoutMs = 100, attempts = 3, batch = {}, maxQueued = 10_000, token, dispatcher } = options;
+    const { maxEvents = 128, delayMs = 2 } = batch;
+    mustBe('batch.maxEvents', maxEvents, 1, 512);
+    mustBe('leaseMs', options.leaseMs ?? 15_000, 3_000, 300_000);
+    mustBe('attempts', attempts, 1, 100);
+    mustBe('timeoutMs', timeoutMs, 1, 60_000);
     this.owner = surroundings.newId();
     this.choice = new ReplicaChoice(timeoutMs);
     this.addresses = new Addresses(options.replicas, this.choice, surroundings);
@@ -122,7 +128,7 @@ export class MetadataCenter {
       surroundings,
     );
     this.reporter = new Reporter(
-      { maxEvents: batch.maxEvents ?? 128, delayMs: batch.delayMs ?? 2, maxQueued, attempts },
+      { maxEvents, delayMs, maxQueued, attempts },
       {
         caller: this.caller,
         choice: this.choice,
@@ -353,6 +359,11 @@ export class MetadataCenter {
       );
     }
   }
+}
+
+/** What a replica would refuse each time is refused once, here. */
+function mustBe(name: string, value: number, min: number, max: number): void {
+  if (!(value >= min && value <= max)) throw new RangeError(`${name} must be from ${min} to ${max}`);
 }
 
 const changeOf = (ip: string, promptLength: number): RowChange => ({

@@ -78,6 +78,15 @@ async function answering(status: number, body = ''): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+it.each([
+  ['batch.maxEvents', { batch: { maxEvents: 513 } }],
+  ['leaseMs', { leaseMs: 2_999 }],
+  ['attempts', { attempts: 0 }],
+  ['timeoutMs', { timeoutMs: NaN }],
+])('the client refuses %s that no replica would take, or that never asks one (I8)', (name, options) => {
+  expect(() => new MetadataCenter({ replicas: 'localhost', ...options })).toThrow(`${name} must be from`);
+});
+
 describe('a select of the client', () => {
   it('books, and the booking takes its prompt and its request off the row again (I2, I10)', async () => {
     const mc = clientOf();
