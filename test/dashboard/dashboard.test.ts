@@ -356,6 +356,25 @@ withBrowser('the dashboard', () => {
   });
 });
 
+withBrowser('the API page', () => {
+  it('makes the calls that it shows at its replica, with the token that it is given, and shows the answer', async () => {
+    const starting = ReplicaProcess.start({ env: { METADATA_CENTER_AUTH_TOKENS: 'right-token' } });
+    const guarded = await atEnd.use(starting, (it) => it.kill());
+    page = await browser.context.newPage();
+    await page.goto(`${guarded.url}/docs`);
+    const add = page.locator('#post-v-load-stats');
+    await add.getByRole('button', { name: 'Send' }).click();
+    await add.locator('output').getByText('401 Unauthorized').waitFor();
+    await page.getByLabel('Token').fill('right-token');
+    await add.getByRole('button', { name: 'Send' }).click();
+    await add.locator('output').getByText('200 OK').waitFor();
+    const rows = page.locator('#get-v-load-stats');
+    await rows.getByLabel('Path').press('Enter');
+    await rows.locator('output').getByText('"queued_req_num":1').waitFor();
+    await page.close();
+  });
+});
+
 withBrowser('the dashboard of a replica that asks for a token', () => {
   it('is open itself, asks for the token, says when it is wrong, and is live with the right one', async () => {
     const starting = ReplicaProcess.start({ env: { METADATA_CENTER_AUTH_TOKENS: 'right-token' } });

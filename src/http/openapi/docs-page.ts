@@ -1,4 +1,4 @@
-/** The API document as a page to read: plain HTML, made once, without scripts and without any other host. */
+/** The API document as a page to read and to try: plain HTML, made once, without any other host. */
 import { escapeHtml as esc, type Html } from './html';
 import type { Operation } from './operations';
 import { paths } from './paths';
@@ -29,6 +29,7 @@ export function docsPage(version: string): string {
 <link rel="icon" href="/dashboard/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/dashboard/base.css">
 <link rel="stylesheet" href="/dashboard/docs.css">
+<script type="module" src="/dashboard/docs.js"></script>
 </head>
 <body>
 <header class="top"><h1>Metadata Center <span class="muted">API ${esc(version)}</span></h1>
@@ -38,7 +39,8 @@ export function docsPage(version: string): string {
 <main>
 <p>JSON answers are wrapped: <code>{"status":"OK","error":null,"data":…,"trace_id":"…"}</code>, or <code>"status":"ERROR"</code>
 with <code>error.code</code>, <code>message</code> and <code>reason</code>. Where tokens are configured, every route under
-<code>/v1/</code> and <code>/log/</code> needs <code>Authorization: Bearer …</code>.</p>
+<code>/v1/</code> and <code>/log/</code> needs <code>Authorization: Bearer …</code>. <q>Send</q> makes a real call at this replica.</p>
+<p><label>Token for these calls, where one is needed <input id="token" type="password" autocomplete="off"></label></p>
 ${sections(open)}
 <h2 id="between">Between replicas</h2>
 <p>Replicas call these of each other. They may change with any version.</p>
@@ -76,7 +78,7 @@ function section(method: string, path: string, operation: Operation): Html {
 <h3>${badge(method)} <code>${esc(path)}</code></h3>
 <p>${esc(operation.summary)}.</p>
 ${operation.description ? `<p>${inlineCode(operation.description)}</p>` : ''}
-${curl(method, path, operation, body)}
+${call(method, path, operation, body)}
 ${rows.length > 0 ? table(['Parameter', 'Type', ''], rows) : ''}
 ${body ? `<p>Body: ${contentType(body.content)}. ${esc(body.description)}</p>` : ''}
 ${table(
@@ -91,21 +93,29 @@ ${table(
 
 type Content = Readonly<Record<string, { schema: Schema; example?: object }>>;
 
-/** To be pasted into a shell where a replica runs. */
-function curl(
+/** A command to be pasted into a shell where a replica runs, and a form that makes the same call from the page. */
+function call(
   method: string,
   path: string,
   operation: Operation,
   body: { content: Content } | undefined,
 ): Html {
   if (operation.tags.includes('pages') || operation.tags.includes('between replicas')) return '';
+  const endless = operation.tags.includes('streams');
   const example = body?.content['application/json']?.example;
   const query = JSON.stringify(operation.parameters ?? []).includes('"cluster"') ? '?cluster=qwen3' : '';
   const words = [
-    `curl${operation.tags.includes('streams') ? ' -N' : ''}${method === 'get' ? '' : ` -X ${method.toUpperCase()}`} localhost:8080${path}${query}`,
+    `curl${endless ? ' -N' : ''}${method === 'get' ? '' : ` -X ${method.toUpperCase()}`} localhost:8080${path}${query}`,
     ...(example ? [`-d '${JSON.stringify(example)}'`] : []),
   ];
-  return `<pre><code>${esc(words.join(' \\\n  '))}</code></pre>`;
+  const shell = `<pre><code>${esc(words.join(' \\\n  '))}</code></pre>`;
+  if (endless) return shell;
+  const text = example && esc(JSON.stringify(example, null, 2));
+  const field = text
+    ? `<label>Body <textarea name="body" rows="${text.split('\n').length}" spellcheck="false">${text}</textarea></label>`
+    : '';
+  return `${shell}
+<form class="try" data-method="${method.toUpperCase()}"><label>Path <input name="path" value="${esc(path + query)}" spellcheck="false"></label>${field}<button>Send</button><pre hidden><output></output></pre></form>`;
 }
 
 /** What is interesting in an answer is the data inside the envelope. */
