@@ -21,7 +21,7 @@ const docs = [
   ...filesIn('docs', '.md'),
   ...filesIn('examples', '.md'),
 ];
-const developerGuide = textOf(join(ROOT, 'docs/developer/guide.md'));
+const developerGuide = textOf(join(ROOT, 'docs/developing.md'));
 
 /** As GitHub makes the anchor of a heading. */
 function anchorOf(heading: string): string {
@@ -92,14 +92,14 @@ describe('The docs', () => {
   });
 
   it('explain every metric in the user guide', () => {
-    const guide = textOf(join(ROOT, 'docs/en/guide.md'));
+    const guide = textOf(join(ROOT, 'docs/gateways.md'));
     const metrics = Array.from(sources.matchAll(/'(metacenter_\w+)'/g), ([, name]) => name!);
     expect(metrics.length).toBeGreaterThan(20);
     expect(metrics.filter((name) => !guide.includes(name))).toEqual([]);
   });
 
   it('list in the API reference exactly the error codes that are answered, and every route', () => {
-    const api = textOf(join(ROOT, 'docs/en/api.md'));
+    const api = textOf(join(ROOT, 'docs/api.md'));
     const table = /^### Errors$(.*?)^Any route /ms.exec(api)?.[1] ?? '';
     const documented = Array.from(table.matchAll(/^\| (\d{8}) /gm), ([, code]) => code!);
     const answered = Array.from(
