@@ -36,6 +36,11 @@ function anchorsOf(path: string): string[] {
   return Array.from(headings, ([, heading]) => anchorOf(heading!.trim()));
 }
 
+/** What stands under a heading of the second level. */
+function sectionOf(page: string, heading: string): string {
+  return page.split(/^## /m).find((section) => section.startsWith(`${heading}\n`)) ?? '';
+}
+
 /** What is wrong with the links of a page to files and headings of this repository. */
 function brokenLinks(page: string, text: string): string[] {
   const targets = Array.from(text.matchAll(/\]\(([^)\s]+)\)/g), ([, target]) => target!);
@@ -85,6 +90,23 @@ describe('The docs', () => {
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => `src/${name}/`);
     expect(folders.filter((folder) => !developerGuide.includes(`| \`${folder}\` `))).toEqual([]);
+  });
+
+  it('walk through the code, in the developer guide, by at most ten hops each and files that exist', () => {
+    for (const walk of ['A report, from HTTP to every view', 'A lost event, from hole to repair']) {
+      const hops = sectionOf(developerGuide, walk).match(/^\d+\. .*$/gm) ?? [];
+      expect(hops.length).toBeGreaterThan(5);
+      expect(hops.length).toBeLessThanOrEqual(10);
+      const named = hops.map((hop) => Array.from(hop.matchAll(/`(src\/[^`]+)`/g), ([, path]) => path!));
+      expect(named.every((paths) => paths.length > 0)).toBe(true);
+      expect(named.flat().filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+    }
+  });
+
+  it('explain at most twenty coined words', () => {
+    const words = sectionOf(developerGuide, 'Glossary').match(/^\| \w/gm) ?? [];
+    expect(words.length).toBeGreaterThan(5);
+    expect(words.length - 1).toBeLessThanOrEqual(20);
   });
 
   it('name only metrics that exist', () => {
