@@ -92,6 +92,25 @@ describe('The docs', () => {
     expect(folders.filter((folder) => !developerGuide.includes(`| \`${folder}\` `))).toEqual([]);
   });
 
+  it('say on each page whom it is for, in one folder; other addresses only point on', () => {
+    const pages = filesIn('docs', '.md').map((path) => ({
+      path: relative(join(ROOT, 'docs'), path),
+      text: textOf(path),
+    }));
+    const [old, present] = [true, false].map((inside) =>
+      pages.filter(({ path }) => path.includes('/') === inside),
+    );
+    expect(
+      present!.filter(({ text }) => !/^# .*\n\nFor (those|a|whoever) /.test(text)).map(({ path }) => path),
+    ).toEqual([]);
+    expect(old!.map(({ path }) => path).sort()).toEqual(['developer/guide.md', 'en/api.md', 'en/guide.md']);
+    expect(old!.filter(({ text }) => text.length > 500 || !text.includes('](../'))).toEqual([]);
+  });
+
+  it('have a README that is read in five minutes: 14 KB at most', () => {
+    expect(statSync(join(ROOT, 'README.md')).size).toBeLessThanOrEqual(14 * 1024);
+  });
+
   it('walk through the code, in the developer guide, by at most ten hops each and files that exist', () => {
     for (const walk of ['A report, from HTTP to every view', 'A lost event, from hole to repair']) {
       const hops = sectionOf(developerGuide, walk).match(/^\d+\. .*$/gm) ?? [];
