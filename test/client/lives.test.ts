@@ -110,15 +110,16 @@ describe('the client over three replicas in trouble', () => {
     expect(refused).toEqual([]);
 
     const rows = await Promise.all(
-      fleet.urls.map((url) =>
-        until(
+      fleet.urls.map((url) => {
+        let seen: Row[] = [];
+        return until(
           async () => {
-            const all = await rowsAt(url);
-            return all.every((row) => row.queued_req_num === 0 && row.prompt_length === 0) && all;
+            seen = await rowsAt(url);
+            return seen.every((row) => row.queued_req_num === 0 && row.prompt_length === 0) && seen;
           },
-          { timeoutMs: 60_000, describe: `every row of ${url} is 0` },
-        ),
-      ),
+          { timeoutMs: 60_000, describe: () => `every row of ${url} is 0: ${JSON.stringify(seen)}` },
+        );
+      }),
     );
     for (const each of rows) expect(each).toHaveLength(CLUSTERS.length * ENGINES.length);
     // The view hears of the last change one interval later.

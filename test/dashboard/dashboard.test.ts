@@ -32,10 +32,14 @@ beforeAll(async () => {
 
 afterAll(() => atEnd.run());
 
-function startReplica(port?: number): Promise<ReplicaProcess> {
-  const options = { env: { NATS_URL: nats.url }, ...(port !== undefined && { port }) };
+function startReplica(port?: number, env: Record<string, string> = {}): Promise<ReplicaProcess> {
+  const options = { env: { NATS_URL: nats.url, ...env }, ...(port !== undefined && { port }) };
   return atEnd.use(ReplicaProcess.start(options), (it) => it.kill());
 }
+
+/** Of a deployment of its own: it misses nothing that was reported before it started. */
+const startAlone = (port?: number): Promise<ReplicaProcess> =>
+  startReplica(port, { NATS_SUBJECT_PREFIX: 'alone' });
 
 async function open(cluster: string, replica = shown): Promise<void> {
   page = await browser.context.newPage();
@@ -56,10 +60,10 @@ async function open(cluster: string, replica = shown): Promise<void> {
 const pill = (text: string) => page.locator('#connection', { hasText: text });
 
 let ids = 0;
-/** A report at the replica that the page does not come from. */
-async function report(cluster: string, ip: string, prompt_length = 100): Promise<string> {
+/** A report, unless it says otherwise at the replica that the page does not come from. */
+async function report(cluster: string, ip: string, prompt_length = 100, replica = other): Promise<string> {
   const request_id = `request-${++ids}`;
-  expect((await post(other.port, { cluster, ip, request_id, prompt_length })).reason).toBe('');
+  expect((await post(replica.port, { cluster, ip, request_id, prompt_length })).reason).toBe('');
   return request_id;
 }
 
@@ -113,14 +117,14 @@ withBrowser('the dashboard', () => {
   });
 
   it('says at once that its replica is gone, keeps what it knew, and comes back with it', async () => {
-    const ownReplica = await startReplica();
+    const ownReplica = await startAlone();
     await open('gone', ownReplica);
-    await report('gone', '10.3.0.1');
+    await report('gone', '10.3.0.1', 100, ownReplica);
     await untilText('10.3.0.1', '1');
     await ownReplica.kill();
     await page.getByRole('alert').getByText('This replica does not answer').waitFor({ timeout: PATIENCE_MS });
     expect(await rowOf('10.3.0.1').count()).toBe(1);
-    await startReplica(ownReplica.port);
+    await startAlone(ownReplica.port);
     await pill('live').waitFor({ timeout: PATIENCE_MS });
     await until(async () => (await rowOf('10.3.0.1').count()) === 0, {
       describe: 'the row that the new replica does not have is gone',
@@ -128,7 +132,7 @@ withBrowser('the dashboard', () => {
   });
 
   it('notices a replica that hangs with its connections open', async () => {
-    const hanging = await startReplica();
+    const hanging = await startAlone();
     await open('hangs', hanging);
     hanging.signal('SIGSTOP');
     await page.getByRole('alert').getByText('it says nothing').waitFor({ timeout: PATIENCE_MS });
