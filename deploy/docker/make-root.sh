@@ -18,7 +18,7 @@ for file in $node $libraries; do
 done
 
 for library in $libraries; do
-  dpkg -S "*/$(basename "$(readlink -f "$library")")" | cut -d: -f1
+  dpkg -S "*/$(basename "$(readlink -f "$library")")" | grep -v '^diversion ' | cut -d: -f1
 done | sort -u | while read -r package; do
   dpkg -s "$package" >"$root/var/lib/dpkg/status.d/$package"
   cp -RL --parents "/usr/share/doc/$package/copyright" "$root"

@@ -124,9 +124,9 @@ describe('the health check of the image', () => {
 
   afterEach(() => cleanUp.run());
 
-  const check = async (env: Readonly<Record<string, string>>): Promise<number | null> => {
+  const check = async (env: Readonly<Record<string, string>>, ...args: string[]): Promise<number | null> => {
     const program = projectPath('deploy/docker/healthcheck.js');
-    const child = spawn(process.execPath, [program], { env, stdio: 'ignore', timeout: 60_000 });
+    const child = spawn(process.execPath, [program, ...args], { env, stdio: 'ignore', timeout: 60_000 });
     killWithParent(child);
     return (await exitOf(child)).code;
   };
@@ -135,6 +135,8 @@ describe('the health check of the image', () => {
     const replica = await cleanUp.use(ReplicaProcess.start(), (it) => it.kill());
     const env = { HTTP_HOST: replica.host, HTTP_PORT: String(replica.port) };
     expect(await check(env)).toBe(0);
+    expect(await check(env, '/readyz')).toBe(0);
+    expect(await check(env, '/nowhere')).toBe(1);
     replica.signal('SIGSTOP');
     expect(await check(env)).toBe(1);
     await replica.kill();
