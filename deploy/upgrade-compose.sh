@@ -3,6 +3,7 @@
 # one, when the load balancer uses the new ones. If that does not come about, the new ones go, and nothing has changed.
 #   deploy/upgrade-compose.sh               builds the image first
 #   deploy/upgrade-compose.sh --no-build    takes the image of that name that is there
+# UPGRADE_TIMEOUT is how many seconds each step may take.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,9 +15,9 @@ used() { docker compose exec -T load-balancer wget -qO- 'http://127.0.0.1:8404/;
 is_healthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$1")" = healthy ]; }
 are_used() { [ "$(used)" -eq "$1" ]; }
 
-# Whether what the arguments ask comes true within two minutes.
+# Whether what the arguments ask comes true in time.
 await() {
-  end=$(($(date +%s) + 120))
+  end=$(($(date +%s) + ${UPGRADE_TIMEOUT:-120}))
   until "$@"; do
     [ "$(date +%s)" -lt "$end" ] || return 1
     sleep 1

@@ -24,7 +24,8 @@ const GATEWAYS = 8;
 
 interface Answer {
   readonly status: number;
-  readonly code: string;
+  /** That of the envelope. */
+  readonly code: number | undefined;
   readonly data: unknown;
 }
 
@@ -61,10 +62,10 @@ describeWith(haproxy?.program, 'haproxy')('the load balancer in front of replica
     const response = await fetch(`${at}${path}`, { method, ...(body && { body: JSON.stringify(body) }) });
     const text = await response.text();
     try {
-      const { error, data } = JSON.parse(text) as { error: { code: string } | null; data: unknown };
-      return { status: response.status, code: error?.code ?? '', data };
+      const { error, data } = JSON.parse(text) as { error: { code: number } | null; data: unknown };
+      return { status: response.status, code: error?.code, data };
     } catch {
-      return { status: response.status, code: text, data: undefined };
+      return { status: response.status, code: undefined, data: text };
     }
   };
 
@@ -115,10 +116,10 @@ describeWith(haproxy?.program, 'haproxy')('the load balancer in front of replica
     let answered = 0;
     let ended = false;
     const expect200 = async (...request: Parameters<typeof ask>): Promise<void> => {
-      const { status, code } = await ask(...request);
+      const { status, code, data } = await ask(...request);
       // The second copy of a delete: the answer to the first was lost.
-      if (status === 200 || code === '40001404') answered++;
-      else refused.push([request[2], status, code]);
+      if (status === 200 || code === 40001404) answered++;
+      else refused.push([request[2], status, code, data]);
     };
     const gateway = async (name: number): Promise<void> => {
       for (let i = 0; !ended; i++) {
