@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { batchPart } from './batch/batch-part';
 import { cachePart } from './cache/cache-part';
 import { clusterPart } from './cluster/cluster-part';
 import { corePart } from './core/core-part';
@@ -18,6 +19,7 @@ import { watchPart } from './watch/watch-part';
 
 const PARTS: readonly Part[] = [
   httpPart,
+  batchPart,
   selectPart,
   clusterPart,
   cachePart,

@@ -177,7 +177,17 @@ export class App {
     const readiness = () => report.readiness();
     this.streams = createStreams(
       stats.engines,
-      { version, readiness, replicator, repair, latency, cache: this.cache, nowUs },
+      {
+        version,
+        readiness,
+        replicator,
+        repair,
+        latency,
+        cache: this.cache,
+        nowUs,
+        limits: () => limits,
+        answers: () => this.http.metrics.totals(),
+      },
       { origin, maxWatchers: config.http.maxWatchers },
     );
     const { watchers } = this.streams;

@@ -86,8 +86,19 @@ const PURE_CACHE_FILES = ['cache-index', 'half-sip-hash', 'prefix-hashes', 'rece
   (name) => `cache/${name}.ts`,
 );
 
+/** Of the client: its decisions, to which the time and chance are arguments. */
+const PURE_CLIENT_FILES = [
+  'answers',
+  'engine-row',
+  'errors',
+  'own-reports',
+  'rendezvous',
+  'replica-choice',
+  'report-queue',
+].map((name) => `client/${name}.ts`);
+
 function faultsOfPureFile({ path, imports, names }: SourceFile, text: string): string[] {
-  const allowed = path.startsWith('core/') ? /^\.\/[a-z0-9-]+$/ : /^(?:\.|\.\.\/core)\/[a-z0-9-]+$/;
+  const allowed = path.startsWith('cache/') ? /^(?:\.|\.\.\/core)\/[a-z0-9-]+$/ : /^\.\/[a-z0-9-]+$/;
   const faults = imports.filter((name) => !allowed.test(name)).map((name) => `${path} imports ${name}`);
   for (const name of IMPURE) if (names.has(name)) faults.push(`${path} names ${name}`);
   if (/\bMath\s*(\.\s*random|\[)/.test(text)) faults.push(`${path} uses Math.random`);
@@ -109,6 +120,39 @@ describe('Architecture', () => {
     expect(faults).toEqual([]);
   });
 
+  it('rule 1 holds for the decisions of the client, which import one another only', () => {
+    const pure = files.filter(({ path }) => PURE_CLIENT_FILES.includes(path));
+    expect(pure).toHaveLength(PURE_CLIENT_FILES.length);
+    const faults = pure.flatMap((file) => faultsOfPureFile(file, readFileSync(join(SRC, file.path), 'utf8')));
+    expect(faults).toEqual([]);
+    for (const { path, imports } of pure)
+      expect([
+        path,
+        imports.filter((name) => !PURE_CLIENT_FILES.includes(name.replace('./', 'client/') + '.ts')),
+      ]).toEqual([path, []]);
+  });
+
+  it('the client imports nothing of the service, and the service nothing of the client', () => {
+    const client = files.filter(({ path }) => path.startsWith('client/'));
+    expect(client.length).toBeGreaterThan(10);
+    const outside = client.flatMap(({ imports }) => imports.filter((name) => !/^\.\/[a-z0-9-]+$/.test(name)));
+    expect(new Set(outside)).toEqual(
+      new Set([
+        'node:crypto',
+        'node:dns/promises',
+        'node:events',
+        'node:net',
+        'node:timers/promises',
+        'eventsource-parser',
+      ]),
+    );
+    const service = files.filter(({ path }) => !path.startsWith('client/'));
+    const used = service.filter(({ imports }) =>
+      imports.some((name) => /(^|\/)client(\/|$)/.test(name) || name === 'eventsource-parser'),
+    );
+    expect(used.map(({ path }) => path)).toEqual([]);
+  });
+
   it.each([
     ["import { x } from 'node:fs';", 'core/a.ts imports node:fs'],
     ["import type { x } from '../bus/bus';", 'core/a.ts imports ../bus/bus'],
@@ -128,7 +172,10 @@ describe('Architecture', () => {
   it('rule 2: one file imports the NATS client, and one resolves DNS', () => {
     expect(importersOf('nats').filter((path) => !path.startsWith('bus/'))).toEqual([]);
     expect(importersOf('nats').length).toBeLessThanOrEqual(1);
-    expect(importersOf('dns', 'dns/promises', 'node:dns', 'node:dns/promises').length).toBeLessThanOrEqual(1);
+    // The client is no part of the service, and has one of its own.
+    const resolvers = importersOf('dns', 'dns/promises', 'node:dns', 'node:dns/promises');
+    expect(resolvers.filter((path) => !path.startsWith('client/')).length).toBeLessThanOrEqual(1);
+    expect(resolvers.filter((path) => path.startsWith('client/')).length).toBeLessThanOrEqual(1);
   });
 
   it('rule 2: only the entry and the config name the process', () => {

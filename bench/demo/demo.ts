@@ -1,13 +1,13 @@
 /**
- * The demonstration: the same traffic four times side by side, routed by select, least load, round robin and at random, while
+ * The demonstration: the same traffic four times side by side, routed by select, by the best of four in a stream, round robin and at random, while
  * replicas are killed and come back. At its end everything is held still, and each replica is asked what is in flight.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { MetadataCenter } from '../../src/client';
 import { driftOf, type Drift } from './drift';
 import { Engine } from './engine';
 import { Fleet, type Policy } from './fleet';
 import { Random } from './random';
-import { ReplicaClient } from './replica-client';
 import type { ReplicaSet } from './replica-set';
 
 export interface DemoOptions {
@@ -28,7 +28,7 @@ export interface DemoResult {
   readonly failovers: number;
 }
 
-const POLICIES: readonly Policy[] = ['select', 'least load', 'round robin', 'random'];
+const POLICIES: readonly Policy[] = ['select', 'best of 4', 'round robin', 'random'];
 const GATEWAYS = 3;
 /** How busy prefill is on average: high enough that a bad choice hurts. */
 const BUSY = 0.6;
@@ -40,10 +40,12 @@ const LONGEST_PROMPT_TOKENS = 12_000;
 const SLOW_SHARE = 0.25;
 const SLOWNESS = 0.7;
 const DOWN_MS = 3_000;
+const ANSWER_WITHIN_MS = 500;
+const FLUSH_WITHIN_MS = 30_000;
 
 export class Demo {
   readonly fleets: readonly Fleet[];
-  private readonly gateways: readonly ReplicaClient[];
+  private readonly gateways: readonly MetadataCenter[];
   private readonly stopping = new AbortController();
   private defect: unknown;
 
@@ -53,7 +55,10 @@ export class Demo {
     private readonly nowMs: () => number,
   ) {
     const urls = replicas.places.map((_place, i) => replicas.urlOf(i));
-    this.gateways = Array.from({ length: GATEWAYS }, (_, i) => new ReplicaClient(urls, i));
+    this.gateways = Array.from(
+      { length: GATEWAYS },
+      () => new MetadataCenter({ replicas: urls, timeoutMs: ANSWER_WITHIN_MS }),
+    );
     this.fleets = POLICIES.map((policy, i) => this.fleet(policy, i));
   }
 
@@ -67,14 +72,14 @@ export class Demo {
       clearInterval(every);
       for (const fleet of this.fleets) fleet.freeze();
     }
-    while (this.gateways.some(({ pending }) => pending > 0) && this.defect === undefined) await delay(20);
+    await Promise.all(this.gateways.map((gateway) => gateway.flush(AbortSignal.timeout(FLUSH_WITHIN_MS))));
     if (this.defect !== undefined) throw this.defect as Error;
     const drifts: Drift[] = [];
     for (const [i] of this.replicas.places.entries()) {
       drifts.push(await driftOf(this.replicas.urlOf(i), this.fleets, this.nowMs));
     }
-    const failovers = this.gateways.reduce((sum, gateway) => sum + gateway.failovers, 0);
-    for (const gateway of this.gateways) gateway.close();
+    const failovers = this.gateways.reduce((sum, { counts }) => sum + counts.retried, 0);
+    await Promise.all(this.gateways.map((gateway) => gateway.close()));
     return { fleets: this.fleets, drifts, kills: this.replicas.kills, failovers };
   }
 

@@ -1,7 +1,6 @@
 /** How far a replica's rows are from what the gateways know to be in flight. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fleet } from './fleet';
-import { ReplicaClient } from './replica-client';
 
 /** What is still on its way, or still being repaired, is no drift. */
 const SETTLE_WITHIN_MS = 10_000;
@@ -12,23 +11,29 @@ export interface Drift {
   readonly promptTokens: number;
 }
 
+interface ClusterRows {
+  readonly cluster: string;
+  readonly rows: readonly {
+    readonly ip: string;
+    readonly queued_req_num: number;
+    readonly prompt_length: number;
+  }[];
+}
+
 export async function driftOf(url: string, fleets: readonly Fleet[], nowMs: () => number): Promise<Drift> {
-  const client = new ReplicaClient([url], 0);
+  const query = fleets.map(({ cluster }) => `cluster=${encodeURIComponent(cluster)}`).join('&');
   const deadlineMs = nowMs() + SETTLE_WITHIN_MS;
-  try {
-    for (;;) {
-      let drift: Drift = { requests: 0, promptTokens: 0 };
-      for (const fleet of fleets) drift = plus(drift, await differenceOf(client, fleet));
-      if ((drift.requests === 0 && drift.promptTokens === 0) || nowMs() > deadlineMs) return drift;
-      await delay(100);
-    }
-  } finally {
-    client.close();
+  for (;;) {
+    const response = await fetch(`${url}/v1/load/rows?${query}`);
+    const { data } = (await response.json()) as { data: readonly ClusterRows[] };
+    const drift = data.map((rows, i) => differenceOf(rows, fleets[i]!)).reduce(plus);
+    if ((drift.requests === 0 && drift.promptTokens === 0) || nowMs() > deadlineMs) return drift;
+    await delay(100);
   }
 }
 
-async function differenceOf(client: ReplicaClient, fleet: Fleet): Promise<Drift> {
-  const answered = new Map((await client.rows(fleet.cluster)).map((row) => [row.ip, row]));
+function differenceOf({ rows }: ClusterRows, fleet: Fleet): Drift {
+  const answered = new Map(rows.map((row) => [row.ip, row]));
   let drift: Drift = { requests: 0, promptTokens: 0 };
   for (const ip of new Set([...answered.keys(), ...fleet.expected.keys()])) {
     const row = answered.get(ip);

@@ -1,12 +1,12 @@
 /**
- * One cluster of engines with the gateways in front of it, which route by one policy, report what they do, and keep a
- * ledger of what is in flight: what every replica must show.
+ * One cluster of engines with the gateways in front of it, which route by one policy, report what they do with the client of
+ * this project, and keep a ledger of what is in flight: what every replica must show.
  */
+import { type Booking, type MetadataCenter, MetadataCenterError, type View } from '../../src/client';
 import type { Engine, InferenceRequest } from './engine';
 import type { Random } from './random';
-import type { ReplicaClient, Row } from './replica-client';
 
-export type Policy = 'least load' | 'round robin' | 'random' | 'select';
+export type Policy = 'select' | 'best of 4' | 'round robin' | 'random';
 
 /** A request that is decoding still takes room: this many prompt tokens' worth. */
 const TOKENS_PER_REQUEST = 150;
@@ -17,18 +17,25 @@ export class Fleet {
   started = 0;
   finished = 0;
   private readonly ledger = new Map<string, { queued: number; prompt: number }>();
+  private readonly byAddress: ReadonlyMap<string, Engine>;
+  private readonly candidates: readonly string[];
+  /** Of each gateway, where it routes by what it watches. */
+  private readonly views: readonly View[];
   private turn = 0;
   private frozen = false;
 
   constructor(
     readonly policy: Policy,
     private readonly engines: readonly Engine[],
-    private readonly gateways: readonly ReplicaClient[],
+    private readonly gateways: readonly MetadataCenter[],
     private readonly random: Random,
     private readonly nowMs: () => number,
     private readonly onDefect: (error: unknown) => void,
   ) {
-    this.cluster = policy.replace(' ', '-');
+    this.cluster = policy.replaceAll(' ', '-');
+    this.byAddress = new Map(engines.map((engine) => [engine.ip, engine]));
+    this.candidates = [...this.byAddress.keys()];
+    this.views = policy === 'best of 4' ? gateways.map((gateway) => gateway.watch(this.cluster)) : [];
   }
 
   get inFlight(): number {
@@ -41,7 +48,7 @@ export class Fleet {
   }
 
   handle(request: InferenceRequest, number: number): void {
-    this.serve(request, number).catch(this.onDefect);
+    this.serve(request, number % this.gateways.length).catch(this.onDefect);
   }
 
   freeze(): void {
@@ -49,97 +56,51 @@ export class Fleet {
     for (const engine of this.engines) engine.freeze();
   }
 
-  private async serve(request: InferenceRequest, number: number): Promise<void> {
-    const gateway = this.gateways[number % this.gateways.length]!;
-    if (this.policy === 'select') return this.select(request, number, gateway);
+  private async serve({ promptTokens, outputTokens }: InferenceRequest, gateway: number): Promise<void> {
     const arrivedMs = this.nowMs();
-    const engine = await this.choose(gateway);
-    if (this.frozen) return;
-    const request_id = `${this.cluster}-${number}`;
-    const timestamp = Date.now() * 1_000_000;
-    const prompt_length = request.promptTokens;
+    const booking = await this.begin(promptTokens, gateway);
+    if (booking === undefined) return;
     this.started++;
-    this.book(engine.ip, 1, prompt_length);
-    const added = gateway.report('POST', '/v1/load/stats', {
-      cluster: this.cluster,
-      request_id,
-      ip: engine.ip,
-      prompt_length,
-      timestamp,
-    });
-    this.run(request, request_id, engine, arrivedMs, gateway, added);
-    await added;
-  }
-
-  /** One call chooses and reports. After a lost answer the id is ended, whatever became of it, and another one is chosen for. */
-  private async select(request: InferenceRequest, number: number, gateway: ReplicaClient): Promise<void> {
-    const arrivedMs = this.nowMs();
-    const prompt_length = request.promptTokens;
-    for (let attempt = 1; ; attempt++) {
-      const request_id = `${this.cluster}-${number}-${attempt}`;
-      const ip = await gateway.select({
-        cluster: this.cluster,
-        request_id,
-        prompt_length,
-        candidates: this.engines.map((engine) => engine.ip),
-        request_cost: TOKENS_PER_REQUEST,
-        timestamp: Date.now() * 1_000_000,
-      });
-      if (ip === undefined) {
-        await gateway.report('DELETE', '/v1/load/stats', { request_id });
-        if (this.frozen) return;
-        continue;
-      }
-      this.started++;
-      this.book(ip, 1, prompt_length);
-      if (this.frozen) return;
-      const engine = this.engines.find((each) => each.ip === ip)!;
-      this.run(request, request_id, engine, arrivedMs, gateway, Promise.resolve());
-      return;
-    }
-  }
-
-  private run(
-    request: InferenceRequest,
-    request_id: string,
-    engine: Engine,
-    arrivedMs: number,
-    gateway: ReplicaClient,
-    added: Promise<void>,
-  ): void {
-    const prompt_length = request.promptTokens;
-    const later = (path: string): void => {
-      // After the add has been answered: a gateway's own reports do not overtake each other.
-      added.then(() => gateway.report('DELETE', path, { request_id })).catch(this.onDefect);
-    };
-    engine.serve(
-      request,
+    const { engine: ip } = booking;
+    this.book(ip, 1, promptTokens);
+    if (this.frozen) return;
+    this.byAddress.get(ip)!.serve(
+      { promptTokens, outputTokens },
       () => {
         this.timesToFirstToken.push(this.nowMs() - arrivedMs);
-        this.book(engine.ip, 0, -prompt_length);
-        later('/v1/load/prompt');
+        this.book(ip, 0, -promptTokens);
+        booking.firstToken();
       },
       () => {
         this.finished++;
-        this.book(engine.ip, -1, 0);
-        later('/v1/load/stats');
+        this.book(ip, -1, 0);
+        booking.end();
       },
     );
   }
 
-  private async choose(gateway: ReplicaClient): Promise<Engine> {
-    const { engines, random } = this;
-    if (this.policy === 'random') return engines[random.below(engines.length)]!;
-    if (this.policy === 'round robin') return engines[this.turn++ % engines.length]!;
-    const rows = new Map((await gateway.rows(this.cluster)).map((row) => [row.ip, row]));
-    // From a random start, so that gateways do not all pick the first of several equals.
-    const start = random.below(engines.length);
-    let best = engines[start]!;
-    for (let i = 1; i < engines.length; i++) {
-      const engine = engines[(start + i) % engines.length]!;
-      if (loadOf(rows.get(engine.ip)) < loadOf(rows.get(best.ip))) best = engine;
+  /** Undefined once everything is held still. */
+  private async begin(promptLength: number, gateway: number): Promise<Booking | undefined> {
+    const { cluster, candidates } = this;
+    const mc = this.gateways[gateway]!;
+    while (!this.frozen) {
+      if (this.policy !== 'select') return mc.add({ cluster, ip: this.choose(gateway), promptLength });
+      try {
+        return await mc.select({ cluster, promptLength, candidates, requestCost: TOKENS_PER_REQUEST });
+      } catch (error) {
+        // No replica could say: two of three may be away at once. Anything else is a defect, of the demo or the service.
+        const isAway = error instanceof MetadataCenterError && (error.status === 0 || error.status === 503);
+        if (!isAway) throw error;
+      }
     }
-    return best;
+    return undefined;
+  }
+
+  private choose(gateway: number): string {
+    const { candidates, random } = this;
+    if (this.policy === 'random') return candidates[random.below(candidates.length)]!;
+    if (this.policy === 'round robin') return candidates[this.turn++ % candidates.length]!;
+    return this.views[gateway]!.pick({ of: 4, candidates, requestCost: TOKENS_PER_REQUEST })!.ip;
   }
 
   private book(ip: string, queued: number, prompt: number): void {
@@ -148,8 +109,4 @@ export class Fleet {
     row.prompt += prompt;
     this.ledger.set(ip, row);
   }
-}
-
-function loadOf(row: Row | undefined): number {
-  return row === undefined ? 0 : row.prompt_length + TOKENS_PER_REQUEST * row.queued_req_num;
 }

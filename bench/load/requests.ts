@@ -8,11 +8,16 @@ export function requestId(number: number): string {
 }
 
 export function addRequest(number: number, cluster = CLUSTER, engines = 16): string {
-  return withBody(
-    'POST',
-    '/v1/load/stats',
-    `{"cluster":"${cluster}","request_id":"${requestId(number)}","prompt_length":${promptLengthOf(number)},"ip":"${engineOf(number % engines)}","timestamp":${1_700_000_000_000_000 + number}000}`,
-  );
+  return withBody('POST', '/v1/load/stats', addBody(number, cluster, engines));
+}
+
+/** The lives of `lives` requests, from `first` on, in one body: all adds, then all prompt-deletes, then all deletes. */
+export function batchRequest(first: number, lives: number): string {
+  const numbers = Array.from({ length: lives }, (_, i) => first + i);
+  const ops = (op: string, bodyOf: (number: number) => string): string[] =>
+    numbers.map((number) => `{"op":"${op}",${bodyOf(number).slice(1)}`);
+  const events = [...ops('add', addBody), ...ops('prompt-delete', deleteBody), ...ops('delete', deleteBody)];
+  return withBody('POST', '/v1/load/batch', `{"events":[${events.join()}]}`);
 }
 
 /** Among the rows of the cluster, or among so many engines that are named. */
@@ -65,6 +70,10 @@ export function engineOf(index: number): string {
 }
 
 const HEADERS = 'Host: metadata-center:8080\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n';
+
+function addBody(number: number, cluster = CLUSTER, engines = 16): string {
+  return `{"cluster":"${cluster}","request_id":"${requestId(number)}","prompt_length":${promptLengthOf(number)},"ip":"${engineOf(number % engines)}","timestamp":${1_700_000_000_000_000 + number}000}`;
+}
 
 function deleteBody(number: number): string {
   return `{"cluster":"","request_id":"${requestId(number)}","prompt_length":0,"ip":""}`;

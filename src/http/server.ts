@@ -19,6 +19,7 @@ import { TraceIds } from './trace-ids';
 
 export class HttpServer {
   private readonly answers: Answers;
+  readonly metrics: HttpMetrics;
   private readonly server: Server | TlsServer;
   private readonly tlsServer: TlsServer | undefined;
   /** As they were accepted and, once a TLS handshake is over, in their decrypted form too. */
@@ -32,7 +33,8 @@ export class HttpServer {
     protocol: 'http' | 'https' = 'http',
   ) {
     const { logger, messageClasses, monotonicMs, randomBytes, registry, replicator } = dependencies;
-    this.answers = new Answers(new TraceIds(randomBytes), new HttpMetrics(registry), logger, monotonicMs);
+    this.metrics = new HttpMetrics(registry);
+    this.answers = new Answers(new TraceIds(randomBytes), this.metrics, logger, monotonicMs);
     const turn = new AnswerTurn((callback) => replicator.whenPublished(callback), monotonicMs);
     const app = createApi(dependencies, this.answers, turn);
 

@@ -15,6 +15,17 @@ const OTHER_METHOD = 'other';
 
 const DURATION = 'http_request_duration_us';
 
+/** What gateways ask before they route. */
+const QUERIES: Readonly<Record<string, string>> = { '/v1/load/stats': 'GET', '/v1/load/select': 'POST' };
+
+export interface AnswerTotals {
+  /** Answered 200: rows of a cluster, and selects. */
+  queries: number;
+  /** Answered 400 to 499, and 500 or more; without scrapes and probes. */
+  refused: number;
+  failed: number;
+}
+
 /** Routes that monitoring asks for: what callers do is the others. Panels of request rates leave these out. */
 export const SCRAPES_AND_PROBES = ['/metrics', '/healthz', '/readyz'];
 const WHICH_ROUTES = `${SCRAPES_AND_PROBES.join(', ')} are scrapes and probes`;
@@ -61,6 +72,20 @@ export class HttpMetrics {
       status,
       durationUs,
     );
+  }
+
+  /** Since the start, for whoever makes rates of them. */
+  totals(): AnswerTotals {
+    const totals = { queries: 0, refused: 0, failed: 0 };
+    this.eachCell((url, method, { countByStatus }) => {
+      if (SCRAPES_AND_PROBES.includes(url)) return;
+      for (const [status, count] of countByStatus) {
+        if (status >= 500) totals.failed += count;
+        else if (status >= 400) totals.refused += count;
+        else if (QUERIES[url] === method) totals.queries += count;
+      }
+    });
+    return totals;
   }
 
   private cell(url: string, method: string): Cell {

@@ -5,6 +5,8 @@
 import type { PrefixCache } from '../cache/prefix-cache';
 import type { Repair } from '../repair/repair';
 import type { Replicator } from '../replication/replicator';
+import type { AnswerTotals } from './http-metrics';
+import type { Limit } from './limit-metrics';
 import type { PlainHistogram } from './plain-histogram';
 
 export interface OverviewSources {
@@ -12,11 +14,13 @@ export interface OverviewSources {
   /** What `/readyz` shows. */
   readonly readiness: () => { readonly body: object };
   readonly replicator: Replicator;
-  readonly repair: Pick<Repair, 'peerReplicas' | 'counts'>;
+  readonly repair: Pick<Repair, 'peerReports' | 'peerReplicas' | 'counts'>;
   readonly latency: PlainHistogram;
   readonly watchers: () => number;
   /** Undefined where it is switched off. */
   readonly cache: PrefixCache | undefined;
+  readonly limits: () => readonly Limit[];
+  readonly answers: () => AnswerTotals;
   readonly nowUs: () => number;
 }
 
@@ -29,6 +33,19 @@ export function replicaOverview(sources: OverviewSources): object {
     version: sources.version,
     time_us: timeUs,
     peer_replicas: repair.peerReplicas,
+    peer_reports: Object.fromEntries(
+      Object.entries(repair.peerReports).map(([address, report]) => [
+        address,
+        { ...report, latency_ms: latencyOf(replicator, repair.peerReplicas[address]) },
+      ]),
+    ),
+    limit_use: sources.limits().map(({ name, most, use, refused, refusesReaders }) => ({
+      name,
+      most,
+      use: use(),
+      refused: refused?.() ?? 0,
+      refuses_readers: refusesReaders ?? false,
+    })),
     in_flight: loadStats.inFlight.size,
     engines: loadStats.engines.listedCount,
     watchers: sources.watchers(),
@@ -42,11 +59,22 @@ export function replicaOverview(sources: OverviewSources): object {
       events_given_up: repair.counts.eventsGivenUp,
       divergences: repair.counts.divergences,
       requests_expired: loadStats.expiredRequests,
+      ...answerTotals(sources.answers()),
       cache_hits: cache?.counts.hits ?? 0,
       cache_misses: cache?.counts.misses ?? 0,
     },
     replication_latency: { bounds_ms: latency.bounds, counts: latency.counts },
   };
+}
+
+function answerTotals({ queries, refused, failed }: AnswerTotals): object {
+  return { queries, answers_refused: refused, answers_failed: failed };
+}
+
+/** Of the newest event of a replica: how long it took to come, clocks included; null where there was none. */
+function latencyOf({ clockDifferencesUs }: Replicator, replica: string | null | undefined): number | null {
+  const us = clockDifferencesUs.get(replica ?? '');
+  return us === undefined ? null : us / 1000;
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

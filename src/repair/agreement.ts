@@ -34,9 +34,19 @@ const LOOKS = 3;
 
 export class Agreement {
   private last: Look | undefined;
+  private found: AgreementState | null = null;
+
+  /** What the last check found. */
+  get state(): AgreementState | null {
+    return this.found;
+  }
 
   /** Events from before `sinceUs` don't matter any more. */
   check(ours: Seen, theirs: Seen, window: DigestWindow, sinceUs: number): AgreementState {
+    return (this.found = this.look(ours, theirs, window, sinceUs));
+  }
+
+  private look(ours: Seen, theirs: Seen, window: DigestWindow, sinceUs: number): AgreementState {
     const { last } = this;
     const differences = differencesOf(ours.digests, theirs.digests, window);
     for (const [second, digests] of differences) {

@@ -3,12 +3,23 @@
  * are peers; an address that leads back to this replica is none either.
  */
 import type { CausalContext } from '../core/causal-context';
-import { Agreement } from './agreement';
+import { Agreement, type AgreementState } from './agreement';
 import type { PeersState } from './joining';
 import type { PeerStatus } from './protocol';
 
 export const PEER_STATES = ['ready', 'joining', 'unreachable', 'other-deployment', 'itself'] as const;
 export type PeerState = (typeof PEER_STATES)[number];
+
+/** How a peer is, as far as its last answers show. */
+export interface PeerReport {
+  /** Undefined while it does not answer, and where it is of a version that does not say it. */
+  readonly bus_connected: boolean | undefined;
+  readonly missing_events: number | undefined;
+  /** Of the last comparison of both states; null before the first. */
+  readonly rows: AgreementState | null;
+  /** So many times in a row it did not answer. */
+  readonly misses: number;
+}
 
 /** A replica that was there and does not answer so many times in a row is unreachable. */
 const MAX_MISSES = 3;
@@ -108,6 +119,20 @@ export class PeerTable {
   next(): Peer | undefined {
     const { peers } = this;
     return peers[this.turn++ % peers.length];
+  }
+
+  reports(): Record<string, PeerReport> {
+    return Object.fromEntries(
+      this.peers.map(({ address, status, misses, agreement }) => [
+        address,
+        {
+          bus_connected: status?.busConnected,
+          missing_events: status?.missingEvents,
+          rows: status ? agreement.state : null,
+          misses,
+        },
+      ]),
+    );
   }
 
   states(): Record<string, PeerState> {

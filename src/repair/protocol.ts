@@ -186,6 +186,9 @@ export interface PeerStatus extends Identity {
   readonly ready: boolean;
   /** By its clock. */
   readonly timeUs: number;
+  /** For people; undefined where it does not say it. */
+  readonly busConnected?: boolean | undefined;
+  readonly missingEvents?: number | undefined;
   /** What it claims, as far as the asker understands it. */
   readonly context: CausalContext;
   /** Present when asked for with a window. */
@@ -238,6 +241,8 @@ export function readStatus(data: unknown, reader: Identity, contextOptions: Cont
     levels,
     cut,
     digests,
+    bus,
+    counts,
   } = objectOf(data);
   if (!isOrigin(replica)) throw new ProtocolFault('invalid', 'the status names no replica');
   if (typeof deployment !== 'string' || !isLevel(speaks)) {
@@ -252,7 +257,19 @@ export function readStatus(data: unknown, reader: Identity, contextOptions: Cont
   seen.learnLevels(parseLevels(levels, options));
   seen.learnCut(parseCut(cut, options));
   const read = digests === undefined ? undefined : readDigests(objectOf(digests), options.speaks);
-  return { replica, deployment, speaks, ready: ready === true, timeUs, context: seen, digests: read };
+  const { connected } = (bus ?? {}) as Record<string, unknown>;
+  const { missing_events: missing } = (counts ?? {}) as Record<string, unknown>;
+  return {
+    replica,
+    deployment,
+    speaks,
+    ready: ready === true,
+    timeUs,
+    busConnected: typeof connected === 'boolean' ? connected : undefined,
+    missingEvents: isNatural(missing) ? missing : undefined,
+    context: seen,
+    digests: read,
+  };
 }
 
 function readDigests(

@@ -18,7 +18,7 @@ import { Clocks, type ClockView } from './clocks';
 import { compareDigests, digestsOf, windowAt, type DigestWindow, type StateDigests } from './digests';
 import { HoleChase, type HoleChaseOptions } from './holes';
 import { joined, type JoiningState, type Surroundings } from './joining';
-import { PeerTable, type Peer, type PeerState } from './peer-table';
+import { PeerTable, type PeerReport, type Peer, type PeerState } from './peer-table';
 import { MAX_NAMED_ORIGINS, type Heartbeat, type Identity, type PeerStatus } from './protocol';
 
 export interface RepairOptions extends HoleChaseOptions {
@@ -226,6 +226,11 @@ export class Repair {
     return Object.fromEntries(
       this.table.all.map(({ address, status }) => [address, status?.replica ?? null]),
     );
+  }
+
+  /** How the peers are, by address. */
+  get peerReports(): Record<string, PeerReport> {
+    return this.table.reports();
   }
 
   /** What every replica that is known to live understands. */

@@ -31,6 +31,8 @@ export class RowFeed<Row> implements Feed {
   constructor(
     source: RowSource<Row>,
     private readonly versions: Versions,
+    /** Members, each with a comma behind it, that come first in the data of each message. */
+    private readonly head = '',
   ) {
     this.diff = new RowDiff(source);
     this.version = versions.next();
@@ -48,7 +50,7 @@ export class RowFeed<Row> implements Feed {
     let message = this.messages.get(version);
     if (!message) {
       const { whole, rows, removed } = this.diff.since(version);
-      const data = `{"rows":[${rows.join()}],"removed":${JSON.stringify(removed)}}`;
+      const data = `{${this.head}"rows":[${rows.join()}],"removed":${JSON.stringify(removed)}}`;
       message = eventOf(whole ? 'rows' : 'changes', `${this.versions.prefix}:${this.version}`, data);
       if (this.messages.size < MAX_MESSAGES) this.messages.set(version, message);
     }

@@ -19,6 +19,8 @@ export class Watcher {
   private full = false;
   private ended = false;
   private quiet = true;
+  /** The feed whose turn is next, so that none is kept from its turn by others that change all the time. */
+  private next = 0;
 
   constructor(
     private readonly feeds: readonly Feed[],
@@ -30,7 +32,9 @@ export class Watcher {
   /** Sends what has changed since the last time, unless the connection is full. Answers how many events it sent. */
   tick(): number {
     let sent = 0;
-    for (let i = 0; i < this.feeds.length && !this.full; i++) {
+    for (let turns = this.feeds.length; turns > 0 && !this.full; turns--) {
+      const i = this.next;
+      this.next = (i + 1) % this.feeds.length;
       const feed = this.feeds[i]!;
       if (feed.version === this.versions[i]) continue;
       this.send(feed.messageSince(this.versions[i]!));

@@ -77,6 +77,17 @@ export class Watchers {
     });
   }
 
+  /** Several in one stream: each event says in `cluster` whose rows it has. */
+  watchClusters(clusters: ReadonlySet<string>, intervalMs: number, sink: Sink): Watch {
+    const subjects: Record<string, () => Feed> = {};
+    for (const cluster of clusters) {
+      const head = `"cluster":${JSON.stringify(cluster)},`;
+      subjects[`named cluster ${cluster}`] = () =>
+        new RowFeed(new ClusterRows(this.engines, cluster), this.versions, head);
+    }
+    return this.watch(intervalMs, sink, subjects);
+  }
+
   /** All clusters with their sums, and the state of the replica itself. */
   watchOverview(intervalMs: number, sink: Sink): Watch {
     return this.watch(intervalMs, sink, {

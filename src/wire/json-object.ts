@@ -8,6 +8,8 @@ import { isUtf8 } from 'node:buffer';
 export type Unreadable = 'not-utf8' | 'not-json' | 'not-an-object';
 
 export class JsonObject {
+  private repeated: ReadonlySet<string> | undefined;
+
   constructor(
     /** What `JSON.parse` made `members` of. */
     readonly text: string,
@@ -28,7 +30,7 @@ export class JsonObject {
 
   /** The names of members that occur more than once. */
   repeatedMembers(): ReadonlySet<string> {
-    return repeatedMembers(this.text, Object.keys(this.members).length);
+    return (this.repeated ??= repeatedMembers(this.text, Object.keys(this.members).length));
   }
 
   /** The exact value of an integer; undefined where the member is absent, is none, or has more than 64 digits. */

@@ -31,7 +31,7 @@ describe('the demo', () => {
     expect(result.fleets.some(({ inFlight }) => inFlight > 0)).toBe(true);
     expect(lines.some((line) => line.includes('○'))).toBe(true);
     expect(resultTable(result, ['a', 'b', 'c'])).toMatch(
-      /mean \| +p99 .*select .*least load .*round robin .*random /s,
+      /mean \| +p99 .*select .*best of 4 .*round robin .*random /s,
     );
   });
 

@@ -7,17 +7,25 @@ import { until } from '../support/until';
 const cleanUp = new CleanUp();
 afterEach(() => cleanUp.run());
 
+async function behind(max: number): Promise<ReplicaProcess> {
+  const nats = await cleanUp.use(NatsServerProcess.start({ config: `max_payload: ${max}` }), (it) =>
+    it.stop(),
+  );
+  const env = { NATS_URL: nats.url, NATS_HISTORY: 'off' };
+  return cleanUp.use(ReplicaProcess.start({ env }), (it) => it.kill());
+}
+
+const metricsOf = async ({ url }: ReplicaProcess): Promise<string> => (await fetch(`${url}/metrics`)).text();
+
 test('I4 I7: an event larger than max_payload is not counted as published, and the replica says that there may be some', async () => {
-  const nats = await cleanUp.use(NatsServerProcess.start({ config: 'max_payload: 300' }), (it) => it.stop());
-  const starting = ReplicaProcess.start({ env: { NATS_URL: nats.url, NATS_HISTORY: 'off' } });
-  const replica = await cleanUp.use(starting, (it) => it.kill());
+  const replica = await behind(300);
   const { url } = replica;
   const warning = (): object | undefined => replica.logged(/bus trouble/);
   for (const id of ['short', 'long'.repeat(60)]) {
     const body = JSON.stringify({ cluster: 'm', request_id: id, prompt_length: 1, ip: '10.0.0.1' });
     expect((await fetch(`${url}/v1/load/stats`, { method: 'POST', body })).status).toBe(200);
   }
-  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const metrics = await metricsOf(replica);
   expect(metrics).toMatch(/^metacenter_events_published_total\{type="add"\} 1$/m);
   expect(metrics).toMatch(/^metacenter_events_unpublished_total\{type="add"\} 1$/m);
   expect(metrics).toMatch(/^metacenter_messages_too_large_total\{type="add"\} 1$/m);
@@ -32,4 +40,10 @@ test('I4 I7: an event larger than max_payload is not counted as published, and t
   });
   await until(() => warning() !== undefined, { describe: 'a warning' });
   expect(warning()).toMatchObject({ kind: 'max-payload' });
+});
+
+test('I7: a heartbeat larger than max_payload is counted as such', async () => {
+  const replica = await behind(100);
+  const counted = /^metacenter_messages_too_large_total\{type="heartbeat"\} [1-9]/m;
+  await until(async () => counted.test(await metricsOf(replica)), { describe: 'a heartbeat is counted' });
 });

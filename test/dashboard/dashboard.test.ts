@@ -32,10 +32,14 @@ beforeAll(async () => {
 
 afterAll(() => atEnd.run());
 
-function startReplica(port?: number): Promise<ReplicaProcess> {
-  const options = { env: { NATS_URL: nats.url }, ...(port !== undefined && { port }) };
+function startReplica(port?: number, env: Record<string, string> = {}): Promise<ReplicaProcess> {
+  const options = { env: { NATS_URL: nats.url, ...env }, ...(port !== undefined && { port }) };
   return atEnd.use(ReplicaProcess.start(options), (it) => it.kill());
 }
+
+/** Of a deployment of its own: it misses nothing that was reported before it started. */
+const startAlone = (port?: number): Promise<ReplicaProcess> =>
+  startReplica(port, { NATS_SUBJECT_PREFIX: 'alone' });
 
 async function open(cluster: string, replica = shown): Promise<void> {
   page = await browser.context.newPage();
@@ -46,16 +50,20 @@ async function open(cluster: string, replica = shown): Promise<void> {
   });
   page.on('pageerror', (error) => errors.push(String(error)));
   await page.goto(`${replica.url}/#cluster=${cluster}`);
-  await pill('live').waitFor();
+  await pill('live')
+    .waitFor()
+    .catch(async (e: unknown) => {
+      throw new Error(`The page says: ${await page.locator('body').innerText()}`, { cause: e });
+    });
 }
 
 const pill = (text: string) => page.locator('#connection', { hasText: text });
 
 let ids = 0;
-/** A report at the replica that the page does not come from. */
-async function report(cluster: string, ip: string, prompt_length = 100): Promise<string> {
+/** A report, unless it says otherwise at the replica that the page does not come from. */
+async function report(cluster: string, ip: string, prompt_length = 100, replica = other): Promise<string> {
   const request_id = `request-${++ids}`;
-  expect((await post(other.port, { cluster, ip, request_id, prompt_length })).reason).toBe('');
+  expect((await post(replica.port, { cluster, ip, request_id, prompt_length })).reason).toBe('');
   return request_id;
 }
 
@@ -108,31 +116,15 @@ withBrowser('the dashboard', () => {
     expect(rows.map((row) => row.slice(0, 12))).toEqual(['gw-deaddead1', 'gw-alivealiv']);
   });
 
-  it('says within seconds that the bus is lost, and that it is back', async () => {
-    await open('bus');
-    await nats.kill();
-    await page.getByRole('alert').getByText('The bus is lost').waitFor({ timeout: PATIENCE_MS });
-    await pill('bus lost').waitFor();
-    await nats.run();
-    await pill('live').waitFor({ timeout: 2 * PATIENCE_MS });
-    expect(await page.getByRole('alert').textContent()).toBe('');
-    await until(
-      async () => !(await (await fetch(`${other.url}/readyz`)).text()).includes('"connected":false'),
-      {
-        describe: 'the other replica has its bus back too',
-      },
-    );
-  });
-
   it('says at once that its replica is gone, keeps what it knew, and comes back with it', async () => {
-    const ownReplica = await startReplica();
+    const ownReplica = await startAlone();
     await open('gone', ownReplica);
-    await report('gone', '10.3.0.1');
+    await report('gone', '10.3.0.1', 100, ownReplica);
     await untilText('10.3.0.1', '1');
     await ownReplica.kill();
     await page.getByRole('alert').getByText('This replica does not answer').waitFor({ timeout: PATIENCE_MS });
     expect(await rowOf('10.3.0.1').count()).toBe(1);
-    await startReplica(ownReplica.port);
+    await startAlone(ownReplica.port);
     await pill('live').waitFor({ timeout: PATIENCE_MS });
     await until(async () => (await rowOf('10.3.0.1').count()) === 0, {
       describe: 'the row that the new replica does not have is gone',
@@ -140,7 +132,7 @@ withBrowser('the dashboard', () => {
   });
 
   it('notices a replica that hangs with its connections open', async () => {
-    const hanging = await startReplica();
+    const hanging = await startAlone();
     await open('hangs', hanging);
     hanging.signal('SIGSTOP');
     await page.getByRole('alert').getByText('it says nothing').waitFor({ timeout: PATIENCE_MS });
@@ -247,6 +239,101 @@ withBrowser('the dashboard', () => {
     expect(Math.min(contrasts.bars, contrasts.prompts)).toBeGreaterThan(3);
   });
 
+  const NAMES = ['meta-llama/Llama-3.1-8B-Instruct', 'meta-llama/Llama-3.1-70B-Instruct'];
+
+  it('hides no column and cuts no name at any width, has its replica above the engines on a phone, and opens a cluster by its whole row', async () => {
+    for (const name of NAMES) await report(name, '10.8.100.200', 1_000_000);
+    await open(encodeURIComponent(NAMES[0]!));
+    await untilText('10.8.100.200', '1,000,000');
+    for (const width of [390, 768, 1024, 1440, 1920]) {
+      await page.setViewportSize({ width, height: 900 });
+      const cut = await page.evaluate((names) => {
+        const found: string[] = [];
+        const shows = (node: Element): boolean => node.clientWidth > 0 || node.getClientRects().length > 0;
+        for (const section of document.querySelectorAll('section:not(.empty)')) {
+          const { right } = section.getBoundingClientRect();
+          for (const cell of section.querySelectorAll('th, td, dt, dd, h2, h3')) {
+            const text = cell.textContent.trim();
+            if (!shows(cell)) found.push(`${text} is hidden`);
+            else if (cell.getBoundingClientRect().right > right + 0.5) found.push(`${text} sticks out`);
+            else if (cell.scrollWidth > cell.clientWidth + 1 && !cell.classList.contains('unseen'))
+              found.push(`${text} is cut`);
+          }
+        }
+        const links = [...document.querySelectorAll('#cluster-rows a')];
+        for (const name of names) {
+          const link = links.find((each) => each.textContent === name)!;
+          const range = document.createRange();
+          range.selectNodeContents(link);
+          const cell = link.closest('th')!.getBoundingClientRect();
+          const { right, bottom } = range.getBoundingClientRect();
+          if (right > cell.right || bottom > cell.bottom) found.push(`${name} is cut`);
+        }
+        if (document.documentElement.scrollWidth > innerWidth) found.push('it scrolls sideways');
+        return found;
+      }, NAMES);
+      expect([width, cut]).toEqual([width, []]);
+    }
+    await page.setViewportSize({ width: 390, height: 844 });
+    const top = async (name: string): Promise<number> => (await page.locator(name).boundingBox())!.y;
+    expect(await top('.replica')).toBeLessThan(await top('.cluster'));
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page
+      .locator('#cluster-rows tr', { hasText: NAMES[1]! })
+      .locator('td')
+      .last()
+      .click({ force: true });
+    await page.getByRole('region', { name: NAMES[1]! }).waitFor();
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(`${shown.url}/docs`);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await page.setViewportSize({ width: 1280, height: 900 });
+  });
+
+  it('is in the order of the values that it shows at each look, and says so when the order is held', async () => {
+    const ips = Array.from({ length: 12 }, (_, i) => `10.9.0.${i}`);
+    for (const ip of ips) await report('order', ip);
+    await open('order');
+    await untilText('10.9.0.11', '1');
+    let round = 0;
+    const looked = new AbortController();
+    const traffic = (async () => {
+      while (!looked.signal.aborted) {
+        await report('order', ips[(round++ * 7) % 12]!, (round * 911) % 5_000);
+        await page.waitForTimeout(20);
+      }
+    })();
+    const wrong = await page.evaluate(async () => {
+      const found: string[] = [];
+      let different = '';
+      let looks = 0;
+      const started = performance.now();
+      while (performance.now() - started < 4_000 || looks < 3) {
+        const rows = [...document.querySelectorAll('#engine-rows tr')].map((row) =>
+          [...row.querySelectorAll('.load > span')].map(({ textContent }) =>
+            Number(textContent.replaceAll(',', '')),
+          ),
+        );
+        for (let i = 1; i < rows.length; i++) {
+          const [[q = 0, p = 0] = [], [nextQ = 0, nextP = 0] = []] = [rows[i - 1], rows[i]];
+          if (q < nextQ || (q === nextQ && p < nextP)) found.push(`${q}/${p} before ${nextQ}/${nextP}`);
+        }
+        if (JSON.stringify(rows) !== different) looks++;
+        different = JSON.stringify(rows);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return found;
+    });
+    looked.abort();
+    await traffic;
+    expect(wrong).toEqual([]);
+    expect(await page.locator('#engines-held').isVisible()).toBe(false);
+    await page.locator('#engine-rows tr').nth(2).hover();
+    await page.getByText('order held while you are in the table').waitFor();
+    await page.mouse.move(0, 0);
+    await page.locator('#engines-held').waitFor({ state: 'hidden' });
+  });
+
   it('fits a phone without scrolling sideways', async () => {
     await report('phone', '10.7.100.200', 1_000_000);
     await open('phone');
@@ -261,6 +348,35 @@ withBrowser('the dashboard', () => {
     await until(async () => (await chartWidth()) < 360, { describe: 'the charts are drawn for the phone' });
     expect(await scrollWidth()).toBeLessThanOrEqual(360);
   });
+
+  it('says within seconds that the bus is lost, and that it is back', async () => {
+    await open('bus');
+    await nats.kill();
+    await page.getByRole('alert').getByText('The bus is lost').waitFor({ timeout: PATIENCE_MS });
+    await pill('bus lost').waitFor();
+    await nats.run();
+    await pill('live').waitFor({ timeout: 2 * PATIENCE_MS });
+    expect(await page.getByRole('alert').textContent()).toBe('');
+  });
+});
+
+withBrowser('the API page', () => {
+  it('makes the calls that it shows at its replica, with the token that it is given, and shows the answer', async () => {
+    const starting = ReplicaProcess.start({ env: { METADATA_CENTER_AUTH_TOKENS: 'right-token' } });
+    const guarded = await atEnd.use(starting, (it) => it.kill());
+    page = await browser.context.newPage();
+    await page.goto(`${guarded.url}/docs`);
+    const add = page.locator('#post-v-load-stats');
+    await add.getByRole('button', { name: 'Send' }).click();
+    await add.locator('output').getByText('401 Unauthorized').waitFor();
+    await page.getByLabel('Token').fill('right-token');
+    await add.getByRole('button', { name: 'Send' }).click();
+    await add.locator('output').getByText('200 OK').waitFor();
+    const rows = page.locator('#get-v-load-stats');
+    await rows.getByLabel('Path').press('Enter');
+    await rows.locator('output').getByText('"queued_req_num":1').waitFor();
+    await page.close();
+  });
 });
 
 withBrowser('the dashboard of a replica that asks for a token', () => {
@@ -270,12 +386,19 @@ withBrowser('the dashboard of a replica that asks for a token', () => {
     page = await browser.context.newPage();
     await page.goto(guarded.url);
     await page.getByText('This replica asks for a token.').waitFor();
+    const empty = page.getByText('No request has been reported yet');
+    expect(await empty.isVisible()).toBe(false);
     await page.getByLabel('Bearer token').fill('wrong-token');
     await page.keyboard.press('Enter');
     await page.getByText('This replica does not accept that token.').waitFor();
     await page.getByLabel('Bearer token').fill('right-token');
     await page.getByRole('button', { name: 'Continue' }).click();
     await pill('live').waitFor();
+    await empty.waitFor();
+    expect(await page.locator('.empty code').first().textContent()).toContain(
+      `curl -X POST ${guarded.url}/v1/load/stats`,
+    );
+    expect(await page.locator('.charts').isVisible()).toBe(false);
     await page.reload();
     await pill('live').waitFor();
     await page.close();

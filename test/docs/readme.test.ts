@@ -19,6 +19,7 @@ const docs = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(ROOT, name)),
   ...filesIn('docs', '.md'),
+  ...filesIn('examples', '.md'),
 ];
 const developerGuide = textOf(join(ROOT, 'docs/developer/guide.md'));
 

@@ -10,6 +10,12 @@ const body = JSON.stringify({ cluster: 'c', request_id: 'r', ip: '10.0.0.1' });
 const changing = [
   ['POST', '/v1/load/stats', body],
   ['POST', '/v1/load/select', '{"cluster":"c","request_id":"r","candidates":["10.0.0.1"]}'],
+  ['PUT', '/v1/load/stats', body],
+  ['POST', '/v1/load/batch', `{"events":[{"op":"delete","request_id":"honest"}]}`],
+  ['PUT', '/v1/load/owner', '{"owner":"gateway-1"}'],
+  ['DELETE', '/v1/load/owner', '{"owner":"gateway-1"}'],
+  ['POST', '/v1/cache/save', '{"cluster":"kept","prompt_hash":[1],"ip":"10.0.0.1"}'],
+  ['DELETE', '/v1/cache', '{"ip":"10.0.0.1"}'],
   ['DELETE', '/v1/load/stats', '{"request_id":"honest"}'],
   ['DELETE', '/v1/load/prompt', '{"request_id":"honest"}'],
   ['POST', '/log/level', '{"LevelParam":"DEBUG"}'],

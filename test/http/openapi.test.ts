@@ -67,6 +67,15 @@ describe('the API document', () => {
     expect(documented.sort()).toEqual(routes.filter((path) => !PART_OF_PAGE.test(path)).sort());
   });
 
+  it('names each operation, once, for clients that are generated from it', async () => {
+    const { paths } = await published();
+    const ids = Object.values(paths)
+      .flatMap((operations) => Object.values(operations))
+      .map((operation) => (operation as { operationId?: string }).operationId);
+    for (const id of ids) expect(id).toMatch(/^[a-z]+(?:[A-Z][a-z]+)+$/);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
   it('says of every operation with a body what any body may be refused for', async () => {
     const { paths } = await published();
     const withBody = Object.entries(paths).flatMap(([path, operations]) =>
@@ -100,6 +109,27 @@ describe('/docs', () => {
     expect(headers['content-security-policy']).toContain("default-src 'none'");
     for (const path of Object.keys((await published()).paths)) expect(text).toContain(`<code>${path}</code>`);
     expect(text).not.toMatch(/(src|href)="(https?:)?\/\//);
-    expect(text).not.toContain('<script');
+    expect(text).not.toMatch(/<script(?! type="module" src="\/dashboard\/docs.js"><\/script>)/);
+  });
+
+  it('shows a call of each operation with a body that the service takes, and what replicas say to each other apart', async () => {
+    const { text } = await call(port, 'GET', '/docs');
+    const shown = text.replaceAll('&quot;', '"');
+    let calls = 0;
+    for (const [path, operations] of Object.entries((await published()).paths)) {
+      expect(text.indexOf(`${path}</code></h3>`) > text.indexOf('<h2 id="between">')).toBe(
+        path.startsWith('/v1/replica/'),
+      );
+      for (const [method, operation] of Object.entries(operations)) {
+        if (!('requestBody' in operation)) continue;
+        const { content } = operation.requestBody as { content: Record<string, { example: object }> };
+        const example = JSON.stringify(content['application/json']!.example);
+        expect(shown).toContain(`-d '${example}'`);
+        const answer = await call(port, method.toUpperCase(), path, { body: example });
+        expect([method, path, answer.text]).not.toEqual([method, path, expect.stringContaining('40001400')]);
+        calls++;
+      }
+    }
+    expect(calls).toBeGreaterThan(8);
   });
 });

@@ -47,39 +47,51 @@ export const readyBody = {
 
 const MINUTE_US = 60_000_000;
 
+export interface ScratchOptions {
+  readonly bus: Bus;
+  readonly nowUs: () => number;
+  readonly maxInFlight?: number;
+  readonly maxEngines?: number;
+  readonly finishedCeiling?: number;
+}
+
+/** A view of its own and what reports go through to reach it. */
+export function scratchReplicator({
+  bus,
+  nowUs,
+  maxInFlight = 1_000,
+  maxEngines = 1_000,
+  finishedCeiling = 1_000,
+}: ScratchOptions): Replicator {
+  return new Replicator({
+    loadStats: new LoadStats({
+      expireAfterUs: 10 * MINUTE_US,
+      finishedRetentionUs: MINUTE_US,
+      inFlightCeiling: 1_000,
+      engineCeiling: 1_000,
+      finishedCeiling,
+      waitingCeiling: finishedCeiling,
+      ownerCeiling: 100,
+      fingerprinting: newFingerprinting(),
+    }),
+    context: new CausalContext({
+      forgetAfterUs: 30 * MINUTE_US,
+      maxOrigins: 10,
+      maxIntervals: 100,
+      maxIntervalsInAll: 1000,
+    }),
+    bus,
+    republisher: new Republisher(bus),
+    nowUs,
+    observeLatency: () => undefined,
+    options: { origin: 'origin-under-test', subjectPrefix: 'test', maxInFlight, maxEngines, maxOwners: 100 },
+  });
+}
+
 export async function startServer(options: ServerOptions = {}): Promise<Replica> {
   const { finishedCeiling = 1_000 } = options;
-  const loadStats = new LoadStats({
-    expireAfterUs: 10 * MINUTE_US,
-    finishedRetentionUs: MINUTE_US,
-    inFlightCeiling: 1_000,
-    engineCeiling: 1_000,
-    finishedCeiling,
-    waitingCeiling: finishedCeiling,
-    ownerCeiling: 100,
-    fingerprinting: newFingerprinting(),
-  });
-  const context = new CausalContext({
-    forgetAfterUs: 30 * MINUTE_US,
-    maxOrigins: 10,
-    maxIntervals: 100,
-    maxIntervalsInAll: 1000,
-  });
-  const replicator = new Replicator({
-    loadStats,
-    context,
-    bus: busThatIsDown,
-    republisher: new Republisher(busThatIsDown),
-    nowUs: wallClock(),
-    observeLatency: () => undefined,
-    options: {
-      origin: 'origin-under-test',
-      subjectPrefix: 'test',
-      maxInFlight: 1_000,
-      maxEngines: 1_000,
-      maxOwners: 100,
-    },
-  });
+  const replicator = scratchReplicator({ bus: busThatIsDown, nowUs: wallClock(), finishedCeiling });
+  const { loadStats } = replicator;
   const watchers = new Watchers(
     loadStats.engines,
     () => readyBody,

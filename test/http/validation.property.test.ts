@@ -120,9 +120,13 @@ const cases = [
   {
     name: 'the streams',
     dto: WatchQueryDto,
-    members: fc.record({ cluster: field(texts), interval_ms: field(numbers) }),
+    members: fc.record({
+      cluster: field(fc.array(texts, { maxLength: 66 })),
+      interval_ms: field(numbers),
+    }),
     rules: {
-      cluster: stock.text,
+      cluster: (value: unknown) =>
+        Array.isArray(value) && min(value.length, 1) && max(value.length, 64) && value.every(stock.text),
       interval_ms: (value: unknown) =>
         isAbsent(value) || (isInt(value) && min(value, 20) && max(value, 10_000)),
     },

@@ -46,6 +46,19 @@ describe('a watcher', () => {
     expect(sink.written).toEqual(['0 to 1', '1 to 6']);
   });
 
+  it('is sent its feeds in turn, though the first of them change all the time and its connection is slow', () => {
+    const feeds = [new CountingFeed(), new CountingFeed(), new CountingFeed()];
+    const sink = new Recorder();
+    const watcher = new Watcher(feeds, sink);
+    sink.hasRoom = false;
+    for (let i = 0; i < 6; i++) {
+      expect(watcher.tick()).toBe(1);
+      for (const feed of feeds) feed.refresh();
+      watcher.drained();
+    }
+    expect(sink.written).toEqual(['0 to 1', '0 to 2', '0 to 3', '1 to 4', '2 to 5', '3 to 6']);
+  });
+
   it('is sent heartbeats only where nothing else was sent', () => {
     const feed = new CountingFeed();
     const sink = new Recorder();

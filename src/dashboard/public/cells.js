@@ -32,7 +32,7 @@ export function loadCell(kind) {
   return {
     cell,
     set(value, scale) {
-      setText(text, number(value));
+      setText(text, value < 10_000_000 ? number(value) : short(value));
       bar.style.transform = `scaleX(${scale > 0 ? Math.min(1, value / scale).toFixed(4) : 0})`;
     },
   };

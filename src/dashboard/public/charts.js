@@ -2,7 +2,7 @@
 import uPlot from './uPlot.esm.js';
 import { short } from './cells.js';
 
-const HEIGHT = 110;
+const HEIGHT = 170;
 
 export class Charts {
   constructor() {
@@ -56,7 +56,10 @@ function chart(parent, kind) {
         {
           ...axis,
           size: 24,
-          splits: (plot) => [240, 180, 120, 60, 0].map((s) => (plot.data[0].at(-1) ?? 0) - s),
+          splits: (plot) =>
+            [240, 180, 120, 60, 0]
+              .map((s) => (plot.data[0].at(-1) ?? 0) - s)
+              .filter((time) => time >= plot.scales.x.min),
           values: ago,
         },
         {

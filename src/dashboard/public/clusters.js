@@ -1,5 +1,5 @@
 /** All clusters with their sums; each is a link, so that a cluster can be bookmarked. */
-import { element, number, setText, short } from './cells.js';
+import { clock, element, number, setText, short } from './cells.js';
 import { KeyedRows } from './keyed-rows.js';
 
 export const linkTo = (cluster) => `#cluster=${encodeURIComponent(cluster)}`;
@@ -8,6 +8,7 @@ export class Clusters {
   constructor() {
     this.table = new KeyedRows(document.getElementById('cluster-rows'), {
       create: (cluster) => this.createRow(cluster),
+      held: document.getElementById('clusters-held'),
       compare: (a, b) => b.queued_req_num - a.queued_req_num || (a.cluster < b.cluster ? -1 : 1),
     });
   }
@@ -20,7 +21,6 @@ export class Clusters {
     this.table.take(name === 'rows', rows, removed, (row) => row.cluster);
     const { size } = this.rows;
     setText(document.getElementById('cluster-count'), size > 0 ? number(size) : '');
-    document.getElementById('no-clusters').hidden = size > 0;
   }
 
   select(cluster) {
@@ -29,15 +29,16 @@ export class Clusters {
   }
 
   createRow(cluster) {
-    const link = element('a', { href: linkTo(cluster), textContent: cluster, title: cluster, tabIndex: -1 });
-    const [engines, queued, prompt] = [1, 2, 3].map(() => element('td', { className: 'number' }));
-    const tr = element('tr', {}, element('th', { scope: 'row' }, link), engines, queued, prompt);
+    const link = element('a', { href: linkTo(cluster), textContent: cluster, tabIndex: -1 });
+    const [engines, queued, prompt, time] = [1, 2, 3, 4].map(() => element('td', { className: 'number' }));
+    const tr = element('tr', {}, element('th', { scope: 'row' }, link), engines, queued, prompt, time);
     const view = { tr, focus: link };
     mark(view, cluster === this.selected);
     view.update = (row) => {
       setText(engines, number(row.engines));
-      setText(queued, number(row.queued_req_num));
+      setText(queued, short(row.queued_req_num));
       setText(prompt, short(row.prompt_length));
+      setText(time, clock(row.updated_time / 1e6));
     };
     return view;
   }

@@ -26,6 +26,7 @@ export class Engines {
       create: (ip) => this.createRow(ip),
       compare: byLoad,
       matches: (row) => row.ip.includes(this.filter),
+      held: document.getElementById('engines-held'),
       onRender: () => this.rescale(),
     });
     document.getElementById('filter').addEventListener('input', (event) => {
@@ -73,7 +74,7 @@ export class Engines {
   rescale() {
     let queued = 0;
     let prompt = 0;
-    for (const row of this.rows.values()) {
+    for (const row of this.table.shownRows.values()) {
       queued = Math.max(queued, row.queued_req_num);
       prompt = Math.max(prompt, row.prompt_length);
     }
@@ -119,6 +120,5 @@ export class Engines {
     const shown = this.table.shown ?? 0;
     const text = size === 0 ? '' : shown === size ? `${size} engines` : `${shown} of ${size} engines`;
     setText(document.getElementById('shown'), text);
-    if (size > 0) this.table.schedule();
   }
 }

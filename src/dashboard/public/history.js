@@ -3,6 +3,9 @@ export const SECONDS = 300;
 /** Beyond these, memory would matter more than a line that nobody looks at. */
 const MAX_CLUSTERS = 500;
 const MAX_ENGINES = 5_000;
+const LATE_SECONDS = 3;
+/** What is shorter is drawn as long as this. */
+const LEAST_SECONDS = 60;
 
 class Track {
   constructor() {
@@ -12,20 +15,30 @@ class Track {
   }
 
   put(second, { queued_req_num, prompt_length }) {
-    // Seconds that were missed are gaps.
-    for (let at = Math.max(this.second + 1, second - SECONDS + 1); at < second; at++) this.set(at, NaN, NaN);
+    // A timer may skip a second; more than a few that were missed are a gap.
+    const late = second - this.second <= LATE_SECONDS;
+    const [queued, prompt] = [this.queued[this.second % SECONDS], this.prompt[this.second % SECONDS]];
+    for (let at = Math.max(this.second + 1, second - SECONDS + 1); at < second; at++)
+      this.set(at, late ? queued : NaN, late ? prompt : NaN);
     this.set(second, queued_req_num, prompt_length);
     this.second = second;
   }
 
   /** Puts samples of `step` seconds each, the newest at `end`, where there is nothing yet. */
-  fill(end, step, queued, prompt) {
-    for (let at = Math.max(this.second + 1, end - SECONDS + 1); at <= end; at++) this.set(at, NaN, NaN);
+  fill(now, end, step, queued, prompt) {
+    for (let at = Math.max(this.second + 1, now - SECONDS + 1); at <= now; at++) this.set(at, NaN, NaN);
     this.second = Math.max(this.second, end);
     for (let at = this.second; at > this.second - SECONDS && at > 0; at--) {
       const sample = queued.length - 1 - Math.floor((end - at) / step);
       if (at > end || sample < 0 || queued[sample] === null) continue;
       if (Number.isNaN(this.queued[at % SECONDS])) this.set(at, queued[sample], prompt[sample]);
+    }
+    // Until the page's own first sample the newest one holds.
+    const newest = end % SECONDS;
+    for (let at = end + 1; at <= now; at++) {
+      if (at > this.second) this.second = at;
+      if (end > now - SECONDS && Number.isNaN(this.queued[at % SECONDS]))
+        this.set(at, this.queued[newest], this.prompt[newest]);
     }
   }
 
@@ -52,7 +65,7 @@ export class History {
     for (const { cluster, queued_req_num, prompt_length } of clusters) {
       let track = this.clusters.get(cluster);
       if (!track) this.clusters.set(cluster, (track = new Track()));
-      track.fill(end, sample_ms / 1_000, queued_req_num, prompt_length);
+      track.fill(second, end, sample_ms / 1_000, queued_req_num, prompt_length);
     }
   }
 
@@ -73,7 +86,9 @@ export class History {
       queued.push(known && !Number.isNaN(track.queued[index]) ? track.queued[index] : null);
       prompt.push(known && !Number.isNaN(track.prompt[index]) ? track.prompt[index] : null);
     }
-    return { times, queued, prompt };
+    const first = queued.findIndex((value) => value !== null);
+    const skip = Math.min(first < 0 ? SECONDS : first, SECONDS - LEAST_SECONDS);
+    return { times: times.slice(skip), queued: queued.slice(skip), prompt: prompt.slice(skip) };
   }
 }
 

@@ -1,25 +1,34 @@
 /**
- * A table body whose rows come and change by key. Work is done once per frame at most, for the rows that changed; the
- * order follows slowly and never under the reader's hand, so that a busy table stays calm.
+ * A table body whose rows come and change by key. What has changed is shown once a beat, values
+ * and order together, so that a busy table stays calm and is always in order. Under the reader's hand the order is held,
+ * and the page says so.
  */
-const REORDER_MS = 2_000;
+const BEAT_MS = 1_000;
+/** To put so many rows in order is work, and nobody can follow them faster. */
+const LARGE = { rows: 300, beatMs: 2_000 };
 /** Of the rows out of sight, so many are brought up to date with each frame that has something to draw. */
 const LAZY_ROWS = 50;
 
 export class KeyedRows {
   /** `create` makes `{ tr, focus, update(row) }` for a key, where `focus` is what the arrow keys move between. */
-  constructor(body, { create, compare, matches = () => true, onRender = () => {} }) {
+  constructor(body, { create, compare, held, matches = () => true, onRender = () => {} }) {
     this.body = body;
     this.create = create;
     this.compare = compare;
     this.matches = matches;
     this.onRender = onRender;
+    this.heldNote = held;
     this.rows = new Map();
+    /** As of the last beat. */
+    this.shownRows = new Map();
+    this.changed = new Set();
     this.views = new Map();
     this.dirty = new Set();
-    this.orderedAt = -Infinity;
+    this.beatAt = -Infinity;
     this.sight = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: '300px' });
     body.addEventListener('keydown', (event) => this.move(event));
+    for (const kind of ['mouseenter', 'mouseleave', 'focusin', 'focusout'])
+      body.addEventListener(kind, () => this.schedule());
   }
 
   /** An event of the stream: all rows, or changed and removed ones. */
@@ -31,9 +40,9 @@ export class KeyedRows {
     for (const key of removed) this.remove(key);
     for (const row of rows) {
       const key = keyOf(row);
-      if (!this.rows.has(key)) this.orderedAt = -Infinity;
+      if (!this.rows.has(key)) this.beatAt = -Infinity;
       this.rows.set(key, row);
-      this.dirty.add(key);
+      this.changed.add(key);
     }
     this.schedule();
   }
@@ -44,13 +53,15 @@ export class KeyedRows {
 
   /** After a change of filter or order. */
   reorder() {
-    this.orderedAt = -Infinity;
+    this.beatAt = -Infinity;
     this.schedule();
   }
 
   remove(key) {
     this.rows.delete(key);
+    this.shownRows.delete(key);
     this.dirty.delete(key);
+    this.changed.delete(key);
     const view = this.views.get(key);
     if (view) {
       this.sight.unobserve(view.tr);
@@ -62,7 +73,7 @@ export class KeyedRows {
 
   /** All rows are written anew, for a new scale. */
   touchAll() {
-    for (const key of this.rows.keys()) this.dirty.add(key);
+    for (const key of this.shownRows.keys()) this.dirty.add(key);
   }
 
   schedule() {
@@ -73,7 +84,34 @@ export class KeyedRows {
   }
 
   render() {
+    const now = performance.now();
+    const forced = this.beatAt === -Infinity;
+    const leftMs = this.beatAt + (this.rows.size > LARGE.rows ? LARGE.beatMs : BEAT_MS) - now;
+    if (leftMs <= 0) {
+      this.beatAt = now;
+      for (const key of this.changed) {
+        this.shownRows.set(key, this.rows.get(key));
+        this.dirty.add(key);
+      }
+      this.outOfOrder ||= forced || this.changed.size > 0;
+      this.changed.clear();
+    } else if (this.changed.size > 0) {
+      this.beat ??= setTimeout(() => {
+        this.beat = undefined;
+        this.schedule();
+      }, leftMs);
+    }
     this.onRender();
+    this.update();
+    const held =
+      this.shown > 0 && (this.body.matches(':hover') || this.body.contains(document.activeElement));
+    this.heldNote.hidden = !held;
+    if (!this.outOfOrder || (held && !forced)) return;
+    this.outOfOrder = false;
+    this.arrange();
+  }
+
+  update() {
     let lazy = LAZY_ROWS;
     for (const key of this.dirty) {
       let view = this.views.get(key);
@@ -85,15 +123,9 @@ export class KeyedRows {
       } else if (!view.visible && lazy-- <= 0) {
         continue;
       }
-      view.update(this.rows.get(key));
+      view.update(this.shownRows.get(key));
       this.dirty.delete(key);
     }
-    const now = performance.now();
-    const held =
-      this.orderedAt > 0 && (this.body.matches(':hover') || this.body.contains(document.activeElement));
-    if (held || now - this.orderedAt < REORDER_MS) return;
-    this.orderedAt = now;
-    this.arrange();
   }
 
   seen(entries) {
@@ -105,7 +137,7 @@ export class KeyedRows {
   }
 
   arrange() {
-    const rows = [...this.rows].filter(([, row]) => this.matches(row));
+    const rows = [...this.shownRows].filter(([, row]) => this.matches(row));
     rows.sort(([, a], [, b]) => this.compare(a, b));
     let next = this.body.firstElementChild;
     for (const [key] of rows) {

@@ -1,6 +1,6 @@
 /** Puts the page together: two streams in, tables, charts and alerts out. Nothing is polled but what is
  * folded out. */
-import { clock, element, setText } from './cells.js';
+import { clock, element, number, setText } from './cells.js';
 import { Charts } from './charts.js';
 import { Clusters, linkTo } from './clusters.js';
 import { Engines } from './engines.js';
@@ -8,7 +8,10 @@ import { EventStream } from './event-stream.js';
 import { History } from './history.js';
 import { Owners } from './owners.js';
 import { ReplicaPanel } from './replica.js';
+import { Past } from './past.js';
 import { Token } from './token.js';
+import { Totals } from './totals.js';
+import { troublesOf } from './troubles.js';
 
 const INTERVAL_MS = 250;
 /** Large clusters change everywhere all the time: more often than this nobody can follow. */
@@ -19,11 +22,15 @@ const ROWS_SILENT_MS = 12_000;
 /** A hidden page gives its connections back after this long: browsers have few for one host. */
 const HIDDEN_MS = 60_000;
 
+for (const place of document.querySelectorAll('.origin')) setText(place, location.origin);
+
 const clusters = new Clusters();
 const engines = new Engines(showSelection);
 const history = new History();
 const charts = new Charts();
 const replica = new ReplicaPanel();
+const totals = new Totals();
+const past = new Past();
 const token = new Token(connect);
 const headers = () => token.headers();
 const owners = new Owners(headers);
@@ -32,6 +39,7 @@ let cluster;
 let rowsStream;
 let lastNewsMs = 0;
 const problems = new Map();
+let troubles = [];
 
 const overview = new EventStream(`/v1/overview/watch?interval_ms=${INTERVAL_MS}`, {
   headers,
@@ -40,7 +48,7 @@ const overview = new EventStream(`/v1/overview/watch?interval_ms=${INTERVAL_MS}`
     lastNewsMs = Date.now();
     if (name === 'replica') takeReplica(data);
     else if (name === 'recent') history.remember(Math.floor(Date.now() / 1000), data);
-    else clusters.take(name, data);
+    else takeClusters(name, data);
     if (cluster === undefined) selectFromAddress();
   },
   onState: (state, reason) => {
@@ -52,52 +60,60 @@ const overview = new EventStream(`/v1/overview/watch?interval_ms=${INTERVAL_MS}`
       true,
     );
     document.body.classList.toggle('stale', state !== 'live');
-    if (state === 'lost') problem('bus', undefined);
   },
 });
 
 function takeReplica(state) {
-  replica.take(state);
-  problem(
-    'bus',
-    state.bus.connected
-      ? undefined
-      : `The bus is lost (${state.bus.reason}). This replica shows only what is reported to itself, and catches up when the bus is back.`,
-  );
-  problem('ready', state.ready ? undefined : `This replica is not ready: ${state.reason}.`);
+  past.take(state);
+  replica.take(state, past.lately);
+  totals.take(state, past.lately, clusters.rows);
+  troubles = troublesOf(state, past.aMinuteAgo);
+  showProblems();
+}
+
+function takeClusters(name, data) {
+  clusters.take(name, data);
+  // Only now it is known whether there are any.
+  document.body.dataset.known = clusters.rows.size > 0 ? 'clusters' : 'none';
 }
 
 function problem(kind, text, bad = false) {
-  const before = problems.get(kind)?.text;
   if (text === undefined) problems.delete(kind);
-  else problems.set(kind, { text, bad });
-  if (before !== text) {
-    const shown = [...problems].filter(([kind]) => kind === 'replica' || !problems.has('replica'));
-    const alerts = shown.map(([, { text, bad }]) =>
-      element('p', { textContent: text, className: bad ? 'bad' : '' }),
+  else problems.set(kind, { short: 'degraded', text, figures: '', bad });
+  showProblems();
+}
+
+/** What this page knows of itself and, as long as its replica answers, what that says. */
+function showProblems() {
+  const lost = problems.get('replica');
+  const shown = lost ? [lost] : [...troubles, ...problems.values()];
+  const alerts = document.getElementById('alerts');
+  const texts = shown.map(({ text }) => text).join('\n');
+  // Read out when a trouble begins, not at each of its figures.
+  if (alerts.dataset.texts !== texts) {
+    alerts.dataset.texts = texts;
+    alerts.replaceChildren(
+      ...shown.map(({ text, bad }) => {
+        const figures = element('span');
+        figures.setAttribute('aria-live', 'off');
+        return element('p', { className: bad ? 'bad' : '' }, `${text} `, figures);
+      }),
     );
-    document.getElementById('alerts').replaceChildren(...alerts);
   }
+  for (const [i, { figures }] of shown.entries()) setText(alerts.children[i].lastChild, figures);
   const pill = document.getElementById('connection');
-  const state = problems.has('replica')
+  const known = lastNewsMs > 0;
+  pill.dataset.state = lost
     ? 'lost'
-    : problems.size > 0
-      ? 'degraded'
-      : lastNewsMs > 0
+    : shown.length > 0
+      ? shown[0].bad
+        ? 'lost'
+        : 'degraded'
+      : known
         ? 'live'
         : 'waiting';
-  pill.dataset.state = state;
-  setText(
-    pill,
-    {
-      lost: 'replica lost',
-      degraded: problems.has('bus') ? 'bus lost' : 'not ready',
-      live: 'live',
-      waiting: 'connecting',
-    }[state],
-  );
-  document.title =
-    state === 'live' || state === 'waiting' ? 'Metadata Center' : `(${pill.textContent}) Metadata Center`;
+  setText(pill, lost ? 'replica lost' : (shown[0]?.short ?? (known ? 'live' : 'connecting')));
+  document.title = shown.length > 0 ? `(${pill.textContent}) Metadata Center` : 'Metadata Center';
 }
 
 function connect() {
@@ -123,7 +139,11 @@ function selectFromAddress() {
   rowsStream = new EventStream(`/v1/load/watch?${query}`, {
     headers,
     silentMs: ROWS_SILENT_MS,
-    onEvent: (name, data) => engines.take(name, data),
+    onEvent: (name, data) => {
+      engines.take(name, data);
+      // An engine's line begins with what is known, not with the next second.
+      if (name === 'rows') history.sample(Math.floor(Date.now() / 1000), clusters.rows, engines.rows);
+    },
     onState: (state, reason) =>
       problem('rows', state === 'lost' ? `The rows of this cluster do not come (${reason}).` : undefined),
   });
@@ -136,6 +156,21 @@ function showSelection(ip) {
   draw();
 }
 
+/** How evenly the selected cluster is loaded. */
+function showSpread() {
+  const queued = [...engines.rows.values()].map((row) => row.queued_req_num);
+  const sum = queued.reduce((all, one) => all + one, 0);
+  const idle = queued.filter((one) => one === 0).length;
+  // A thousand may be too many for arguments.
+  const most = queued.reduce((a, b) => Math.max(a, b), 0);
+  const words =
+    queued.length === 0
+      ? ''
+      : `${number(queued.length)} engines, ${number(idle)} idle` +
+        (sum > 0 ? `; the busiest has ${((most * queued.length) / sum).toFixed(1)} × the mean` : '');
+  setText(document.getElementById('spread'), words);
+}
+
 function draw() {
   charts.show(history.series(Math.floor(Date.now() / 1000), cluster, engines.selected));
 }
@@ -144,6 +179,7 @@ setInterval(() => {
   const fresh = !problems.has('replica');
   if (fresh) history.sample(Math.floor(Date.now() / 1000), clusters.rows, engines.rows);
   draw();
+  showSpread();
 }, 1_000);
 
 let hiddenTimer;

@@ -1,13 +1,20 @@
 /** The token that the replica may ask for: asked for once, kept for as long as the tab lives. */
 const KEY = 'metadata-center-token';
 
+export const keepToken = (token) => sessionStorage.setItem(KEY, token.trim());
+
+export function bearer() {
+  const token = sessionStorage.getItem(KEY);
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
 export class Token {
   constructor(onChange) {
     this.dialog = document.getElementById('token-dialog');
     this.input = document.getElementById('token');
     this.dialog.querySelector('form').addEventListener('submit', (event) => {
       event.preventDefault();
-      sessionStorage.setItem(KEY, this.input.value.trim());
+      keepToken(this.input.value);
       this.input.value = '';
       this.dialog.close();
       onChange();
@@ -15,8 +22,7 @@ export class Token {
   }
 
   headers() {
-    const token = sessionStorage.getItem(KEY);
-    return token ? { Authorization: `Bearer ${token}` } : {};
+    return bearer();
   }
 
   ask() {

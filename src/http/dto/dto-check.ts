@@ -5,7 +5,7 @@
 import { validateSync } from 'class-validator';
 import type { JsonObject } from '../../wire/json-object';
 import { ApiError } from '../errors';
-import { queryValue } from '../query-string';
+import { queryValue, queryValues } from '../query-string';
 import { type Field, fieldsOf, type Rule } from './dto-rules';
 import { EXACT_INTEGER, isIpv4 } from './rules';
 
@@ -51,10 +51,18 @@ export class DtoCheck<Dto extends object> {
     );
   }
 
-  /** The parameters of a request's query that `Dto` names, each given at most once; integers are made of their digits. */
+  /**
+   * The parameters of a request's query that `Dto` names, each given at most once where it is no array; integers are made of their
+   * digits.
+   */
   query(url: string): Dto {
     const members: Members = {};
     for (const { name, rules } of this.fields) {
+      if (rules.some((rule) => rule.name === 'isArray')) {
+        const values = queryValues(url, name);
+        if (values.length > 0) members[name] = values;
+        continue;
+      }
       const value = queryValue(url, name);
       const isInteger = rules.some((rule) => rule.name === 'isInt');
       members[name] = isInteger && value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : value;

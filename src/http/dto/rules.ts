@@ -30,7 +30,7 @@ export function inWords(words: string): ValidationOptions {
 }
 
 /** `Length` takes a character with a variation selector for one, and half a surrogate pair for a character. */
-const NAME = new RegExp(`^\\P{Surrogate}{1,${MAX_NAME_LENGTH}}$`, 'u');
+export const NAME = new RegExp(`^\\P{Surrogate}{1,${MAX_NAME_LENGTH}}$`, 'u');
 
 /** A cluster or a request id, as `isName` of the core has it. */
 export const IsName = (): PropertyDecorator =>

@@ -1,6 +1,6 @@
 /** The queries of the streams. */
 import { IsOptional } from 'class-validator';
-import { LoadQueryDto } from './load-query.dto';
+import { LoadRowsQueryDto } from './load-query.dto';
 import { IsIntegerFrom } from './rules';
 
 const IsWatchInterval = (): PropertyDecorator => IsIntegerFrom(20, 10_000);
@@ -11,7 +11,7 @@ export class OverviewQueryDto {
   readonly interval_ms?: number;
 }
 
-export class WatchQueryDto extends LoadQueryDto {
+export class WatchQueryDto extends LoadRowsQueryDto {
   @IsOptional()
   @IsWatchInterval()
   readonly interval_ms?: number;

@@ -1,20 +1,24 @@
-/** The API document as a page to read: plain HTML, made once, without scripts and without any other host. */
+/** The API document as a page to read and to try: plain HTML, made once, without any other host. */
 import { escapeHtml as esc, type Html } from './html';
 import type { Operation } from './operations';
 import { paths } from './paths';
 import { schemas, type Schema } from './schemas';
 
 export function docsPage(version: string): string {
-  const sections: Html[] = [];
-  for (const [path, operations] of Object.entries(paths)) {
-    for (const [method, operation] of Object.entries(operations))
-      sections.push(section(method, path, operation));
-  }
-  const contents = Object.entries(paths).flatMap(([path, operations]) =>
-    Object.keys(operations).map(
-      (method) => `<li><a href="#${idOf(method, path)}">${badge(method)} <code>${esc(path)}</code></a></li>`,
-    ),
+  const all = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => ({ method, path, operation })),
   );
+  const between = all.filter(({ operation }) => operation.tags.includes('between replicas'));
+  const open = all.filter((each) => !between.includes(each));
+  const list = (operations: typeof all): Html =>
+    operations
+      .map(
+        ({ method, path }) =>
+          `<li><a href="#${idOf(method, path)}">${badge(method)} <code>${esc(path)}</code></a></li>`,
+      )
+      .join('');
+  const sections = (operations: typeof all): Html =>
+    operations.map(({ method, path, operation }) => section(method, path, operation)).join('\n');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -25,17 +29,22 @@ export function docsPage(version: string): string {
 <link rel="icon" href="/dashboard/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/dashboard/base.css">
 <link rel="stylesheet" href="/dashboard/docs.css">
+<script type="module" src="/dashboard/docs.js"></script>
 </head>
 <body>
 <header class="top"><h1>Metadata Center <span class="muted">API ${esc(version)}</span></h1>
-<nav aria-label="Pages"><a href="/">Dashboard</a> <a href="/openapi.json">openapi.json</a></nav></header>
+<nav aria-label="Pages"><a href="/">Dashboard</a> <a href="/openapi.json">openapi.json</a> <a href="/asyncapi.json">asyncapi.json</a></nav></header>
 <div class="docs">
-<nav aria-label="Operations"><ul class="contents">${contents.join('')}</ul></nav>
+<nav aria-label="Operations"><ul class="contents">${list(open)}<li><a href="#between">Between replicas</a></li>${list(between)}<li><a href="#schemas">Schemas</a></li></ul></nav>
 <main>
 <p>JSON answers are wrapped: <code>{"status":"OK","error":null,"data":…,"trace_id":"…"}</code>, or <code>"status":"ERROR"</code>
 with <code>error.code</code>, <code>message</code> and <code>reason</code>. Where tokens are configured, every route under
-<code>/v1/</code> and <code>/log/</code> needs <code>Authorization: Bearer …</code>.</p>
-${sections.join('\n')}
+<code>/v1/</code> and <code>/log/</code> needs <code>Authorization: Bearer …</code>. <q>Send</q> makes a real call at this replica.</p>
+<p><label>Token for these calls, where one is needed <input id="token" type="password" autocomplete="off"></label></p>
+${sections(open)}
+<h2 id="between">Between replicas</h2>
+<p>Replicas call these of each other. They may change with any version.</p>
+${sections(between)}
 <h2 id="schemas">Schemas</h2>
 ${Object.entries(schemas)
   .map(
@@ -69,6 +78,7 @@ function section(method: string, path: string, operation: Operation): Html {
 <h3>${badge(method)} <code>${esc(path)}</code></h3>
 <p>${esc(operation.summary)}.</p>
 ${operation.description ? `<p>${inlineCode(operation.description)}</p>` : ''}
+${call(method, path, operation, body)}
 ${rows.length > 0 ? table(['Parameter', 'Type', ''], rows) : ''}
 ${body ? `<p>Body: ${contentType(body.content)}. ${esc(body.description)}</p>` : ''}
 ${table(
@@ -81,7 +91,32 @@ ${table(
 </section>`;
 }
 
-type Content = Readonly<Record<string, { schema: Schema }>>;
+type Content = Readonly<Record<string, { schema: Schema; example?: object }>>;
+
+/** A command to be pasted into a shell where a replica runs, and a form that makes the same call from the page. */
+function call(
+  method: string,
+  path: string,
+  operation: Operation,
+  body: { content: Content } | undefined,
+): Html {
+  if (operation.tags.includes('pages') || operation.tags.includes('between replicas')) return '';
+  const endless = operation.tags.includes('streams');
+  const example = body?.content['application/json']?.example;
+  const query = JSON.stringify(operation.parameters ?? []).includes('"cluster"') ? '?cluster=qwen3' : '';
+  const words = [
+    `curl${endless ? ' -N' : ''}${method === 'get' ? '' : ` -X ${method.toUpperCase()}`} localhost:8080${path}${query}`,
+    ...(example ? [`-d '${JSON.stringify(example)}'`] : []),
+  ];
+  const shell = `<pre><code>${esc(words.join(' \\\n  '))}</code></pre>`;
+  if (endless) return shell;
+  const text = example && esc(JSON.stringify(example, null, 2));
+  const field = text
+    ? `<label>Body <textarea name="body" rows="${text.split('\n').length}" spellcheck="false">${text}</textarea></label>`
+    : '';
+  return `${shell}
+<form class="try" data-method="${method.toUpperCase()}"><label>Path <input name="path" value="${esc(path + query)}" spellcheck="false"></label>${field}<button>Send</button><pre hidden><output></output></pre></form>`;
+}
 
 /** What is interesting in an answer is the data inside the envelope. */
 function contentType(content: Content): Html {

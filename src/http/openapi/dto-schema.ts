@@ -51,6 +51,8 @@ function keywordsOf({ name, constraints: [first, second] }: Rule): Schema {
         minimum: Number(first),
         maximum: Number(second),
       };
+    case 'isIn':
+      return { type: 'string', enum: first };
     case 'isBoolean':
       return { type: 'boolean' };
     case 'isArray':

@@ -1,14 +1,17 @@
 /** The pieces that operations of the API document are put together from. */
-import { LoadQueryDto } from '../dto/load-query.dto';
+import { LoadQueryDto, LoadRowsQueryDto, MAX_CLUSTERS_ASKED } from '../dto/load-query.dto';
 import { OverviewQueryDto } from '../dto/watch-query.dto';
 import type { ErrorName } from '../errors';
 import { errorKinds } from '../errors';
 import { MAX_BODY_BYTES } from '../request-body';
+import { EXAMPLES } from './examples';
 import { parameterSchemaOf } from './dto-schema';
 import type { Schema } from './schemas';
 import { okEnvelopeOf, ref } from './schemas';
 
 export interface Operation {
+  /** What generated clients call it. */
+  readonly operationId: string;
   readonly tags: readonly string[];
   readonly summary: string;
   readonly description?: string;
@@ -51,9 +54,10 @@ export function errors(...names: readonly ErrorName[]): Record<string, object> {
   >;
 }
 
-export function body(schemaName: string, maxBytes = MAX_BODY_BYTES): object {
+export function body(schemaName: keyof typeof EXAMPLES, maxBytes = MAX_BODY_BYTES): object {
   const description = `At most ${maxBytes / 1024} KiB of JSON, whatever the Content-Type says. Unknown fields are ignored.`;
-  return { required: true, description, content: { 'application/json': { schema: ref(schemaName) } } };
+  const json = { schema: ref(schemaName), example: EXAMPLES[schemaName] };
+  return { required: true, description, content: { 'application/json': json } };
 }
 
 export function query(name: string, required: boolean, schema: Schema, description: string): object {
@@ -65,6 +69,13 @@ export const clusterQuery = query(
   true,
   parameterSchemaOf(LoadQueryDto, 'cluster'),
   'The cluster, given once. One that nobody has reported has no rows.',
+);
+
+export const clustersQuery = query(
+  'cluster',
+  true,
+  parameterSchemaOf(LoadRowsQueryDto, 'cluster'),
+  `A cluster, given 1 to ${MAX_CLUSTERS_ASKED} times. One that is given twice counts once; one that nobody has reported has no rows.`,
 );
 
 export function intervalQuery(defaultMs: number): object {

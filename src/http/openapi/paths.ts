@@ -4,6 +4,7 @@ import { parameterSchemaOf } from './dto-schema';
 import { DEFAULT_INTERVAL_MS, DEFAULT_OVERVIEW_INTERVAL_MS } from '../routes/watch';
 import {
   clusterQuery,
+  clustersQuery,
   body,
   content,
   errors,
@@ -53,6 +54,7 @@ const deletion = [
 export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
   '/v1/load/stats': {
     get: {
+      operationId: 'getRows',
       tags: ['load'],
       summary: 'The rows of a cluster, in ascending order of address',
       parameters: [clusterQuery],
@@ -62,6 +64,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
     post: {
+      operationId: 'addRequest',
       tags: ['load'],
       summary: 'A request was routed to an engine',
       requestBody: body('LoadAdd'),
@@ -71,6 +74,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
     put: {
+      operationId: 'refreshRequest',
       tags: ['load'],
       summary: 'A request still runs',
       description:
@@ -82,6 +86,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
     delete: {
+      operationId: 'deleteRequest',
       tags: ['load'],
       summary: 'A request has finished',
       description: deletion,
@@ -94,6 +99,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/load/select': {
     post: {
+      operationId: 'selectEngine',
       tags: ['load'],
       summary: 'Choose an engine for a request, and count the request there',
       description:
@@ -107,6 +113,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/load/owner': {
     put: {
+      operationId: 'renewOwner',
       tags: ['load'],
       summary: 'A process of a gateway lives',
       description:
@@ -115,6 +122,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       responses: { ...ok('Renewed', NO_DATA), ...errors(...BODY_ERRORS, 'unavailable') },
     },
     delete: {
+      operationId: 'endOwner',
       tags: ['load'],
       summary: 'A process of a gateway is gone for good: its requests stop counting',
       requestBody: body('OwnerGone'),
@@ -123,6 +131,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/load/owners': {
     get: {
+      operationId: 'getOwners',
       tags: ['load'],
       summary: 'The processes of gateways, by name, and how many requests each holds',
       parameters: [
@@ -139,8 +148,38 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       },
     },
   },
+  '/v1/load/rows': {
+    get: {
+      operationId: 'getRowsOfClusters',
+      tags: ['load'],
+      summary: 'The rows of several clusters, all as they are at one moment',
+      parameters: [clustersQuery],
+      responses: {
+        ...ok('The clusters, in the order in which they were asked for', {
+          type: 'array',
+          items: ref('ClusterRows'),
+        }),
+        ...errors('invalidInput', 'authenticationFailed'),
+      },
+    },
+  },
+  '/v1/load/batch': {
+    post: {
+      operationId: 'reportBatch',
+      tags: ['load'],
+      summary: 'Many reports at once',
+      description:
+        'Each event is taken as if it had been sent alone, in their order, and one that is refused keeps no other from its turn. So the answer is 200 whatever became of them; only the frame has errors of its own.',
+      requestBody: body('LoadBatch', MAX_LARGE_BODY_BYTES),
+      responses: {
+        ...ok('How many were taken, and what became of the others', ref('BatchResult')),
+        ...errors(...BODY_ERRORS),
+      },
+    },
+  },
   '/v1/load/prompt': {
     delete: {
+      operationId: 'deletePrompt',
       tags: ['load'],
       summary: 'The first token of a request came back: its prompt is prefilled',
       description: deletion,
@@ -153,10 +192,11 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/load/watch': {
     get: {
+      operationId: 'watchRows',
       tags: ['load', 'streams'],
-      summary: 'The rows of a cluster, and what changes',
-      description: stream,
-      parameters: [clusterQuery, intervalQuery(DEFAULT_INTERVAL_MS)],
+      summary: 'The rows of a cluster or of several, and what changes',
+      description: `${stream} Where \`cluster\` is given more than once, the data of each event names its own in \`cluster\`.`,
+      parameters: [clustersQuery, intervalQuery(DEFAULT_INTERVAL_MS)],
       responses: {
         ...content('The stream; the data of its events is a RowsEvent', 'text/event-stream'),
         ...errors('invalidInput', 'authenticationFailed', 'unavailable'),
@@ -165,6 +205,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/clusters': {
     get: {
+      operationId: 'getClusters',
       tags: ['overview'],
       summary: 'Every cluster with its sums, by name',
       responses: {
@@ -175,6 +216,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/overview/watch': {
     get: {
+      operationId: 'watchOverview',
       tags: ['overview', 'streams'],
       summary: 'All clusters with their sums and the state of this replica, and what changes',
       description: `${stream} Rows are Clusters here and keyed by name. A third event, \`replica\`, carries the state of the replica. A fourth, \`recent\`, comes once and shows the last five minutes.`,
@@ -187,6 +229,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/cache/query': {
     post: {
+      operationId: 'queryCache',
       tags: ['cache'],
       summary: 'Which engines hold a leading part of the prompt in their cache',
       description:
@@ -200,6 +243,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/cache/save': {
     post: {
+      operationId: 'saveCache',
       tags: ['cache'],
       summary: 'An engine holds these prefixes now',
       requestBody: body('CacheSave', MAX_LARGE_BODY_BYTES),
@@ -211,6 +255,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/cache': {
     delete: {
+      operationId: 'clearCache',
       tags: ['cache'],
       summary: 'An engine was restarted, or its cache was cleared: what was saved before is gone',
       requestBody: body('CacheClear', MAX_LARGE_BODY_BYTES),
@@ -222,6 +267,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/log/level': {
     post: {
+      operationId: 'setLogLevel',
       tags: ['operation'],
       summary: 'Set how much is logged',
       requestBody: body('LogLevel'),
@@ -233,6 +279,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/metrics': {
     get: {
+      operationId: 'getMetrics',
       tags: ['operation'],
       summary: 'Metrics',
       ...OPEN,
@@ -241,6 +288,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/healthz': {
     get: {
+      operationId: 'getHealth',
       tags: ['operation'],
       summary: 'The process lives',
       ...OPEN,
@@ -249,6 +297,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/readyz': {
     get: {
+      operationId: 'getReadiness',
       tags: ['operation'],
       summary: 'Whether the replica should get traffic, and if not, why',
       ...OPEN,
@@ -261,6 +310,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/replica/status': {
     get: {
+      operationId: 'getReplicaStatus',
       tags: ['between replicas'],
       summary: 'What this replica has seen',
       parameters: [
@@ -281,6 +331,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/replica/snapshot': {
     get: {
+      operationId: 'getReplicaSnapshot',
       tags: ['between replicas'],
       summary: 'Everything that this replica holds, or the seconds asked for',
       parameters: [
@@ -302,6 +353,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/v1/replica/cache': {
     get: {
+      operationId: 'getReplicaCache',
       tags: ['between replicas'],
       summary: 'The prefix cache, for a replica that has just become ready',
       parameters: asker,
@@ -313,6 +365,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/': {
     get: {
+      operationId: 'getDashboard',
       tags: ['pages'],
       summary: 'The dashboard',
       ...OPEN,
@@ -321,6 +374,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/docs': {
     get: {
+      operationId: 'getDocs',
       tags: ['pages'],
       summary: 'This document as a page to read',
       ...OPEN,
@@ -329,10 +383,20 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
   },
   '/openapi.json': {
     get: {
+      operationId: 'getOpenApi',
       tags: ['pages'],
       summary: 'This document',
       ...OPEN,
       responses: { ...content('OpenAPI 3.1', 'application/json', { type: 'object' }), ...errors() },
+    },
+  },
+  '/asyncapi.json': {
+    get: {
+      operationId: 'getAsyncApi',
+      tags: ['pages'],
+      summary: 'What replicas publish on the bus',
+      ...OPEN,
+      responses: { ...content('AsyncAPI 3.0', 'application/json', { type: 'object' }), ...errors() },
     },
   },
 };

@@ -3,6 +3,7 @@ import { MAX_SUM } from '../../core/engine-stats';
 import { MAX_NAME_LENGTH } from '../../core/event';
 import { CacheClearDto, CacheQueryDto, CacheSaveDto, DEFAULT_TOPK } from '../dto/cache.dto';
 import { LoadAddDto } from '../dto/load-add.dto';
+import { BATCH_OPS, type BatchOp, LoadBatchDto } from '../dto/load-batch.dto';
 import { LoadDeleteDto } from '../dto/load-delete.dto';
 import { LoadRefreshDto } from '../dto/load-refresh.dto';
 import {
@@ -72,8 +73,23 @@ const discovery = object({
 });
 const stateOfHistory = { type: 'object', properties: { state: { type: 'string' } }, required: ['state'] };
 
+const errorMembers = {
+  code: { type: 'integer', enum: Object.values(errorKinds).map(({ code }) => code) },
+  message: { type: 'string' },
+  reason: described({ type: 'string' }, 'What exactly was wrong. It names every bad field.'),
+};
+/** What the events of a batch hold besides their `op`. */
+const OP_SCHEMAS: Readonly<Record<BatchOp, string>> = {
+  add: 'LoadAdd',
+  'prompt-delete': 'LoadDelete',
+  delete: 'LoadDelete',
+  refresh: 'LoadRefresh',
+  owner: 'OwnerRenew',
+};
+
 export const schemas: Record<string, Schema> = {
   Row: object({ ip: ipv4, ...loads }),
+  ClusterRows: object({ cluster: name, rows: { type: 'array', items: ref('Row') } }),
   Cluster: object({ cluster: name, engines: described(count, 'Engines that are listed.'), ...loads }),
   LoadAdd: schemaOf(LoadAddDto, {
     ip: { examples: ['10.0.0.7'] },
@@ -112,6 +128,26 @@ export const schemas: Record<string, Schema> = {
     ),
   }),
   LoadDelete: schemaOf(LoadDeleteDto),
+  LoadBatch: schemaOf(LoadBatchDto, { events: { items: ref('LoadEvent') } }),
+  LoadEvent: described(
+    {
+      type: 'object',
+      oneOf: BATCH_OPS.map((op) => ({
+        allOf: [object({ op: { const: op } }), ref(OP_SCHEMAS[op])],
+      })),
+    },
+    `A report and its \`op\`: ${BATCH_OPS.map((op) => `\`${op}\` with what ${OP_SCHEMAS[op]} has`).join(', ')}.`,
+  ),
+  BatchResult: object({
+    accepted: described(count, 'Events that are taken, or were before.'),
+    failed: {
+      type: 'array',
+      items: object({
+        index: described(count, 'Of the event among the events, from 0.'),
+        ...errorMembers,
+      }),
+    },
+  }),
   CacheQuery: schemaOf(CacheQueryDto, {
     topk: { description: `At most so many engines; 0 and absent: ${DEFAULT_TOPK}.` },
   }),
@@ -168,11 +204,7 @@ export const schemas: Record<string, Schema> = {
   LogLevel: schemaOf(LogLevelDto, {
     LevelParam: { description: `One of ${LOG_LEVEL_NAMES.join(', ')}, in any case.` },
   }),
-  Error: object({
-    code: { type: 'integer', enum: Object.values(errorKinds).map(({ code }) => code) },
-    message: { type: 'string' },
-    reason: described({ type: 'string' }, 'What exactly was wrong. It names every bad field.'),
-  }),
+  Error: object(errorMembers),
   ErrorEnvelope: {
     ...object({
       status: { const: 'ERROR' },
@@ -238,10 +270,14 @@ export const schemas: Record<string, Schema> = {
     ['digests'],
   ),
   RowsEvent: described(
-    object({
-      rows: { type: 'array', items: ref('Row') },
-      removed: described({ type: 'array', items: ipv4 }, 'Engines that are no longer listed.'),
-    }),
+    object(
+      {
+        cluster: described(name, 'Only where the stream was asked for with `cluster` given more than once.'),
+        rows: { type: 'array', items: ref('Row') },
+        removed: described({ type: 'array', items: ipv4 }, 'Engines that are no longer listed.'),
+      },
+      ['cluster'],
+    ),
     'The data of the events `rows` (all rows: forget what you had) and `changes` (put these in, take those out).',
   ),
 };

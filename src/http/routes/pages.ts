@@ -1,13 +1,15 @@
 /**
- * What people look at: the dashboard, the API document and its readable form. Everything is in memory from the start, comes
+ * What people look at: the dashboard, the API document and its readable form, and the document of the events. Everything is in memory from the start, comes
  * from this replica, and may load nothing from anywhere else.
  */
 import type { Answers, Headers } from '../answers';
 import type { Page } from '../../dashboard/pages';
+import { asyncApiDocument } from '../asyncapi/document';
 import { openApiDocument } from '../openapi/document';
 import { docsPage } from '../openapi/docs-page';
 import type { Router } from '../router';
 
+const JSON_TYPE = 'application/json; charset=utf-8';
 const PAGE_HEADERS: Headers = {
   'Content-Security-Policy': [
     "default-src 'none'",
@@ -34,8 +36,8 @@ export function addPageRoutes(
     router.add(path, { get: (req, res) => answers.text(req, res, contentType, text, headers) });
   for (const { path, contentType, text } of pages) serve(path, contentType, text);
   serve('/docs', 'text/html; charset=utf-8', docsPage(version));
-  // Tools of other origins read it.
-  serve('/openapi.json', 'application/json; charset=utf-8', JSON.stringify(openApiDocument(version)), {
-    'Access-Control-Allow-Origin': '*',
-  });
+  // Tools of other origins read them.
+  const headers = { 'Access-Control-Allow-Origin': '*' };
+  serve('/openapi.json', JSON_TYPE, JSON.stringify(openApiDocument(version)), headers);
+  serve('/asyncapi.json', JSON_TYPE, JSON.stringify(asyncApiDocument(version)), headers);
 }

@@ -13,7 +13,7 @@ import { isIpv4 } from '../dto/rules';
 import { ApiError } from '../errors';
 import { jsonBody } from '../json-body';
 import type { Router } from '../router';
-import { addRefused } from './load';
+import { addRefused } from '../load-reports';
 
 export function addSelectRoute(router: Router, { selector }: Pick<HttpDependencies, 'selector'>): void {
   const body = new DtoCheck(LoadSelectDto, ['owner']);

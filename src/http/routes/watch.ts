@@ -1,5 +1,5 @@
 /**
- * The streams: `/v1/load/watch` for the rows of one cluster, `/v1/overview/watch` for all clusters and the replica.
+ * The streams: `/v1/load/watch` for the rows of one cluster or several, `/v1/overview/watch` for all clusters and the replica.
  * Server-sent events on a connection of their own, which ends with the stream.
  */
 import type { ServerResponse } from 'node:http';
@@ -61,7 +61,13 @@ export function addWatchRoutes(router: Router, answers: Answers, watchers: Watch
   router.add('/v1/load/watch', {
     get: (req, res) => {
       const { cluster, interval_ms } = watchQuery.query(req.url);
-      stream(req, res, (sink) => watchers.watchCluster(cluster, interval_ms ?? DEFAULT_INTERVAL_MS, sink));
+      const intervalMs = interval_ms ?? DEFAULT_INTERVAL_MS;
+      const [first] = cluster;
+      stream(req, res, (sink) =>
+        cluster.length === 1
+          ? watchers.watchCluster(first!, intervalMs, sink)
+          : watchers.watchClusters(new Set(cluster), intervalMs, sink),
+      );
     },
   });
   router.add('/v1/overview/watch', {
