@@ -244,6 +244,10 @@ try {
   });
   await shown('the three show the same', 30, () => seenEverywhere(3));
 
+  await compose('restart', 'metadata-center');
+  await shown('all replicas restart at once', 60, () => joined(3));
+  await shown('and rebuild their rows from the history', 10, () => seenEverywhere(3));
+
   await withoutRefusal('nats is killed and comes back', async () => {
     await compose('kill', 'nats');
     await addEverywhere();
@@ -251,10 +255,6 @@ try {
     await shown('replicas find nats again', 30, () => joined(3));
   });
   await shown('and have what was reported meanwhile', 30, () => seenEverywhere(3));
-
-  await compose('restart', 'metadata-center');
-  await shown('all replicas restart at once', 30, () => joined(3));
-  await shown('and rebuild their rows from the history', 10, () => seenEverywhere(3));
 } finally {
   if (before) await docker('tag', before, IMAGE);
   await compose('--profile', 'tap', 'down', '--volumes', '--timeout', '20');
