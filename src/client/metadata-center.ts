@@ -104,6 +104,8 @@ export class MetadataCenter {
   private readonly views = new Map<string, Set<View>>();
   private readonly inFlight = new Map<string, InFlight>();
   private readonly over = new AbortController();
+  /** On their way to an engine. */
+  private readonly selecting = new Set<Promise<Booking>>();
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
@@ -151,46 +153,17 @@ export class MetadataCenter {
 
   /**
    * Chooses an engine and books the request there. Throws a `NoEngineError` where none has room, a `MetadataCenterError` where no
-   * replica could say, and the reason of `signal`.
+   * replica could say, and the reason of `signal`; after `close` an error, since nobody would be left to end the request.
    */
   async select(options: SelectOptions): Promise<Booking> {
-    const { cluster, promptLength = 0, signal } = options;
-    signal?.throwIfAborted();
-    const timestamp = this.surroundings.timestampNs();
-    let requestId = this.surroundings.newId();
-    let body = this.selectBody(options, requestId, timestamp);
-    let wasSent = false;
-    const lose = (): void => {
-      if (wasSent) this.forget(cluster, requestId);
-    };
-    const called = await this.caller
-      .call(
-        cluster,
-        (lost) => {
-          if (lost && mayHaveHappened(lost)) {
-            // Nobody knows where that one is booked, if anywhere.
-            lose();
-            requestId = this.surroundings.newId();
-            body = this.selectBody(options, requestId, timestamp);
-          }
-          wasSent = true;
-          return { method: 'POST', path: '/v1/load/select', body };
-        },
-        signal,
-      )
-      .catch((error: unknown) => {
-        lose();
-        throw error;
-      });
-    const { answer } = called;
-    if (answer.kind === 'error') {
-      if (mayHaveHappened(answer.error)) lose();
-      throw answer.error;
+    this.over.signal.throwIfAborted();
+    const selecting = this.book(options);
+    this.selecting.add(selecting);
+    try {
+      return await selecting;
+    } finally {
+      this.selecting.delete(selecting);
     }
-    const row = readRow(answer.data);
-    const nowMs = this.surroundings.monotonicMs();
-    this.eachView(cluster, ({ own }) => own.answered(changeOf(row.ip, promptLength), nowMs));
-    return this.begin(cluster, row.ip, requestId, timestamp, promptLength, row);
   }
 
   /** A request was routed to an engine that the caller chose. Reported in the background. */
@@ -237,18 +210,7 @@ export class MetadataCenter {
 
   /** Resolves when every report so far was taken or given up; rejects with the reason of `signal`. */
   async flush(signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    if (!signal) return this.reporter.flushed();
-    let abort = (): void => undefined;
-    const aborted = new Promise<never>((_resolve, reject) => {
-      abort = () => reject(signal.reason as Error);
-      signal.addEventListener('abort', abort);
-    });
-    try {
-      await Promise.race([this.reporter.flushed(), aborted]);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    await unlessAborted(this.reporter.flushed(), signal);
   }
 
   /** Ends the streams, sends what waits, and gives up what could not be sent by then. Requests in flight are over. */
@@ -256,10 +218,52 @@ export class MetadataCenter {
     if (this.over.signal.aborted) return;
     for (const timer of this.timers.splice(0)) clearInterval(timer);
     for (const { booking } of [...this.inFlight.values()]) booking.end();
-    this.over.abort();
-    await this.flush(AbortSignal.timeout(this.options.closeMs ?? 5_000)).catch(() => undefined);
+    this.over.abort(new Error('this client is closed'));
+    // What they book is over at once, and its end has to be sent as well.
+    const settled = Promise.allSettled(this.selecting).then(() => this.reporter.flushed());
+    await unlessAborted(settled, AbortSignal.timeout(this.options.closeMs ?? 5_000)).catch(() => undefined);
     this.reporter.stop();
     await this.reporter.flushed();
+  }
+
+  private async book(options: SelectOptions): Promise<Booking> {
+    const { cluster, promptLength = 0, signal } = options;
+    signal?.throwIfAborted();
+    const timestamp = this.surroundings.timestampNs();
+    let requestId = this.surroundings.newId();
+    let body = this.selectBody(options, requestId, timestamp);
+    let wasSent = false;
+    const lose = (): void => {
+      if (wasSent) this.forget(cluster, requestId);
+    };
+    const called = await this.caller
+      .call(
+        cluster,
+        (lost) => {
+          if (lost && mayHaveHappened(lost)) {
+            // Nobody knows where that one is booked, if anywhere.
+            lose();
+            requestId = this.surroundings.newId();
+            body = this.selectBody(options, requestId, timestamp);
+          }
+          wasSent = true;
+          return { method: 'POST', path: '/v1/load/select', body };
+        },
+        signal,
+      )
+      .catch((error: unknown) => {
+        lose();
+        throw error;
+      });
+    const { answer } = called;
+    if (answer.kind === 'error') {
+      if (mayHaveHappened(answer.error)) lose();
+      throw answer.error;
+    }
+    const row = readRow(answer.data);
+    const nowMs = this.surroundings.monotonicMs();
+    this.eachView(cluster, ({ own }) => own.answered(changeOf(row.ip, promptLength), nowMs));
+    return this.begin(cluster, row.ip, requestId, timestamp, promptLength, row);
   }
 
   private begin(
@@ -364,6 +368,22 @@ export class MetadataCenter {
 /** What a replica would refuse each time is refused once, here. */
 function mustBe(name: string, value: number, min: number, max: number): void {
   if (!(value >= min && value <= max)) throw new RangeError(`${name} must be from ${min} to ${max}`);
+}
+
+/** Rejects with the reason of `signal`, and waits no longer. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return work;
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+  });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 const changeOf = (ip: string, promptLength: number): RowChange => ({

@@ -285,6 +285,20 @@ describe('reports of the client', () => {
     const late = mc.add({ cluster: 'closing', ip: '10.0.0.1' });
     expect(late.hasEnded).toBe(true);
   });
+
+  it('end what a select books while the client is closed; one after that books nothing (I10)', async () => {
+    const { fetch: lossless, sent } = losing({});
+    const mc = clientOf({}, { fetch: lossless });
+    const under = mc.select({ cluster: 'racing', candidates: ['10.0.0.1'] });
+    await until(() => sent.some(({ path }) => path === '/v1/load/select'), {
+      describe: 'the select is on its way',
+    });
+    await mc.close();
+    expect((await under).hasEnded).toBe(true);
+    await expect(mc.select({ cluster: 'racing', candidates: ['10.0.0.1'] })).rejects.toThrow('closed');
+    expect(await loads('racing')).toEqual([['10.0.0.1', 0, 0]]);
+    expect(mc.counts).toMatchObject({ waiting: 0, inFlight: 0, givenUp: { delete: 0 } });
+  });
 });
 
 describe('liveness by the client', () => {
