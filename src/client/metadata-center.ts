@@ -25,25 +25,32 @@ export interface MetadataCenterOptions {
    */
   readonly replicas: string | readonly string[];
   /** Or how to get it, for one that changes. */
-  readonly token?: string | (() => string);
+  readonly token?: string | (() => string) | undefined;
   /** The longest that one attempt of a call may take: 1 to 60,000; 100 unless it is given. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Of a call, each at the next replica: 1 to 100; 3 unless it is given. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
   /** How long requests of this process count after its last sign of life: 3,000 to 300,000; 15,000 unless it is given. */
-  readonly leaseMs?: number;
-  /** How often a request that still runs is told to the replicas: a quarter of their expiry or less; 60,000 unless it is given. */
-  readonly refreshMs?: number;
-  /** Of reports in one call: 1 to 512, 128 unless it is given; and how long one waits for others, 2 unless it is given. */
-  readonly batch?: { readonly maxEvents?: number; readonly delayMs?: number };
-  /** Reports that may wait; 10,000 unless it is given. */
-  readonly maxQueued?: number;
-  /** How long `close` waits for reports; 5,000 unless it is given. */
-  readonly closeMs?: number;
+  readonly leaseMs?: number | undefined;
+  /**
+   * How often a request that still runs is told to the replicas: a quarter of their expiry or less, 100 to 86,400,000; 60,000 unless
+   * it is given.
+   */
+  readonly refreshMs?: number | undefined;
+  /**
+   * Of reports in one call: 1 to 512, 128 unless it is given; and how long one waits for others: 0 to 60,000, 2 unless it is
+   * given.
+   */
+  readonly batch?:
+    { readonly maxEvents?: number | undefined; readonly delayMs?: number | undefined } | undefined;
+  /** Reports that may wait: 1 to 10,000,000; 10,000 unless it is given. */
+  readonly maxQueued?: number | undefined;
+  /** How long `close` waits for reports: 0 to 86,400,000; 5,000 unless it is given. */
+  readonly closeMs?: number | undefined;
   /** A dispatcher of undici, for TLS, proxies and pools. */
   readonly dispatcher?: unknown;
   /** Told of each report that was refused for good. */
-  readonly onRefused?: (error: MetadataCenterError, op: Op) => void;
+  readonly onRefused?: ((error: MetadataCenterError, op: Op) => void) | undefined;
 }
 
 export interface SelectOptions {
@@ -90,6 +97,8 @@ interface InFlight {
   toldMs: number;
 }
 
+const DAY_MS = 86_400_000;
+
 /** Parts of the lease, so that one that is lost does no harm. */
 const RENEWALS = 3;
 
@@ -118,6 +127,10 @@ export class MetadataCenter {
     mustBe('leaseMs', options.leaseMs ?? 15_000, 3_000, 300_000);
     mustBe('attempts', attempts, 1, 100);
     mustBe('timeoutMs', timeoutMs, 1, 60_000);
+    mustBe('batch.delayMs', delayMs, 0, 60_000);
+    mustBe('maxQueued', maxQueued, 1, 10_000_000);
+    mustBe('refreshMs', options.refreshMs ?? 60_000, 100, DAY_MS);
+    mustBe('closeMs', options.closeMs ?? 5_000, 0, DAY_MS);
     this.owner = surroundings.newId();
     this.choice = new ReplicaChoice(timeoutMs);
     this.addresses = new Addresses(options.replicas, this.choice, surroundings);
@@ -181,6 +194,7 @@ export class MetadataCenter {
 
   /** The rows of a cluster, kept up to date by a stream until `signal`, the view's `close` or that of this client. */
   watch(cluster: string, { intervalMs = 20, signal }: WatchOptions = {}): View {
+    mustBe('intervalMs', intervalMs, 20, 10_000);
     const end = new AbortController();
     const abort = (): void => end.abort();
     const view = new View(cluster, intervalMs, this.surroundings, abort);
