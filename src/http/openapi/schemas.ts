@@ -71,7 +71,11 @@ const discovery = object({
   state: { type: 'string', enum: ['none', 'starting', 'working', 'failing'] },
   reason: { type: 'string' },
 });
-const stateOfHistory = { type: 'object', properties: { state: { type: 'string' } }, required: ['state'] };
+const stateOfHistory = object({
+  state: { type: 'string' },
+  available: { type: 'boolean' },
+  reason: { type: 'string' },
+});
 
 const errorMembers = {
   code: { type: 'integer', enum: Object.values(errorKinds).map(({ code }) => code) },
@@ -264,6 +268,10 @@ export const schemas: Record<string, Schema> = {
       levels: described(
         { type: 'array', items: { type: 'array', items: { type: ['string', 'integer'] } } },
         'Events above the first level: origin, level, and their seqs as intervals.',
+      ),
+      cut: described(
+        { type: 'array', items: { type: 'string' } },
+        'Origins of which the context leaves something out, for want of room.',
       ),
       digests: { type: 'object' },
     },
