@@ -9,7 +9,7 @@ import { CleanUp } from '../support/clean-up';
 import { freePort } from '../support/free-port';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
-import { projectPath, readJson, readText } from './project-files';
+import { projectPath, readText } from './project-files';
 
 const dockerfile = readText('Dockerfile');
 const instructions = dockerfile
@@ -18,16 +18,8 @@ const instructions = dockerfile
   .filter((line) => /^[A-Z]+ /.test(line));
 const all = (name: string): string[] =>
   instructions.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));
-const { version } = readJson('package.json') as { version: string };
 
 describe('Dockerfile', () => {
-  it('labels the image with the version of package.json where no other is given', () => {
-    const defaults = all('ARG').filter((arg) => arg.startsWith('VERSION='));
-    expect(new Set(defaults)).toEqual(new Set([`VERSION=${version}`]));
-    expect(readText('docker-compose.yml')).toContain(`image: metadata-center:${version}\n`);
-    expect(readText('deploy/kubernetes/base/kustomization.yaml')).toContain(`newTag: ${version}\n`);
-  });
-
   it('pins its one base image to a full version', () => {
     expect(all('ARG')[0]).toMatch(/^NODE_IMAGE=node:\d+\.\d+\.\d+-\w+-slim$/);
     expect(all('FROM').map((from) => from.split(' ')[0])).toEqual([
