@@ -1,10 +1,7 @@
-/**
- * `npm run bench [-- --only http,cluster] [-- --rounds 5] [-- --json file]`: runs the parts one after the other, prints
- * one table, and writes the same as JSON.
- */
+/** `npm run bench`: runs the parts one after the other, prints one table, and writes the same as JSON. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { positive, readArguments } from './arguments';
 import { batchPart } from './batch/batch-part';
 import { cachePart } from './cache/cache-part';
 import { clusterPart } from './cluster/cluster-part';
@@ -28,18 +25,28 @@ const PARTS: readonly Part[] = [
   historyPart,
   watchPart,
 ];
-const DEFAULT_ROUNDS = 5;
+const NAMES = PARTS.map(({ name }) => name);
+
+const USAGE = {
+  command: 'npm run bench',
+  words:
+    'Runs the parts one after the other on this machine, prints one table, and writes the same as JSON. Needs wrk.',
+  options: {
+    only: { default: NAMES.join(','), words: 'the parts to run' },
+    rounds: { default: '5', words: 'how often each figure is taken' },
+    json: {
+      default: join(__dirname, '..', '..', 'results', 'latest.json'),
+      words: 'the file for the results',
+    },
+  },
+};
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { only: { type: 'string' }, rounds: { type: 'string' }, json: { type: 'string' } },
+  const { only, rounds, file } = readArguments(USAGE, (values) => {
+    const parts = values.only!.split(',');
+    if (!parts.every((name) => NAMES.includes(name))) throw new Error(`--only takes ${NAMES.join(', ')}`);
+    return { only: parts, rounds: positive('rounds', values.rounds!), file: values.json! };
   });
-  const rounds = Number(values.rounds ?? DEFAULT_ROUNDS);
-  const only = values.only?.split(',') ?? PARTS.map(({ name }) => name);
-  const unknown = only.filter((name) => !PARTS.some((part) => part.name === name));
-  if (unknown.length > 0 || !(rounds >= 1)) {
-    throw new Error(`--only takes ${PARTS.map(({ name }) => name).join(', ')}; --rounds takes a number`);
-  }
   const started = new Date();
   const rows: Row[] = [];
   for (const part of PARTS) {
@@ -54,7 +61,6 @@ async function main(): Promise<void> {
     }
   }
   const tookSeconds = (Date.now() - started.getTime()) / 1000;
-  const file = values.json ?? join(__dirname, '..', '..', 'results', 'latest.json');
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, jsonOf(rows, started, tookSeconds));
   process.stdout.write(`${tableOf(rows)}\n\n${Math.round(tookSeconds)} s; as JSON: ${file}\n`);

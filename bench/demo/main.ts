@@ -1,7 +1,7 @@
-/** `npm run demo [-- --minutes 2 --engines 24 --rate 30 --seed 1]`: see it at work, watch it on its dashboard. */
+/** `npm run demo`: see it at work, watch it on its dashboard. */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { findNatsServer, installNatsServer } from '../../test/support/nats-server-binary';
+import { positive, readArguments } from '../arguments';
 import { Demo } from './demo';
 import { ReplicaSet } from './replica-set';
 import { progressLine, resultTable } from './report';
@@ -10,23 +10,32 @@ const REPLICAS = 3;
 /** Where the output is no terminal, a line now and then is enough. */
 const LOG_EVERY_SECONDS = 10;
 
+const USAGE = {
+  command: 'npm run demo',
+  words: `Three replicas and a fleet of simulated engines, which gets the same traffic routed in four ways, while a replica is killed now and
+then, which the demo says when it does. Look at the dashboard of another replica: its rows go on, and it names the peer that is
+missing; at the one that is back: it has the same rows. At the end a table says how long requests waited for their first token,
+and how far each replica is off from what really is in flight. It should be 0, and then the exit code is 0.`,
+  options: {
+    minutes: { default: '2', words: 'how long' },
+    engines: { default: '24', words: 'engines for each way of routing' },
+    rate: { default: '30', words: 'requests a second for each way of routing' },
+    seed: { default: '1', words: 'the same seed makes the same traffic, engines and kills' },
+    'kill-every': { default: '25', words: 'seconds between two kills, on average' },
+  },
+};
+
 async function main(): Promise<boolean> {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: 'string', default: '2' },
-      engines: { type: 'string', default: '24' },
-      rate: { type: 'string', default: '30' },
-      seed: { type: 'string', default: '1' },
-      'kill-every': { type: 'string', default: '25' },
-    },
+  const options = readArguments(USAGE, (values) => {
+    const number = (name: keyof typeof USAGE.options): number => positive(name, values[name]!);
+    return {
+      seconds: 60 * number('minutes'),
+      engines: number('engines'),
+      rate: number('rate'),
+      seed: number('seed'),
+      killEverySeconds: number('kill-every'),
+    };
   });
-  const options = {
-    seconds: 60 * positive('minutes', values.minutes),
-    engines: positive('engines', values.engines),
-    rate: positive('rate', values.rate),
-    seed: positive('seed', values.seed),
-    killEverySeconds: positive('kill-every', values['kill-every']),
-  };
   if (findNatsServer() === undefined) installNatsServer();
   const replicas = await ReplicaSet.start(REPLICAS, join(process.cwd(), 'dist', 'main.js'));
   try {
@@ -43,8 +52,8 @@ async function main(): Promise<boolean> {
       const line = progressLine(replicas, demo.fleets, leftSeconds);
       if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
       else if (second++ % LOG_EVERY_SECONDS === 0) print(line);
-    });
-    if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+    }, sayAboveLine);
+    clearLine();
     print(`${resultTable(result, urls)}\n`);
     return result.drifts.every(({ requests, promptTokens }) => requests === 0 && promptTokens === 0);
   } finally {
@@ -52,10 +61,13 @@ async function main(): Promise<boolean> {
   }
 }
 
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`--${name} takes a number above 0, not ${text}`);
-  return value;
+function sayAboveLine(text: string): void {
+  clearLine();
+  print(text);
+}
+
+function clearLine(): void {
+  if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
 }
 
 function print(text: string): void {
