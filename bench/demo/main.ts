@@ -1,8 +1,9 @@
 /** `npm run demo`: see it at work, watch it on its dashboard. */
 import { join } from 'node:path';
 import { findNatsServer, installNatsServer } from '../../test/support/nats-server-binary';
-import { positive, readArguments } from '../arguments';
+import { orEnd } from '../arguments';
 import { Demo } from './demo';
+import { demoOptions } from './options';
 import { ReplicaSet } from './replica-set';
 import { progressLine, resultTable } from './report';
 
@@ -10,32 +11,8 @@ const REPLICAS = 3;
 /** Where the output is no terminal, a line now and then is enough. */
 const LOG_EVERY_SECONDS = 10;
 
-const USAGE = {
-  command: 'npm run demo',
-  words: `Three replicas and a fleet of simulated engines, which gets the same traffic routed in four ways, while a replica is killed now and
-then, which the demo says when it does. Look at the dashboard of another replica: its rows go on, and it names the peer that is
-missing; at the one that is back: it has the same rows. At the end a table says how long requests waited for their first token,
-and how far each replica is off from what really is in flight. It should be 0, and then the exit code is 0.`,
-  options: {
-    minutes: { default: '2', words: 'how long' },
-    engines: { default: '24', words: 'engines for each way of routing' },
-    rate: { default: '30', words: 'requests a second for each way of routing' },
-    seed: { default: '1', words: 'the same seed makes the same traffic, engines and kills' },
-    'kill-every': { default: '25', words: 'seconds between two kills, on average' },
-  },
-};
-
 async function main(): Promise<boolean> {
-  const options = readArguments(USAGE, (values) => {
-    const number = (name: keyof typeof USAGE.options): number => positive(name, values[name]!);
-    return {
-      seconds: 60 * number('minutes'),
-      engines: number('engines'),
-      rate: number('rate'),
-      seed: number('seed'),
-      killEverySeconds: number('kill-every'),
-    };
-  });
+  const options = orEnd(demoOptions(process.argv.slice(2)));
   if (findNatsServer() === undefined) installNatsServer();
   const replicas = await ReplicaSet.start(REPLICAS, join(process.cwd(), 'dist', 'main.js'));
   try {
