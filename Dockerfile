@@ -1,29 +1,36 @@
 # The image of one replica. Build it with the commit that it is made from; `npm version` writes the version below.
 #   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t metadata-center .
+# Behind a proxy that shows its own certificates, give its authority too: --secret id=ca,src=/path/to/ca.pem
 ARG NODE_IMAGE=node:26.10.0-trixie-slim
 
-# Compiles, and stamps the version into package.json, where the service reads it for app_version_info.
-FROM ${NODE_IMAGE} AS build
+# What npm needs. Without scripts: `prepare` would compile, and the sources are not here yet.
+FROM ${NODE_IMAGE} AS npm
 WORKDIR /build
+# Node warns where there is no such file, and goes on.
+ENV NODE_EXTRA_CA_CERTS=/run/secrets/ca
 COPY package.json package-lock.json ./
-# Without scripts: `prepare` would compile, and the sources are not here yet.
-RUN npm ci --ignore-scripts --no-audit --no-fund
+
+# Compiles, and stamps the version into package.json, where the service reads it for app_version_info.
+FROM npm AS build
+RUN --mount=type=secret,id=ca npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build
 ARG VERSION=0.1.0
 RUN npm version "$VERSION" --no-git-tag-version --allow-same-version --ignore-scripts
 
-FROM ${NODE_IMAGE} AS production
-WORKDIR /build
-COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+FROM npm AS production
+RUN --mount=type=secret,id=ca npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM ${NODE_IMAGE}
-# Nothing here installs packages, so an intruder need not find the tools for it.
-RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
-      /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
-ENV NODE_ENV=production
+# Node and the libraries that it loads, the records of their packages, by which scanners know them, and their licences.
+FROM ${NODE_IMAGE} AS root
+COPY deploy/docker/make-root.sh /
+RUN /make-root.sh /root-of-image
+
+# Nothing else: no shell, no package manager, no perl.
+FROM scratch
+COPY --from=root /root-of-image /
+ENV NODE_ENV=production PATH=/usr/local/bin
 WORKDIR /app
 COPY --from=production /build/node_modules ./node_modules
 COPY --from=build /build/package.json ./package.json

@@ -1,6 +1,6 @@
 /**
- * What the image's HEALTHCHECK runs: exits 0 when the replica in the same container answers 200 on /healthz. It stands
- * apart from the service, because the image has no curl and must not need one.
+ * What the image's HEALTHCHECK runs: exits 0 when the replica in the same container answers 200 on the path that is given,
+ * or else on /healthz. It stands apart from the service, because the image has no curl and must not need one.
  */
 'use strict';
 
@@ -11,7 +11,7 @@ const host = process.env.HTTP_HOST || '0.0.0.0';
 const options = {
   host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host,
   port: Number(process.env.HTTP_PORT || 8080),
-  path: '/healthz',
+  path: process.argv[2] || '/healthz',
   timeout: 2_000,
   // The question is whether the replica answers, not who it is: nothing secret is sent, and the way is the loopback.
   rejectUnauthorized: false,

@@ -25,25 +25,32 @@ export interface MetadataCenterOptions {
    */
   readonly replicas: string | readonly string[];
   /** Or how to get it, for one that changes. */
-  readonly token?: string | (() => string);
+  readonly token?: string | (() => string) | undefined;
   /** The longest that one attempt of a call may take: 1 to 60,000; 100 unless it is given. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Of a call, each at the next replica: 1 to 100; 3 unless it is given. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
   /** How long requests of this process count after its last sign of life: 3,000 to 300,000; 15,000 unless it is given. */
-  readonly leaseMs?: number;
-  /** How often a request that still runs is told to the replicas: a quarter of their expiry or less; 60,000 unless it is given. */
-  readonly refreshMs?: number;
-  /** Of reports in one call: 1 to 512, 128 unless it is given; and how long one waits for others, 2 unless it is given. */
-  readonly batch?: { readonly maxEvents?: number; readonly delayMs?: number };
-  /** Reports that may wait; 10,000 unless it is given. */
-  readonly maxQueued?: number;
-  /** How long `close` waits for reports; 5,000 unless it is given. */
-  readonly closeMs?: number;
+  readonly leaseMs?: number | undefined;
+  /**
+   * How often a request that still runs is told to the replicas: a quarter of their expiry or less, 100 to 86,400,000; 60,000 unless
+   * it is given.
+   */
+  readonly refreshMs?: number | undefined;
+  /**
+   * Of reports in one call: 1 to 512, 128 unless it is given; and how long one waits for others: 0 to 60,000, 2 unless it is
+   * given.
+   */
+  readonly batch?:
+    { readonly maxEvents?: number | undefined; readonly delayMs?: number | undefined } | undefined;
+  /** Reports that may wait: 1 to 10,000,000; 10,000 unless it is given. */
+  readonly maxQueued?: number | undefined;
+  /** How long `close` waits for reports: 0 to 86,400,000; 5,000 unless it is given. */
+  readonly closeMs?: number | undefined;
   /** A dispatcher of undici, for TLS, proxies and pools. */
   readonly dispatcher?: unknown;
   /** Told of each report that was refused for good. */
-  readonly onRefused?: (error: MetadataCenterError, op: Op) => void;
+  readonly onRefused?: ((error: MetadataCenterError, op: Op) => void) | undefined;
 }
 
 export interface SelectOptions {
@@ -90,6 +97,8 @@ interface InFlight {
   toldMs: number;
 }
 
+const DAY_MS = 86_400_000;
+
 /** Parts of the lease, so that one that is lost does no harm. */
 const RENEWALS = 3;
 
@@ -104,6 +113,8 @@ export class MetadataCenter {
   private readonly views = new Map<string, Set<View>>();
   private readonly inFlight = new Map<string, InFlight>();
   private readonly over = new AbortController();
+  /** On their way to an engine. */
+  private readonly selecting = new Set<Promise<Booking>>();
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
@@ -116,6 +127,10 @@ export class MetadataCenter {
     mustBe('leaseMs', options.leaseMs ?? 15_000, 3_000, 300_000);
     mustBe('attempts', attempts, 1, 100);
     mustBe('timeoutMs', timeoutMs, 1, 60_000);
+    mustBe('batch.delayMs', delayMs, 0, 60_000);
+    mustBe('maxQueued', maxQueued, 1, 10_000_000);
+    mustBe('refreshMs', options.refreshMs ?? 60_000, 100, DAY_MS);
+    mustBe('closeMs', options.closeMs ?? 5_000, 0, DAY_MS);
     this.owner = surroundings.newId();
     this.choice = new ReplicaChoice(timeoutMs);
     this.addresses = new Addresses(options.replicas, this.choice, surroundings);
@@ -151,9 +166,81 @@ export class MetadataCenter {
 
   /**
    * Chooses an engine and books the request there. Throws a `NoEngineError` where none has room, a `MetadataCenterError` where no
-   * replica could say, and the reason of `signal`.
+   * replica could say, and the reason of `signal`; after `close` an error, since nobody would be left to end the request.
    */
   async select(options: SelectOptions): Promise<Booking> {
+    this.over.signal.throwIfAborted();
+    const selecting = this.book(options);
+    this.selecting.add(selecting);
+    try {
+      return await selecting;
+    } finally {
+      this.selecting.delete(selecting);
+    }
+  }
+
+  /** A request was routed to an engine that the caller chose. Reported in the background. */
+  add({ cluster, ip, promptLength = 0 }: AddOptions): Booking {
+    const requestId = this.surroundings.newId();
+    const timestamp = this.surroundings.timestampNs();
+    this.report(
+      cluster,
+      'add',
+      this.requestJson({ request_id: requestId, cluster, ip, prompt_length: promptLength }, timestamp),
+      changeOf(ip, promptLength),
+    );
+    return this.begin(cluster, ip, requestId, timestamp, promptLength, undefined);
+  }
+
+  /** The rows of a cluster, kept up to date by a stream until `signal`, the view's `close` or that of this client. */
+  watch(cluster: string, { intervalMs = 20, signal }: WatchOptions = {}): View {
+    mustBe('intervalMs', intervalMs, 20, 10_000);
+    const end = new AbortController();
+    const abort = (): void => end.abort();
+    const view = new View(cluster, intervalMs, this.surroundings, abort);
+    const signals = [this.over.signal, ...(signal ? [signal] : [])];
+    setMaxListeners(0, ...signals);
+    for (const each of signals) {
+      if (each.aborted) abort();
+      each.addEventListener('abort', abort);
+    }
+    let views = this.views.get(cluster);
+    if (!views) this.views.set(cluster, (views = new Set()));
+    views.add(view);
+    const { addresses, choice, transport, surroundings } = this;
+    const timeoutMs = this.options.timeoutMs ?? 100;
+    void keepOpen(
+      view,
+      intervalMs,
+      { addresses, choice, transport, surroundings, timeoutMs },
+      end.signal,
+    ).then(() => {
+      for (const each of signals) each.removeEventListener('abort', abort);
+      views.delete(view);
+      if (views.size === 0 && this.views.get(cluster) === views) this.views.delete(cluster);
+    });
+    return view;
+  }
+
+  /** Resolves when every report so far was taken or given up; rejects with the reason of `signal`. */
+  async flush(signal?: AbortSignal): Promise<void> {
+    await unlessAborted(this.reporter.flushed(), signal);
+  }
+
+  /** Ends the streams, sends what waits, and gives up what could not be sent by then. Requests in flight are over. */
+  async close(): Promise<void> {
+    if (this.over.signal.aborted) return;
+    for (const timer of this.timers.splice(0)) clearInterval(timer);
+    for (const { booking } of [...this.inFlight.values()]) booking.end();
+    this.over.abort(new Error('this client is closed'));
+    // What they book is over at once, and its end has to be sent as well.
+    const settled = Promise.allSettled(this.selecting).then(() => this.reporter.flushed());
+    await unlessAborted(settled, AbortSignal.timeout(this.options.closeMs ?? 5_000)).catch(() => undefined);
+    this.reporter.stop();
+    await this.reporter.flushed();
+  }
+
+  private async book(options: SelectOptions): Promise<Booking> {
     const { cluster, promptLength = 0, signal } = options;
     signal?.throwIfAborted();
     const timestamp = this.surroundings.timestampNs();
@@ -191,75 +278,6 @@ export class MetadataCenter {
     const nowMs = this.surroundings.monotonicMs();
     this.eachView(cluster, ({ own }) => own.answered(changeOf(row.ip, promptLength), nowMs));
     return this.begin(cluster, row.ip, requestId, timestamp, promptLength, row);
-  }
-
-  /** A request was routed to an engine that the caller chose. Reported in the background. */
-  add({ cluster, ip, promptLength = 0 }: AddOptions): Booking {
-    const requestId = this.surroundings.newId();
-    const timestamp = this.surroundings.timestampNs();
-    this.report(
-      cluster,
-      'add',
-      this.requestJson({ request_id: requestId, cluster, ip, prompt_length: promptLength }, timestamp),
-      changeOf(ip, promptLength),
-    );
-    return this.begin(cluster, ip, requestId, timestamp, promptLength, undefined);
-  }
-
-  /** The rows of a cluster, kept up to date by a stream until `signal`, the view's `close` or that of this client. */
-  watch(cluster: string, { intervalMs = 20, signal }: WatchOptions = {}): View {
-    const end = new AbortController();
-    const abort = (): void => end.abort();
-    const view = new View(cluster, intervalMs, this.surroundings, abort);
-    const signals = [this.over.signal, ...(signal ? [signal] : [])];
-    setMaxListeners(0, ...signals);
-    for (const each of signals) {
-      if (each.aborted) abort();
-      each.addEventListener('abort', abort);
-    }
-    let views = this.views.get(cluster);
-    if (!views) this.views.set(cluster, (views = new Set()));
-    views.add(view);
-    const { addresses, choice, transport, surroundings } = this;
-    const timeoutMs = this.options.timeoutMs ?? 100;
-    void keepOpen(
-      view,
-      intervalMs,
-      { addresses, choice, transport, surroundings, timeoutMs },
-      end.signal,
-    ).then(() => {
-      for (const each of signals) each.removeEventListener('abort', abort);
-      views.delete(view);
-      if (views.size === 0 && this.views.get(cluster) === views) this.views.delete(cluster);
-    });
-    return view;
-  }
-
-  /** Resolves when every report so far was taken or given up; rejects with the reason of `signal`. */
-  async flush(signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    if (!signal) return this.reporter.flushed();
-    let abort = (): void => undefined;
-    const aborted = new Promise<never>((_resolve, reject) => {
-      abort = () => reject(signal.reason as Error);
-      signal.addEventListener('abort', abort);
-    });
-    try {
-      await Promise.race([this.reporter.flushed(), aborted]);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
-  }
-
-  /** Ends the streams, sends what waits, and gives up what could not be sent by then. Requests in flight are over. */
-  async close(): Promise<void> {
-    if (this.over.signal.aborted) return;
-    for (const timer of this.timers.splice(0)) clearInterval(timer);
-    for (const { booking } of [...this.inFlight.values()]) booking.end();
-    this.over.abort();
-    await this.flush(AbortSignal.timeout(this.options.closeMs ?? 5_000)).catch(() => undefined);
-    this.reporter.stop();
-    await this.reporter.flushed();
   }
 
   private begin(
@@ -364,6 +382,22 @@ export class MetadataCenter {
 /** What a replica would refuse each time is refused once, here. */
 function mustBe(name: string, value: number, min: number, max: number): void {
   if (!(value >= min && value <= max)) throw new RangeError(`${name} must be from ${min} to ${max}`);
+}
+
+/** Rejects with the reason of `signal`, and waits no longer. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return work;
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+  });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 const changeOf = (ip: string, promptLength: number): RowChange => ({

@@ -83,6 +83,10 @@ it.each([
   ['leaseMs', { leaseMs: 2_999 }],
   ['attempts', { attempts: 0 }],
   ['timeoutMs', { timeoutMs: NaN }],
+  ['batch.delayMs', { batch: { delayMs: NaN } }],
+  ['maxQueued', { maxQueued: 0 }],
+  ['refreshMs', { refreshMs: 0 }],
+  ['closeMs', { closeMs: -1 }],
 ])('the client refuses %s that no replica would take, or that never asks one (I8)', (name, options) => {
   expect(() => new MetadataCenter({ replicas: 'localhost', ...options })).toThrow(`${name} must be from`);
 });
@@ -285,6 +289,20 @@ describe('reports of the client', () => {
     const late = mc.add({ cluster: 'closing', ip: '10.0.0.1' });
     expect(late.hasEnded).toBe(true);
   });
+
+  it('end what a select books while the client is closed; one after that books nothing (I10)', async () => {
+    const { fetch: lossless, sent } = losing({});
+    const mc = clientOf({}, { fetch: lossless });
+    const under = mc.select({ cluster: 'racing', candidates: ['10.0.0.1'] });
+    await until(() => sent.some(({ path }) => path === '/v1/load/select'), {
+      describe: 'the select is on its way',
+    });
+    await mc.close();
+    expect((await under).hasEnded).toBe(true);
+    await expect(mc.select({ cluster: 'racing', candidates: ['10.0.0.1'] })).rejects.toThrow('closed');
+    expect(await loads('racing')).toEqual([['10.0.0.1', 0, 0]]);
+    expect(mc.counts).toMatchObject({ waiting: 0, inFlight: 0, givenUp: { delete: 0 } });
+  });
 });
 
 describe('liveness by the client', () => {
@@ -371,6 +389,12 @@ describe('the names of the replicas', () => {
 });
 
 describe('a watch of the client', () => {
+  it('is refused at once with an interval that every replica would refuse', () => {
+    const mc = clientOf();
+    for (const intervalMs of [19, 10_001, NaN])
+      expect(() => mc.watch('refused', { intervalMs })).toThrow('intervalMs must be from 20 to 10000');
+  });
+
   it('keeps the rows, with own reports in them at once, and equals the query when all has settled (I2)', async () => {
     await post(replica.port, { cluster: 'watch', request_id: 'other', ip: '10.0.0.2', prompt_length: 3 });
     const mc = clientOf();

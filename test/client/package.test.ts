@@ -75,7 +75,8 @@ const CONSUMER = `
 import { MetadataCenter, MetadataCenterError, NoEngineError, type Booking, type EngineRow, type View } from 'metadata-center/client';
 
 export async function gateway(replicas: string, signal?: AbortSignal): Promise<string> {
-  const mc = new MetadataCenter({ replicas, token: () => 'secret', timeoutMs: 5_000, batch: { maxEvents: 64 } });
+  const token: string | undefined = process.env['TOKEN'];
+  const mc = new MetadataCenter({ replicas, token, timeoutMs: 5_000, batch: { maxEvents: 64 } });
   const view: View = mc.watch('m', { intervalMs: 20, signal });
   try {
     await using booking = await mc.select({ cluster: 'm', promptLength: 7, candidates: ['10.0.0.1', { ip: '10.0.0.2', credit: 5 }], signal });

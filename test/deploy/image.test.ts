@@ -1,6 +1,6 @@
 /** The Dockerfile, as far as it can be checked without an engine, and the image's health check against real replicas. */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority } from '../support/certificates';
@@ -9,6 +9,7 @@ import { CleanUp } from '../support/clean-up';
 import { freePort } from '../support/free-port';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
+import { Program, describeWith } from './programs';
 import { projectPath, readText } from './project-files';
 
 const dockerfile = readText('Dockerfile');
@@ -18,15 +19,29 @@ const instructions = dockerfile
   .filter((line) => /^[A-Z]+ /.test(line));
 const all = (name: string): string[] =>
   instructions.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));
+const debian = new Program('dpkg', [], ['--version']);
 
 describe('Dockerfile', () => {
-  it('pins its one base image to a full version', () => {
+  it('pins its one base image to a full version, and ends with an empty one', () => {
     expect(all('ARG')[0]).toMatch(/^NODE_IMAGE=node:\d+\.\d+\.\d+-\w+-slim$/);
-    expect(all('FROM').map((from) => from.split(' ')[0])).toEqual([
-      '${NODE_IMAGE}',
-      '${NODE_IMAGE}',
-      '${NODE_IMAGE}',
+    expect(all('FROM')).toEqual([
+      '${NODE_IMAGE} AS npm',
+      'npm AS build',
+      'npm AS production',
+      '${NODE_IMAGE} AS root',
+      'scratch',
     ]);
+    // What needs a shell would fail there.
+    expect(
+      instructions.slice(instructions.indexOf('FROM scratch')).filter((line) => /^RUN /.test(line)),
+    ).toEqual([]);
+  });
+
+  it('installs with the authority of a proxy in the way, which is in no layer', () => {
+    expect(all('ENV')[0]).toBe('NODE_EXTRA_CA_CERTS=/run/secrets/ca');
+    const installs = all('RUN').filter((run) => run.includes('npm ci'));
+    expect(installs).toHaveLength(2);
+    for (const install of installs) expect(install).toMatch(/^--mount=type=secret,id=ca npm ci /);
   });
 
   it('runs node itself, as somebody who is not root', () => {
@@ -51,14 +66,59 @@ describe('Dockerfile', () => {
   });
 });
 
+describeWith(debian, 'Debian around')('deploy/docker/make-root.sh', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'root-'));
+  const root = join(folder, 'root');
+  const node = execFileSync('sh', ['-c', 'command -v node'], { encoding: 'utf8' }).trim();
+
+  beforeAll(() => {
+    execFileSync(projectPath('deploy/docker/make-root.sh'), [root]);
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('leaves nothing to run but node and the libraries that it loads: no shell, no package manager', () => {
+    const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter(
+      (file) => !file.isDirectory(),
+    );
+    const toRun = files
+      .filter(({ parentPath, name }) => statSync(join(parentPath, name)).mode & 0o111)
+      .map(({ name }) => name)
+      .filter((name) => !/^(lib|ld-).*\.so/.test(name));
+    expect(toRun).toEqual(['node']);
+  });
+
+  it('has all that node needs: it finds names, runs threads and writes to /tmp there', () => {
+    // As Docker and Kubernetes do.
+    writeFileSync(join(root, 'etc/hosts'), '127.0.0.9 replica.test\n');
+    const program = `
+      require('node:fs').mkdirSync('/tmp/written');
+      new (require('node:worker_threads').Worker)('', { eval: true }).on('exit', () => {
+        require('node:dns').lookup('replica.test', (_error, address) => console.log(address));
+      });`;
+    const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+    const command = [...asRoot, '--root', root, node, '-e', program];
+    expect(execFileSync('unshare', command, { encoding: 'utf8', env: {} })).toBe('127.0.0.9\n');
+  });
+
+  it('records the packages of what it copied, and their licences', () => {
+    const packages = readdirSync(join(root, 'var/lib/dpkg/status.d'));
+    expect(packages).toContain('libc6');
+    for (const name of packages) {
+      expect(readFileSync(join(root, 'var/lib/dpkg/status.d', name), 'utf8')).toMatch(/^Version: /m);
+      expect(existsSync(join(root, 'usr/share/doc', name, 'copyright'))).toBe(true);
+    }
+  });
+});
+
 describe('the health check of the image', () => {
   const cleanUp = new CleanUp();
 
   afterEach(() => cleanUp.run());
 
-  const check = async (env: Readonly<Record<string, string>>): Promise<number | null> => {
+  const check = async (env: Readonly<Record<string, string>>, ...args: string[]): Promise<number | null> => {
     const program = projectPath('deploy/docker/healthcheck.js');
-    const child = spawn(process.execPath, [program], { env, stdio: 'ignore', timeout: 60_000 });
+    const child = spawn(process.execPath, [program, ...args], { env, stdio: 'ignore', timeout: 60_000 });
     killWithParent(child);
     return (await exitOf(child)).code;
   };
@@ -67,6 +127,8 @@ describe('the health check of the image', () => {
     const replica = await cleanUp.use(ReplicaProcess.start(), (it) => it.kill());
     const env = { HTTP_HOST: replica.host, HTTP_PORT: String(replica.port) };
     expect(await check(env)).toBe(0);
+    expect(await check(env, '/readyz')).toBe(0);
+    expect(await check(env, '/nowhere')).toBe(1);
     replica.signal('SIGSTOP');
     expect(await check(env)).toBe(1);
     await replica.kill();

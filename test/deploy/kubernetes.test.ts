@@ -1,4 +1,5 @@
 /** The Kubernetes files: they render, are what the API knows, and fit each other and the service. */
+import { runInNewContext } from 'node:vm';
 import { parseAllDocuments } from 'yaml';
 import { parseConfig } from '../../src/config/config';
 import { schemaErrors, typeErrors, type KubernetesObject } from './kubernetes-types';
@@ -165,11 +166,14 @@ describeWith(kustomize, 'kustomize, nor a kubectl that has it')('deploy/kubernet
   });
 
   it('waits for preStop and for a whole stop before it kills', () => {
-    const [, preStopSeconds] = container.lifecycle!.preStop.exec.command;
+    // By node, which is all that the image has.
+    const [program, option, script] = container.lifecycle!.preStop.exec.command;
+    expect([program, option]).toEqual(['node', '-e']);
+    const delays: number[] = [];
+    runInNewContext(script!, { setTimeout: (_run: () => void, ms: number) => delays.push(ms) });
     const stopWithinSeconds = 10;
-    expect(pod.spec.terminationGracePeriodSeconds).toBeGreaterThan(
-      Number(preStopSeconds) + stopWithinSeconds,
-    );
+    expect(delays).toEqual([5_000]);
+    expect(pod.spec.terminationGracePeriodSeconds).toBeGreaterThan(delays[0]! / 1_000 + stopWithinSeconds);
   });
 
   it('gives replicas an environment that the service understands', () => {

@@ -36,6 +36,21 @@ function run(commands: string): Promise<string> {
   });
 }
 
+const OF_EACH_RUN = new Set(['time', 'replica', 'settings', 'host', 'port']);
+
+/** The lines of a replica's log that a page shows, where it shows any. */
+function logShownBy(page: string): object[] {
+  const lines = readFileSync(join(ROOT, page), 'utf8').match(/^\{"level":.*$/gm) ?? [];
+  return lines.map((line) => JSON.parse(line) as object);
+}
+
+/** Without what is another at each run, or set by the test. */
+function startOf(lines: readonly object[]): string[] {
+  return lines.map((line) =>
+    JSON.stringify(line, (name, value: unknown) => (OF_EACH_RUN.has(name) ? '…' : value)),
+  );
+}
+
 /** Without what is another at each run. */
 function masked(answers: string): string {
   return answers.replace(/"trace_id":"[0-9a-f]{32}"/g, '"trace_id":"…"').replace(/\b\d{19}\b/g, '…');
@@ -47,6 +62,9 @@ describe('The commands of README and tutorial', () => {
   it.each(['README.md', 'docs/tutorial.md'])('of %s print what the page says: one replica', async (page) => {
     const replica = await ReplicaProcess.start();
     cleanUp.add(() => replica.stop());
+    await until(() => replica.logged('ready'), { describe: 'the log says that it is ready' });
+    const shown = startOf(logShownBy(page));
+    expect(startOf(replica.log).slice(0, shown.length)).toEqual(shown);
     const examples = examplesOf(page).filter(one);
     expect(examples.length).toBeGreaterThan(1);
     for (const { commands, answers } of examples) {
