@@ -1,5 +1,5 @@
-# The image of one replica. Build it with the version and the commit that it is made from:
-#   docker build --build-arg VERSION=1.2.3 --build-arg REVISION="$(git rev-parse HEAD)" -t metadata-center .
+# The image of one replica. Build it with the commit that it is made from; `npm version` writes the version below.
+#   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t metadata-center .
 # Behind a proxy that shows its own certificates, give its authority too: --secret id=ca,src=/path/to/ca.pem
 ARG NODE_IMAGE=node:26.10.0-trixie-slim
 

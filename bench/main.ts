@@ -1,45 +1,13 @@
-/**
- * `npm run bench [-- --only http,cluster] [-- --rounds 5] [-- --json file]`: runs the parts one after the other, prints
- * one table, and writes the same as JSON.
- */
+/** `npm run bench`: runs the parts one after the other, prints one table, and writes the same as JSON. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { batchPart } from './batch/batch-part';
-import { cachePart } from './cache/cache-part';
-import { clusterPart } from './cluster/cluster-part';
-import { corePart } from './core/core-part';
-import { historyPart } from './history/history-part';
-import { httpPart } from './http/http-part';
-import { joiningPart } from './joining/joining-part';
-import type { Part, Row } from './report/rows';
+import { dirname } from 'node:path';
+import { orEnd } from './arguments';
+import { benchOptions, PARTS } from './options';
+import type { Row } from './report/rows';
 import { jsonOf, tableOf } from './report/table';
-import { selectPart } from './select/select-part';
-import { watchPart } from './watch/watch-part';
-
-const PARTS: readonly Part[] = [
-  httpPart,
-  batchPart,
-  selectPart,
-  clusterPart,
-  cachePart,
-  corePart,
-  joiningPart,
-  historyPart,
-  watchPart,
-];
-const DEFAULT_ROUNDS = 5;
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { only: { type: 'string' }, rounds: { type: 'string' }, json: { type: 'string' } },
-  });
-  const rounds = Number(values.rounds ?? DEFAULT_ROUNDS);
-  const only = values.only?.split(',') ?? PARTS.map(({ name }) => name);
-  const unknown = only.filter((name) => !PARTS.some((part) => part.name === name));
-  if (unknown.length > 0 || !(rounds >= 1)) {
-    throw new Error(`--only takes ${PARTS.map(({ name }) => name).join(', ')}; --rounds takes a number`);
-  }
+  const { only, rounds, file } = orEnd(benchOptions(process.argv.slice(2)));
   const started = new Date();
   const rows: Row[] = [];
   for (const part of PARTS) {
@@ -54,7 +22,6 @@ async function main(): Promise<void> {
     }
   }
   const tookSeconds = (Date.now() - started.getTime()) / 1000;
-  const file = values.json ?? join(__dirname, '..', '..', 'results', 'latest.json');
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, jsonOf(rows, started, tookSeconds));
   process.stdout.write(`${tableOf(rows)}\n\n${Math.round(tookSeconds)} s; as JSON: ${file}\n`);

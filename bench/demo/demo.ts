@@ -62,12 +62,12 @@ export class Demo {
     this.fleets = POLICIES.map((policy, i) => this.fleet(policy, i));
   }
 
-  /** Ends early after `stop`. */
-  async run(onSecond: (leftSeconds: number) => void): Promise<DemoResult> {
+  /** Ends early after `stop`. `say` is told of each kill, and what to look at. */
+  async run(onSecond: (leftSeconds: number) => void, say: (text: string) => void): Promise<DemoResult> {
     const endMs = this.nowMs() + this.options.seconds * 1_000;
     const every = setInterval(() => onSecond(Math.max(0, (endMs - this.nowMs()) / 1_000)), 1_000);
     try {
-      await Promise.all([this.traffic(endMs), this.trouble(endMs)]);
+      await Promise.all([this.traffic(endMs), this.trouble(endMs, say)]);
     } finally {
       clearInterval(every);
       for (const fleet of this.fleets) fleet.freeze();
@@ -125,7 +125,7 @@ export class Demo {
   }
 
   /** One replica at a time; the last one is back before the end. */
-  private async trouble(endMs: number): Promise<void> {
+  private async trouble(endMs: number, say: (text: string) => void): Promise<void> {
     const random = new Random(this.options.seed + 200);
     const meanMs = this.options.killEverySeconds * 1_000;
     while (!this.hasStopped()) {
@@ -134,9 +134,13 @@ export class Demo {
       await this.pause(waitMs);
       if (this.hasStopped()) return;
       const victim = random.below(this.replicas.members.length);
+      const url = this.replicas.urlOf(victim);
+      const other = this.replicas.urlOf((victim + 1) % this.replicas.members.length);
       await this.replicas.kill(victim);
+      say(`killed ${url}/ for ${DOWN_MS / 1_000} s: look at ${other}/, whose rows go on`);
       await this.pause(DOWN_MS);
       await this.replicas.launch(victim);
+      say(`started ${url}/ again, it is ready: its rows are those of ${other}/`);
     }
   }
 

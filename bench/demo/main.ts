@@ -1,8 +1,9 @@
-/** `npm run demo [-- --minutes 2 --engines 24 --rate 30 --seed 1]`: see it at work, watch it on its dashboard. */
+/** `npm run demo`: see it at work, watch it on its dashboard. */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { findNatsServer, installNatsServer } from '../../test/support/nats-server-binary';
+import { orEnd } from '../arguments';
 import { Demo } from './demo';
+import { demoOptions } from './options';
 import { ReplicaSet } from './replica-set';
 import { progressLine, resultTable } from './report';
 
@@ -11,22 +12,7 @@ const REPLICAS = 3;
 const LOG_EVERY_SECONDS = 10;
 
 async function main(): Promise<boolean> {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: 'string', default: '2' },
-      engines: { type: 'string', default: '24' },
-      rate: { type: 'string', default: '30' },
-      seed: { type: 'string', default: '1' },
-      'kill-every': { type: 'string', default: '25' },
-    },
-  });
-  const options = {
-    seconds: 60 * positive('minutes', values.minutes),
-    engines: positive('engines', values.engines),
-    rate: positive('rate', values.rate),
-    seed: positive('seed', values.seed),
-    killEverySeconds: positive('kill-every', values['kill-every']),
-  };
+  const options = orEnd(demoOptions(process.argv.slice(2)));
   if (findNatsServer() === undefined) installNatsServer();
   const replicas = await ReplicaSet.start(REPLICAS, join(process.cwd(), 'dist', 'main.js'));
   try {
@@ -43,8 +29,8 @@ async function main(): Promise<boolean> {
       const line = progressLine(replicas, demo.fleets, leftSeconds);
       if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
       else if (second++ % LOG_EVERY_SECONDS === 0) print(line);
-    });
-    if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+    }, sayAboveLine);
+    clearLine();
     print(`${resultTable(result, urls)}\n`);
     return result.drifts.every(({ requests, promptTokens }) => requests === 0 && promptTokens === 0);
   } finally {
@@ -52,10 +38,13 @@ async function main(): Promise<boolean> {
   }
 }
 
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`--${name} takes a number above 0, not ${text}`);
-  return value;
+function sayAboveLine(text: string): void {
+  clearLine();
+  print(text);
+}
+
+function clearLine(): void {
+  if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
 }
 
 function print(text: string): void {

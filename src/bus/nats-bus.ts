@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bus, OnBusStatus, OnBusTrouble, OnMessage, Subscriptions } from './bus';
-import type { GatherWindow } from './gather-window';
+import type { GatherPause } from './gather-pause';
 import { describeError, isTimeout, probe } from './nats-connection';
 import { announcedServer, nameOf, type NatsServer } from './nats-servers';
 import { NatsSession, type NatsSessionOptions } from './nats-session';
@@ -58,7 +58,7 @@ export class NatsBus implements Bus {
 
   constructor(
     private readonly options: NatsBusOptions,
-    private readonly gather: GatherWindow,
+    private readonly gather: GatherPause,
     private readonly random: () => number,
     private readonly onTrouble: OnBusTrouble,
   ) {

@@ -11,7 +11,7 @@ import {
   type NatsConnectionOptions,
 } from './nats-connection';
 import type { NatsServer } from './nats-servers';
-import type { GatherWindow } from './gather-window';
+import type { GatherPause } from './gather-pause';
 import { OutboundWindow } from './outbound-window';
 
 export interface NatsSessionOptions extends NatsConnectionOptions {
@@ -57,7 +57,7 @@ export class NatsSession {
   constructor(
     private readonly server: NatsServer,
     private readonly subscriptions: Subscriptions,
-    private readonly gather: GatherWindow,
+    private readonly gather: GatherPause,
     private readonly options: NatsSessionOptions,
     private readonly handlers: NatsSessionHandlers,
   ) {}

@@ -4,7 +4,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { Bus, OnBusTrouble } from '../bus/bus';
-import { GatherWindow } from '../bus/gather-window';
+import { GatherPause } from '../bus/gather-pause';
 import { InProcessBus, InProcessHub } from '../bus/in-process-bus';
 import { GATHER_MAX_MS, NATS_BUS_DEFAULTS, NatsBus } from '../bus/nats-bus';
 import type { Config } from '../config/config';
@@ -34,7 +34,7 @@ export function createEventBus(
   const names = new SystemLookup(NATS_LOOKUPS);
   const lookUp: Lookup = (host) => names.addresses(host);
   const options = { ...NATS_BUS_DEFAULTS, ...nats, clientName, lookUp };
-  const gather = new GatherWindow(GATHER_MAX_MS, () => performance.now(), busyShare());
+  const gather = new GatherPause(GATHER_MAX_MS, () => performance.now(), busyShare());
   const bus = new NatsBus(options, gather, Math.random, onTrouble);
   if (history.mode === 'off') return { bus, history: undefined };
   const { storage, replicas, maxBytes } = history;

@@ -7,7 +7,7 @@
  * on neither side all the while is no event under way.
  */
 import type { CausalContext } from '../core/causal-context';
-import type { DigestWindow, StateDigests } from './digests';
+import type { CutOffs, StateDigests } from './digests';
 import { differencesOf } from './digests';
 
 export interface Seen {
@@ -42,13 +42,13 @@ export class Agreement {
   }
 
   /** Events from before `sinceUs` don't matter any more. */
-  check(ours: Seen, theirs: Seen, window: DigestWindow, sinceUs: number): AgreementState {
-    return (this.found = this.look(ours, theirs, window, sinceUs));
+  check(ours: Seen, theirs: Seen, cutOffs: CutOffs, sinceUs: number): AgreementState {
+    return (this.found = this.look(ours, theirs, cutOffs, sinceUs));
   }
 
-  private look(ours: Seen, theirs: Seen, window: DigestWindow, sinceUs: number): AgreementState {
+  private look(ours: Seen, theirs: Seen, cutOffs: CutOffs, sinceUs: number): AgreementState {
     const { last } = this;
-    const differences = differencesOf(ours.digests, theirs.digests, window);
+    const differences = differencesOf(ours.digests, theirs.digests, cutOffs);
     for (const [second, digests] of differences) {
       if (last && last.differences.get(second) !== digests) differences.delete(second);
     }

@@ -12,7 +12,7 @@ import {
   digestsJson,
   levelFor,
   readSelection,
-  readWindow,
+  readCutOffs,
   type Identity,
   type Query,
   type StatusJson,
@@ -39,7 +39,7 @@ export class Answering {
   status(query: Query): StatusJson {
     const { self, version, stats, context, bus, history, ready, missing, nowUs } = this.parts;
     const level = levelFor(query, self);
-    const window = readWindow(query);
+    const cutOffs = readCutOffs(query);
     return {
       ...self,
       version,
@@ -56,7 +56,7 @@ export class Answering {
       context: context.toJSON(level),
       levels: context.levels,
       cut: context.cut,
-      ...(window && { digests: digestsJson(digestsOf(stats, window), level) }),
+      ...(cutOffs && { digests: digestsJson(digestsOf(stats, cutOffs), level) }),
     };
   }
 

@@ -11,7 +11,7 @@ import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
 
 /** The seconds of event time from which on digests are wanted. */
-export interface DigestWindow {
+export interface CutOffs {
   readonly addsSince: number;
   readonly deletionsSince: number;
   /** Of leases and of owners that are gone. */
@@ -36,10 +36,10 @@ export interface StateDifference {
   readonly mostly: boolean;
 }
 
-export function windowAt(
+export function cutOffsAt(
   nowUs: number,
   { expireAfterUs, finishedRetentionUs }: { expireAfterUs: number; finishedRetentionUs: number },
-): DigestWindow {
+): CutOffs {
   return {
     addsSince: secondOf(nowUs - expireAfterUs),
     deletionsSince: secondOf(nowUs - expireAfterUs - finishedRetentionUs),
@@ -47,27 +47,23 @@ export function windowAt(
   };
 }
 
-export function digestsOf(stats: LoadStats, window: DigestWindow): StateDigests {
+export function digestsOf(stats: LoadStats, cutOffs: CutOffs): StateDigests {
   return {
-    adds: stats.addDigest.since(window.addsSince),
-    deletions: stats.deletionDigest.since(window.deletionsSince),
-    owned: stats.ownedDigest.since(window.addsSince),
-    owners: stats.owners.digest.since(window.ownersSince),
+    adds: stats.addDigest.since(cutOffs.addsSince),
+    deletions: stats.deletionDigest.since(cutOffs.deletionsSince),
+    owned: stats.ownedDigest.since(cutOffs.addsSince),
+    owners: stats.owners.digest.since(cutOffs.ownersSince),
     raises: [stats.deletes.raises, stats.promptDeletes.raises],
   };
 }
 
-/** Compares what both have from `window` on. */
-export function compareDigests(
-  ours: StateDigests,
-  theirs: StateDigests,
-  window: DigestWindow,
-): StateDifference {
-  const adds = compareSeconds(ours.adds, theirs.adds, window.addsSince);
-  const deletions = compareSeconds(ours.deletions, theirs.deletions, window.deletionsSince);
-  const owned = compareSeconds(...ofBoth(ours.owned, theirs.owned), window.addsSince);
+/** Compares what both have from `cutOffs` on. */
+export function compareDigests(ours: StateDigests, theirs: StateDigests, cutOffs: CutOffs): StateDifference {
+  const adds = compareSeconds(ours.adds, theirs.adds, cutOffs.addsSince);
+  const deletions = compareSeconds(ours.deletions, theirs.deletions, cutOffs.deletionsSince);
+  const owned = compareSeconds(...ofBoth(ours.owned, theirs.owned), cutOffs.addsSince);
   // Owners are in every snapshot: there are no seconds of theirs to ask for.
-  const owners = compareSeconds(...ofBoth(ours.owners, theirs.owners), window.ownersSince);
+  const owners = compareSeconds(...ofBoth(ours.owners, theirs.owners), cutOffs.ownersSince);
   return {
     any: adds.any || deletions.any || owned.any || owners.any,
     pull: {
@@ -87,11 +83,11 @@ function ofBoth(ours: Seconds | undefined, theirs: Seconds | undefined): [Second
   return ours && theirs ? [ours, theirs] : [NONE, NONE];
 }
 
-/** The seconds in which two sides differ from `window` on, each with what both have. */
+/** The seconds in which two sides differ from `cutOffs` on, each with what both have. */
 export function differencesOf(
   ours: StateDigests,
   theirs: StateDigests,
-  window: DigestWindow,
+  cutOffs: CutOffs,
 ): Map<string, string> {
   const differences = new Map<string, string>();
   const collect = (kind: keyof DigestsOfKinds, since: number): void => {
@@ -103,10 +99,10 @@ export function differencesOf(
       if (second >= since && own !== peers) differences.set(`${kind} ${second}`, `${own}|${peers}`);
     }
   };
-  collect('adds', window.addsSince);
-  collect('deletions', window.deletionsSince);
-  collect('owned', window.addsSince);
-  collect('owners', window.ownersSince);
+  collect('adds', cutOffs.addsSince);
+  collect('deletions', cutOffs.deletionsSince);
+  collect('owned', cutOffs.addsSince);
+  collect('owners', cutOffs.ownersSince);
   return differences;
 }
 

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContextOptions } from '../core/causal-context';
 import type { SnapshotSelection } from '../core/snapshot';
-import type { DigestWindow } from './digests';
+import type { CutOffs } from './digests';
 import type { PeerTransport } from './peer-transport';
 import {
   cachePath,
@@ -50,12 +50,12 @@ export class PeerClient implements PeerRequests {
     private readonly monotonicMs: () => number,
   ) {}
 
-  async status(address: string, window: DigestWindow | undefined): Promise<PeerStatus> {
+  async status(address: string, cutOffs: CutOffs | undefined): Promise<PeerStatus> {
     const { self, context, timeoutMs } = this.options;
-    const digestBytes = window ? MAX_DIGEST_BYTES * Math.ceil(context.forgetAfterUs / 1e6) : 0;
+    const digestBytes = cutOffs ? MAX_DIGEST_BYTES * Math.ceil(context.forgetAfterUs / 1e6) : 0;
     const maxBytes = MAX_STATUS_BYTES + digestBytes;
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await this.get(address, statusPath(self, window), signal);
+    const response = await this.get(address, statusPath(self, cutOffs), signal);
     let text = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk;

@@ -10,7 +10,7 @@ import { parseContext, parseCut, parseLevels } from '../core/snapshot-merge';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
 import { JsonObject } from '../wire/json-object';
-import type { DigestWindow, StateDigests } from './digests';
+import type { CutOffs, StateDigests } from './digests';
 
 /** The level of this build: each new kind of event or of record raises it by one. */
 export const SPEAKS = 2;
@@ -94,29 +94,29 @@ export function levelFor(query: Query, { deployment, speaks }: Identity): number
   return Math.min(speaks, Number(asked));
 }
 
-export function statusPath(asker: Identity, window: DigestWindow | undefined): string {
+export function statusPath(asker: Identity, cutOffs: CutOffs | undefined): string {
   const path = `/v1/replica/status?${askerQuery(asker)}`;
-  if (!window) return path;
-  const { addsSince, deletionsSince, ownersSince } = window;
+  if (!cutOffs) return path;
+  const { addsSince, deletionsSince, ownersSince } = cutOffs;
   return `${path}&adds_since=${addsSince}&deletions_since=${deletionsSince}&owners_since=${ownersSince}`;
 }
 
-export function readWindow(query: Query): DigestWindow | undefined {
+export function readCutOffs(query: Query): CutOffs | undefined {
   const adds = query('adds_since');
   const deletions = query('deletions_since');
   if (adds === undefined && deletions === undefined) return undefined;
-  const window = {
+  const cutOffs = {
     addsSince: Number(adds ?? 0),
     deletionsSince: Number(deletions ?? 0),
     ownersSince: Number(query('owners_since') ?? 0),
   };
-  if (!Object.values(window).every(Number.isSafeInteger)) {
+  if (!Object.values(cutOffs).every(Number.isSafeInteger)) {
     throw new ProtocolFault(
       'invalid',
       'adds_since, deletions_since and owners_since must be seconds since 1970',
     );
   }
-  return window;
+  return cutOffs;
 }
 
 /** Well within the 16 KiB that a server takes as headers: so many scattered seconds are asked for as everything. */
@@ -191,7 +191,7 @@ export interface PeerStatus extends Identity {
   readonly missingEvents?: number | undefined;
   /** What it claims, as far as the asker understands it. */
   readonly context: CausalContext;
-  /** Present when asked for with a window. */
+  /** Present when asked for with cut-offs. */
   readonly digests: StateDigests | undefined;
 }
 

@@ -15,7 +15,7 @@ import type { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
 import { Clocks, type ClockView } from './clocks';
-import { compareDigests, digestsOf, windowAt, type DigestWindow, type StateDigests } from './digests';
+import { compareDigests, digestsOf, cutOffsAt, type CutOffs, type StateDigests } from './digests';
 import { HoleChase, type HoleChaseOptions } from './holes';
 import { joined, type JoiningState, type Surroundings } from './joining';
 import { PeerTable, type PeerReport, type Peer, type PeerState } from './peer-table';
@@ -61,8 +61,8 @@ export type Input =
   | { readonly kind: 'replaying' };
 
 export type Command =
-  /** `window` asks for digests too. */
-  | { readonly kind: 'ask'; readonly address: string; readonly window: DigestWindow | undefined }
+  /** `cutOffs` asks for digests too. */
+  | { readonly kind: 'ask'; readonly address: string; readonly cutOffs: CutOffs | undefined }
   | { readonly kind: 'pull'; readonly address: string; readonly selection: SnapshotSelection | undefined }
   | { readonly kind: 'heartbeat'; readonly heartbeat: Heartbeat }
   /** Replays what the bus remembers from that time on. What comes is seen as any event is. */
@@ -410,7 +410,7 @@ export class Repair {
   private askHealth(address: string): void {
     if (this.exchanges.has(address)) return;
     this.exchanges.set(address, { kind: 'health', startedUs: this.workedUs, joining: false });
-    this.commands.push({ kind: 'ask', address, window: undefined });
+    this.commands.push({ kind: 'ask', address, cutOffs: undefined });
   }
 
   private answered(address: string, status: PeerStatus): void {
@@ -516,8 +516,8 @@ export class Repair {
       return false;
     this.exchanges.set(address, { kind: 'compare', startedUs: this.workedUs, joining });
     this.counts.compares++;
-    const window = windowAt(this.nowUs, this.stats.options);
-    this.commands.push({ kind: 'ask', address, window });
+    const cutOffs = cutOffsAt(this.nowUs, this.stats.options);
+    this.commands.push({ kind: 'ask', address, cutOffs });
     return true;
   }
 
@@ -537,8 +537,8 @@ export class Repair {
 
   /** Pulls what differs, and the rows: those of finished requests are in no digest. */
   private pull(peer: Peer, status: PeerStatus, digests: StateDigests, joining: boolean): void {
-    const window = windowAt(this.nowUs, this.stats.options);
-    const difference = compareDigests(digestsOf(this.stats, window), digests, window);
+    const cutOffs = cutOffsAt(this.nowUs, this.stats.options);
+    const difference = compareDigests(digestsOf(this.stats, cutOffs), digests, cutOffs);
     const selection = difference.mostly ? undefined : difference.pull;
     const startedUs = this.workedUs;
     this.exchanges.set(peer.address, { kind: 'pull', startedUs, status, selection, joining });
@@ -583,18 +583,18 @@ export class Repair {
   private checkAgreement(peer: Peer, status: PeerStatus, digests: StateDigests): void {
     const { options } = this.stats;
     const sinceUs = this.nowUs - options.expireAfterUs - options.finishedRetentionUs;
-    const window = windowAt(this.nowUs + this.options.marginUs, options);
+    const cutOffs = cutOffsAt(this.nowUs + this.options.marginUs, options);
     // In the lowest language of the two.
     const context = this.context.copy(Math.min(status.speaks, this.self.speaks));
-    const ours = { context, digests: digestsOf(this.stats, window) };
-    const state = peer.agreement.check(ours, { context: status.context, digests }, window, sinceUs);
+    const ours = { context, digests: digestsOf(this.stats, cutOffs) };
+    const state = peer.agreement.check(ours, { context: status.context, digests }, cutOffs, sinceUs);
     if (state === 'open') {
       this.recheck = { address: peer.address, atUs: this.workedUs + this.options.retryUs * 4 };
     }
     if (state !== 'diverged' && state !== 'incomplete') return;
     // A replica that speaks less hands requests on without saying whose they are.
     const known = this.fleetSpeaks < this.self.speaks ? { owned: undefined, owners: undefined } : {};
-    const { any, pull: seconds } = compareDigests({ ...ours.digests, ...known }, digests, window);
+    const { any, pull: seconds } = compareDigests({ ...ours.digests, ...known }, digests, cutOffs);
     if (state === 'diverged' && any) {
       this.counts.divergences++;
       this.tell({ what: 'divergence', peer: peer.address, replica: status.replica, seconds });

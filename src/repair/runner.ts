@@ -10,15 +10,15 @@ import type { SnapshotSelection } from '../core/snapshot';
 import { SnapshotMerge } from '../core/snapshot-merge';
 import type { SparseLines } from '../observability/sparse-lines';
 import { heartbeatSubject } from '../wire/subjects';
-import type { DigestWindow } from './digests';
+import type { CutOffs } from './digests';
 import type { Surroundings } from './joining';
 import { decodeHeartbeat, encodeHeartbeat, ProtocolFault, type PeerStatus } from './protocol';
 import { clockText, type Command, type Input, type News, type Repair } from './repair';
 
 /** How other replicas are asked: over HTTP, or through the network of a simulation. */
 export interface PeerRequests {
-  /** `window` asks for digests too. Rejects with a ProtocolFault where a peer is of another deployment. */
-  status(address: string, window: DigestWindow | undefined): PromiseLike<PeerStatus>;
+  /** `cutOffs` asks for digests too. Rejects with a ProtocolFault where a peer is of another deployment. */
+  status(address: string, cutOffs: CutOffs | undefined): PromiseLike<PeerStatus>;
   /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
   snapshot(
     address: string,
@@ -102,8 +102,8 @@ export class RepairRunner {
     const { client, replayHistory } = this.parts;
     switch (command.kind) {
       case 'ask': {
-        const { address, window } = command;
-        this.take(address, client.status(address, window), (status) =>
+        const { address, cutOffs } = command;
+        this.take(address, client.status(address, cutOffs), (status) =>
           this.step({ kind: 'status', address, status }),
         );
         return;

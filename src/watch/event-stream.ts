@@ -6,7 +6,7 @@ export function eventOf(name: string, id: string, dataJson: string): Buffer {
 }
 
 /** A comment: readers ignore it, but see that the connection lives. */
-export const heartbeat = Buffer.from(': heartbeat\n\n');
+export const keepAlive = Buffer.from(': heartbeat\n\n');
 
 /** How long a reader should wait before it connects again. */
 export function retryAfter(ms: number): Buffer {

@@ -2,7 +2,7 @@
  * One reader of a stream. What it has not taken yet is never added to: while its connection is full it is sent
  * nothing, and afterwards the difference between what it has and what is.
  */
-import { heartbeat } from './event-stream';
+import { keepAlive } from './event-stream';
 import type { Feed } from './feed';
 
 /** Where a watcher's bytes go. */
@@ -44,9 +44,9 @@ export class Watcher {
     return sent;
   }
 
-  /** To be called at the interval of heartbeats: sends one if nothing else was sent since the last call. */
+  /** To be called at the interval of signs of life: sends one if nothing else was sent since the last call. */
   beat(): void {
-    if (this.quiet && !this.full) this.send(heartbeat);
+    if (this.quiet && !this.full) this.send(keepAlive);
     this.quiet = true;
   }
 

@@ -15,12 +15,12 @@ export interface WatchersOptions {
   readonly origin: string;
   readonly maxWatchers: number;
   /** A comment is sent where nothing else was for this long. */
-  readonly heartbeatMs: number;
+  readonly keepAliveMs: number;
   /** What readers are told to wait before they connect again. */
   readonly retryMs: number;
 }
 
-export const WATCH_TIMES = { heartbeatMs: 5_000, retryMs: 1_000 };
+export const WATCH_TIMES = { keepAliveMs: 5_000, retryMs: 1_000 };
 
 /** What a reader's connection tells its watcher. */
 export interface Watch {
@@ -46,7 +46,7 @@ export class Watchers {
   private readonly rounds = new Map<number, Round>();
   private readonly watchers = new Set<Watcher>();
   private readonly versions: Versions;
-  private heartbeats: NodeJS.Timeout | undefined;
+  private beats: NodeJS.Timeout | undefined;
   private stopped = false;
 
   constructor(
@@ -108,7 +108,7 @@ export class Watchers {
     const feeds = names.map((name) => this.share(name, subjects[name]!));
     const watcher = new Watcher(feeds, sink);
     this.watchers.add(watcher);
-    this.heartbeats ??= setInterval(() => this.beat(), this.options.heartbeatMs);
+    this.beats ??= setInterval(() => this.beat(), this.options.keepAliveMs);
     this.join(intervalMs, watcher, feeds);
     watcher.send(retryAfter(this.options.retryMs));
     for (const feed of feeds) feed.refresh();
@@ -120,8 +120,8 @@ export class Watchers {
         this.leave(intervalMs, watcher);
         for (const name of names) this.unshare(name);
         if (this.watchers.size > 0) return;
-        clearInterval(this.heartbeats);
-        this.heartbeats = undefined;
+        clearInterval(this.beats);
+        this.beats = undefined;
       },
     };
   }

@@ -14,6 +14,7 @@ afterEach(async () => {
   replicas = undefined;
 });
 
+const ignored = (): void => undefined;
 const options = { engines: 8, rate: 20, seed: 7 };
 
 describe('the demo', () => {
@@ -23,13 +24,20 @@ describe('the demo', () => {
       performance.now(),
     );
     const lines: string[] = [];
-    const result = await demo.run((left) => lines.push(progressLine(replicas!, demo.fleets, left)));
+    const said: string[] = [];
+    const result = await demo.run(
+      (left) => lines.push(progressLine(replicas!, demo.fleets, left)),
+      (text) => said.push(text),
+    );
     expect(result.kills).toBeGreaterThan(0);
     expect(result.drifts).toEqual(Array.from({ length: 3 }, () => ({ requests: 0, promptTokens: 0 })));
     for (const fleet of result.fleets) expect(fleet.started).toBeGreaterThan(50);
     // A fleet that routes well may be idle at that moment.
     expect(result.fleets.some(({ inFlight }) => inFlight > 0)).toBe(true);
     expect(lines.some((line) => line.includes('○'))).toBe(true);
+    expect(said).toHaveLength(2 * result.kills);
+    expect(said[0]).toMatch(/^killed http:.* for 3 s: look at http:/);
+    expect(said[1]).toMatch(/^started http:.* again/);
     expect(resultTable(result, ['a', 'b', 'c'])).toMatch(
       /mean \| +p99 .*select .*best of 4 .*round robin .*random /s,
     );
@@ -42,7 +50,7 @@ describe('the demo', () => {
     );
     const { drifts } = await demo.run((left) => {
       if (left < 598) demo.stop();
-    });
+    }, ignored);
     expect(drifts).toHaveLength(3);
     for (const drift of drifts) expect(drift).toEqual({ requests: 0, promptTokens: 0 });
   });

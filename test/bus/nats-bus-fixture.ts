@@ -1,6 +1,6 @@
 /** NATS buses for tests, with the options that do not matter to them. */
 import type { OnBusTrouble } from '../../src/bus/bus';
-import { GatherWindow } from '../../src/bus/gather-window';
+import { GatherPause } from '../../src/bus/gather-pause';
 import { NatsBus, NATS_BUS_DEFAULTS, type NatsBusOptions } from '../../src/bus/nats-bus';
 import type { NatsCredentials, NatsTlsFiles } from '../../src/bus/nats-connection';
 import { type Lookup, SystemLookup } from '../../src/dns/system-lookup';
@@ -20,7 +20,7 @@ export const NO_TLS: NatsTlsFiles = { caFile: undefined, certFile: undefined, ke
 const names = new SystemLookup({ withinMs: 1_000, most: 8 });
 export const lookUp: Lookup = (host) => names.addresses(host);
 
-const NEVER_GATHERS = new GatherWindow(
+const NEVER_GATHERS = new GatherPause(
   0,
   () => 0,
   () => 0,

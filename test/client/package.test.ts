@@ -1,6 +1,7 @@
 /** What `npm pack` gives to whoever writes a gateway: the client with its types, usable without the service. */
 import { execFile, execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,11 +14,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CleanUp } from '../support/clean-up';
+import { ReplicaProcess } from '../support/replica-process';
 import { startReplica, stopReplicas } from '../http/replica';
 
 const ROOT = join(__dirname, '../..');
-/** What an installation has besides the package: its one dependency, the types of Node.js, and a compiler. */
-const INSTALLED = ['eventsource-parser', '@types/node', 'undici-types'];
+const { version, dependencies } = jest.requireActual<{
+  version: string;
+  dependencies: Record<string, string>;
+}>('../../package.json');
+/** What an installation has besides the package, for a compiler: the types of Node.js. */
+const TYPES = ['@types/node', 'undici-types'];
 
 const cleanUp = new CleanUp();
 let folder: string;
@@ -46,7 +52,18 @@ beforeAll(() => {
   mkdirSync(join(modules, '@types'), { recursive: true });
   packed = join(modules, 'metadata-center');
   run('mv', 'package', packed);
-  for (const name of INSTALLED) symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
+  for (const name of [...Object.keys(dependencies), ...TYPES]) {
+    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
+  }
+  // As npm does with what `bin` names.
+  mkdirSync(join(modules, '.bin'));
+  const { bin } = JSON.parse(readFileSync(join(packed, 'package.json'), 'utf8')) as {
+    bin: Record<string, string>;
+  };
+  for (const [name, target] of Object.entries(bin)) {
+    chmodSync(join(packed, target), 0o755);
+    symlinkSync(join('..', 'metadata-center', target), join(modules, '.bin', name));
+  }
 });
 
 afterAll(async () => {
@@ -156,6 +173,19 @@ describe('the package', () => {
       `the client: ${files.length / 2} modules, ${Math.round(bytes / 1024)} KiB of JavaScript\n`,
     );
     expect(bytes).toBeLessThan(64 * 1024);
+  });
+
+  it('is a command of npx, which says its version, helps, checks, and runs a replica', async () => {
+    expect(run('npx', '--no', '--', 'metadata-center', '--version')).toBe(`${version}\n`);
+    expect(run('npx', '--no', '--', 'metadata-center', '--help')).toContain('metadata-center --check');
+    expect(run('npx', '--no', '--', 'metadata-center', '--check')).toContain('configuration: ok\n');
+    const main = join(folder, 'node_modules/.bin/metadata-center');
+    const replica = await cleanUp.use(ReplicaProcess.start({ main }), (it) => it.kill());
+    expect(replica.logged('starting')).toMatchObject({ version });
+  });
+
+  it('is not to be imported as a whole, which would start a replica', async () => {
+    await expect(outputOf(`import 'metadata-center';`)).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
 
   it('has nothing in it but what runs and what is to be read', () => {

@@ -10,7 +10,7 @@ import { freePort } from '../support/free-port';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
 import { Program, describeWith } from './programs';
-import { projectPath, readJson, readText } from './project-files';
+import { projectPath, readText } from './project-files';
 
 const dockerfile = readText('Dockerfile');
 const instructions = dockerfile
@@ -20,16 +20,8 @@ const instructions = dockerfile
 const all = (name: string): string[] =>
   instructions.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));
 const debian = new Program('dpkg', [], ['--version']);
-const { version } = readJson('package.json') as { version: string };
 
 describe('Dockerfile', () => {
-  it('labels the image with the version of package.json where no other is given', () => {
-    const defaults = all('ARG').filter((arg) => arg.startsWith('VERSION='));
-    expect(new Set(defaults)).toEqual(new Set([`VERSION=${version}`]));
-    expect(readText('docker-compose.yml')).toContain(`image: metadata-center:${version}\n`);
-    expect(readText('deploy/kubernetes/base/kustomization.yaml')).toContain(`newTag: ${version}\n`);
-  });
-
   it('pins its one base image to a full version, and ends with an empty one', () => {
     expect(all('ARG')[0]).toMatch(/^NODE_IMAGE=node:\d+\.\d+\.\d+-\w+-slim$/);
     expect(all('FROM')).toEqual([

@@ -25,7 +25,7 @@ export interface ServerOptions {
   readonly readiness?: () => Readiness;
   readonly finishedCeiling?: number;
   readonly caughtUp?: () => boolean;
-  readonly heartbeatMs?: number;
+  readonly keepAliveMs?: number;
   readonly port?: number;
 }
 
@@ -40,7 +40,7 @@ export const readyBody = {
   bus: { connected: true, reason: '' },
   discovery: { state: 'none', reason: '' },
   peers: {},
-  history: { state: 'none' },
+  history: { state: 'none', available: false, reason: '' },
   missing_events: 0,
   limits: {},
 };
@@ -100,7 +100,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       ...WATCH_TIMES,
       origin: 'origin-under-test',
       maxWatchers: 10,
-      ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
+      ...(options.keepAliveMs !== undefined && { keepAliveMs: options.keepAliveMs }),
     },
   );
   const log: LogLine[] = [];

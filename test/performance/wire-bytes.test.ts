@@ -1,6 +1,6 @@
 /** Bytes and writes per event on the bus, exact: each is paid once at the publisher and once at every replica. */
 import { Socket } from 'node:net';
-import { GatherWindow } from '../../src/bus/gather-window';
+import { GatherPause } from '../../src/bus/gather-pause';
 import type { LoadEvent } from '../../src/core/event';
 import { encodeEvent } from '../../src/wire/event-codec';
 import type { NatsBus } from '../../src/bus/nats-bus';
@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 /** A bus that is connected to a server of its own, and the port of that. */
-async function connected(gather?: GatherWindow): Promise<[NatsBus, number]> {
+async function connected(gather?: GatherPause): Promise<[NatsBus, number]> {
   const nats = await cleanUp.use(NatsServerProcess.start(), (it) => it.stop());
   const bus = natsBus(nats.url, {}, undefined, gather);
   cleanUp.add(() => bus.stop());
@@ -69,7 +69,7 @@ describe('Events on the wire', () => {
   it('what is published in several turns of a busy event loop is one write, and nothing is called written before', async () => {
     // A load and a clock that moves when the test says so.
     let now = 0;
-    const gather = new GatherWindow(
+    const gather = new GatherPause(
       500,
       () => now,
       () => 1,

@@ -4,7 +4,7 @@ import type { LoadEvent } from '../../src/core/event';
 import { LoadStats } from '../../src/core/load-stats';
 import type { Seen } from '../../src/repair/agreement';
 import { Agreement } from '../../src/repair/agreement';
-import { digestsOf, windowAt } from '../../src/repair/digests';
+import { digestsOf, cutOffsAt } from '../../src/repair/digests';
 
 const SECOND = 1_000_000;
 const E = 100 * SECOND;
@@ -42,7 +42,7 @@ class Replica {
   now(): Seen {
     return {
       context: this.context.copy(),
-      digests: digestsOf(this.stats, windowAt(START, this.stats.options)),
+      digests: digestsOf(this.stats, cutOffsAt(START, this.stats.options)),
     };
   }
 }
@@ -61,8 +61,8 @@ function end(origin: string, seq: number, second: number, requestId: string): Lo
 function look(agreement: Agreement, ours: Replica, theirs: Replica, seq: number): string {
   const onItsWay = add('busy', seq, 20 + seq);
   ours.sees(onItsWay);
-  const window = windowAt(START, ours.stats.options);
-  const state = agreement.check(ours.now(), theirs.now(), window, START - E - R);
+  const cutOffs = cutOffsAt(START, ours.stats.options);
+  const state = agreement.check(ours.now(), theirs.now(), cutOffs, START - E - R);
   theirs.sees(onItsWay);
   return state;
 }

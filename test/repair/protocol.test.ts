@@ -13,7 +13,7 @@ import {
   snapshotPath,
   statusPath,
 } from '../../src/repair/protocol';
-import { compareDigests, digestsOf, windowAt } from '../../src/repair/digests';
+import { compareDigests, digestsOf, cutOffsAt } from '../../src/repair/digests';
 import { repairOptions } from '../../src/repair/limits';
 import { Repair } from '../../src/repair/repair';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
@@ -231,9 +231,13 @@ describe('A second level of the language', () => {
     stats.apply(add, NOW);
     stats.apply({ type: 'owner', origin: 'x.owners', seq: 1, timeUs: NOW, owner: 'gw', ttlMs: 15_000 }, NOW);
     const here = answering(NEW, contextOf(2), NOW, stats);
-    const window = windowAt(NOW, stats.options);
+    const cutOffs = cutOffsAt(NOW, stats.options);
     const statusTo = (asker: Identity) =>
-      readStatus(JSON.parse(JSON.stringify(here.status(queryOf(statusPath(asker, window))))), asker, CONTEXT);
+      readStatus(
+        JSON.parse(JSON.stringify(here.status(queryOf(statusPath(asker, cutOffs))))),
+        asker,
+        CONTEXT,
+      );
     const recordsTo = (asker: Identity) =>
       [...here.snapshot(queryOf(snapshotPath(asker, undefined)))].filter((line) => line.includes('gw'));
     const other = { ...NEW, replica: 'other' };
@@ -257,17 +261,17 @@ describe('A second level of the language', () => {
     whole!.apply({ ...add, owner: 'gw' }, NOW);
     whole!.apply({ type: 'owner-gone', origin: 'x.owners', seq: 1, timeUs: NOW, owner: 'gw' }, NOW);
     without!.apply(add, NOW);
-    const window = windowAt(NOW, whole!.options);
-    const [ours, theirs] = [digestsOf(whole!, window), digestsOf(without!, window)];
-    expect(compareDigests(ours, { ...theirs, owned: undefined, owners: undefined }, window)).toMatchObject({
+    const cutOffs = cutOffsAt(NOW, whole!.options);
+    const [ours, theirs] = [digestsOf(whole!, cutOffs), digestsOf(without!, cutOffs)];
+    expect(compareDigests(ours, { ...theirs, owned: undefined, owners: undefined }, cutOffs)).toMatchObject({
       any: false,
     });
-    expect(compareDigests(ours, theirs, window)).toMatchObject({
+    expect(compareDigests(ours, theirs, cutOffs)).toMatchObject({
       any: true,
       pull: { adds: [], deletions: [] },
     });
     // Its adds are those that the other side can say more of.
-    expect(compareDigests(theirs, ours, window).pull.adds).toEqual([NOW / 1_000_000]);
+    expect(compareDigests(theirs, ours, cutOffs).pull.adds).toEqual([NOW / 1_000_000]);
   });
 
   it('of another deployment no snapshot is merged (I9)', () => {

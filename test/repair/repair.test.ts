@@ -5,7 +5,7 @@ import type { LoadStatsOptions } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
-import { digestsOf, windowAt } from '../../src/repair/digests';
+import { digestsOf, cutOffsAt } from '../../src/repair/digests';
 import { MAX_CHASES } from '../../src/repair/holes';
 import type { HistoryState } from '../../src/repair/joining';
 import { repairOptions } from '../../src/repair/limits';
@@ -50,7 +50,7 @@ class Peer {
   }
 
   status(): PeerStatus {
-    const digests = digestsOf(this.stats, windowAt(NOW, OPTIONS));
+    const digests = digestsOf(this.stats, cutOffsAt(NOW, OPTIONS));
     const { replica } = this;
     return { ...DEPLOYMENT, replica, ready: this.ready, timeUs: NOW, context: this.context.copy(), digests };
   }
@@ -82,7 +82,7 @@ class Repairing {
 
   get compared(): string[] {
     return this.commands.flatMap((command) =>
-      command.kind === 'ask' && command.window ? [command.address] : [],
+      command.kind === 'ask' && command.cutOffs ? [command.address] : [],
     );
   }
 

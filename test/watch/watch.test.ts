@@ -127,7 +127,7 @@ describe('GET /v1/load/watch', () => {
   });
 
   it('sends a comment as a heartbeat where there is nothing else to say', async () => {
-    replica = await startServer({ heartbeatMs: 50 });
+    replica = await startServer({ keepAliveMs: 50 });
     port = replica.port;
     const reader = await watch();
     await until(() => reader.comments.length >= 3, { describe: 'three heartbeats' });

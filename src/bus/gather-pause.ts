@@ -9,8 +9,8 @@ const QUIET_SHARE = 0.25;
 const BUSY_SHARE = 0.45;
 const SAMPLE_MS = 250;
 
-export class GatherWindow {
-  private windowMs = 0;
+export class GatherPause {
+  private pauseMs = 0;
   private sampledAtMs: number;
   private wroteAtMs = -Infinity;
 
@@ -29,9 +29,9 @@ export class GatherWindow {
     if (now - this.sampledAtMs >= SAMPLE_MS) {
       this.sampledAtMs = now;
       const busy = (this.busyShare() - QUIET_SHARE) / (BUSY_SHARE - QUIET_SHARE);
-      this.windowMs = this.maxMs * Math.min(1, Math.max(0, busy));
+      this.pauseMs = this.maxMs * Math.min(1, Math.max(0, busy));
     }
-    return Math.max(0, this.wroteAtMs + this.windowMs - now);
+    return Math.max(0, this.wroteAtMs + this.pauseMs - now);
   }
 
   wrote(): void {

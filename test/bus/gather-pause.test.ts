@@ -1,15 +1,15 @@
 /** How long the bus waits with a write, by a clock and a load that the test sets. */
-import { GatherWindow } from '../../src/bus/gather-window';
+import { GatherPause } from '../../src/bus/gather-pause';
 
 const MAX_MS = 4;
 
-describe('the window in which the bus gathers what is published', () => {
+describe('the pause for which the bus gathers what is published', () => {
   let now = 1_000;
   let busy = 0;
   let asked = 0;
-  const make = (): GatherWindow => {
+  const make = (): GatherPause => {
     asked = 0;
-    return new GatherWindow(
+    return new GatherPause(
       MAX_MS,
       () => now,
       () => {
@@ -18,14 +18,14 @@ describe('the window in which the bus gathers what is published', () => {
       },
     );
   };
-  /** A window that has seen a load and written just now. */
-  const underLoad = (share: number): GatherWindow => {
-    const window = make();
+  /** A pause that has seen a load and written just now. */
+  const underLoad = (share: number): GatherPause => {
+    const pause = make();
     busy = share;
     now += 250;
-    window.remainingMs();
-    window.wrote();
-    return window;
+    pause.remainingMs();
+    pause.wrote();
+    return pause;
   };
 
   it.each([
@@ -39,29 +39,29 @@ describe('the window in which the bus gathers what is published', () => {
   });
 
   it('counts from the last write: what comes after a pause does not wait at all', () => {
-    const window = underLoad(1);
+    const pause = underLoad(1);
     now += 3;
-    expect(window.remainingMs()).toBe(1);
+    expect(pause.remainingMs()).toBe(1);
     now += 2;
-    expect(window.remainingMs()).toBe(0);
+    expect(pause.remainingMs()).toBe(0);
   });
 
   it('asks for the load four times a second, however much is published', () => {
-    const window = make();
+    const pause = make();
     busy = 1;
     for (let i = 0; i < 1_000; i++) {
-      window.remainingMs();
+      pause.remainingMs();
       now++;
     }
     expect(asked).toBe(3);
   });
 
   it('is over soon after the load is', () => {
-    const window = underLoad(1);
+    const pause = underLoad(1);
     busy = 0;
     now += 250;
-    window.remainingMs();
-    window.wrote();
-    expect(window.remainingMs()).toBe(0);
+    pause.remainingMs();
+    pause.wrote();
+    expect(pause.remainingMs()).toBe(0);
   });
 });
