@@ -112,7 +112,12 @@ withBrowser('1,000 engines that change four times a second', () => {
       timeoutMs: 10_000,
       describe: 'the match',
     });
+    const placeOf = () => page.getByRole('button', { name: '10.0.3.99' }).boundingBox();
+    const place = await placeOf();
     await page.getByRole('button', { name: '10.0.3.99' }).click();
+    // What moves between press and release loses its click.
+    await page.getByText('order held while you are in the table').waitFor();
+    expect(await placeOf()).toEqual(place);
     await until(async () => (await page.locator('.of').allTextContents()).join() === '10.0.3.99,10.0.3.99', {
       describe: 'the charts are those of the engine',
     });
