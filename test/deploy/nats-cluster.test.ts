@@ -95,6 +95,20 @@ describe('deploy/nats/cluster', () => {
       { describe: `${reports} requests at ${replica.url}` },
     );
 
+  const isOnAnotherServer = async ({ url }: ReplicaProcess, { server }: Member): Promise<boolean> => {
+    const { data } = (await (await fetch(`${url}/readyz`)).json()) as {
+      data: { bus: { connected: boolean; reason: string } };
+    };
+    return data.bus.connected && !data.bus.reason.endsWith(`:${server.port}`);
+  };
+  /** Until the servers have a leader for the stream it keeps nothing. */
+  const leaderOfStream = async ({ monitoring }: Member): Promise<string | undefined> => {
+    const jsz = (await (await fetch(`${monitoring}/jsz?streams=true`)).json()) as {
+      account_details?: { stream_detail?: { cluster?: { leader?: string } }[] }[];
+    };
+    return jsz.account_details?.[0]?.stream_detail?.[0]?.cluster?.leader;
+  };
+
   beforeAll(async () => {
     tls = mkdtempSync(join(tmpdir(), 'nats-tls-'));
     cleanUp.add(() => rmSync(tls, { recursive: true }));
@@ -134,6 +148,18 @@ describe('deploy/nats/cluster', () => {
   it('goes on when one server is killed, and has the history for a replica that starts then', async () => {
     const [first, second] = replicas as [ReplicaProcess, ReplicaProcess];
     await members[0]!.server.kill();
+    for (const replica of [first, second])
+      await until(() => isOnAnotherServer(replica, members[0]!), {
+        describe: `${replica.url} is at a server that runs`,
+      });
+    let leaders: unknown[] = [];
+    await until(
+      async () => {
+        leaders = await Promise.all(members.slice(1).map(leaderOfStream));
+        return leaders.every((leader) => leader === 'nats-1' || leader === 'nats-2');
+      },
+      { timeoutMs: 60_000, describe: () => `the stream has a leader: ${JSON.stringify(leaders)}` },
+    );
     await report(first);
     await seenBy(second);
     await report(second);
