@@ -99,6 +99,19 @@ interface InFlight {
 
 const DAY_MS = 86_400_000;
 
+/** The numbers that a caller may give: what each is unless it is given, its least and its most. */
+const NUMBERS = {
+  timeoutMs: [100, 1, 60_000],
+  attempts: [3, 1, 100],
+  leaseMs: [15_000, 3_000, 300_000],
+  refreshMs: [60_000, 100, DAY_MS],
+  'batch.maxEvents': [128, 1, 512],
+  'batch.delayMs': [2, 0, 60_000],
+  maxQueued: [10_000, 1, 10_000_000],
+  closeMs: [5_000, 0, DAY_MS],
+  intervalMs: [20, 20, 10_000],
+} as const;
+
 /** Parts of the lease, so that one that is lost does no harm. */
 const RENEWALS = 3;
 
@@ -116,21 +129,24 @@ export class MetadataCenter {
   /** On their way to an engine. */
   private readonly selecting = new Set<Promise<Booking>>();
   private readonly timers: NodeJS.Timeout[] = [];
+  private readonly timeoutMs: number;
+  private readonly leaseMs: number;
+  private readonly refreshMs: number;
+  private readonly closeMs: number;
 
   constructor(
-    private readonly options: MetadataCenterOptions,
+    options: MetadataCenterOptions,
     private readonly surroundings: Surroundings = nodeSurroundings,
   ) {
-    const { timeoutMs = 100, attempts = 3, batch = {}, maxQueued = 10_000, token, dispatcher } = options;
-    const { maxEvents = 128, delayMs = 2 } = batch;
-    mustBe('batch.maxEvents', maxEvents, 1, 512);
-    mustBe('leaseMs', options.leaseMs ?? 15_000, 3_000, 300_000);
-    mustBe('attempts', attempts, 1, 100);
-    mustBe('timeoutMs', timeoutMs, 1, 60_000);
-    mustBe('batch.delayMs', delayMs, 0, 60_000);
-    mustBe('maxQueued', maxQueued, 1, 10_000_000);
-    mustBe('refreshMs', options.refreshMs ?? 60_000, 100, DAY_MS);
-    mustBe('closeMs', options.closeMs ?? 5_000, 0, DAY_MS);
+    const { batch = {}, token, dispatcher } = options;
+    const maxEvents = inBounds('batch.maxEvents', batch.maxEvents);
+    const delayMs = inBounds('batch.delayMs', batch.delayMs);
+    const attempts = inBounds('attempts', options.attempts);
+    const maxQueued = inBounds('maxQueued', options.maxQueued);
+    const timeoutMs = (this.timeoutMs = inBounds('timeoutMs', options.timeoutMs));
+    this.leaseMs = inBounds('leaseMs', options.leaseMs);
+    this.refreshMs = inBounds('refreshMs', options.refreshMs);
+    this.closeMs = inBounds('closeMs', options.closeMs);
     this.owner = surroundings.newId();
     this.choice = new ReplicaChoice(timeoutMs);
     this.addresses = new Addresses(options.replicas, this.choice, surroundings);
@@ -193,8 +209,8 @@ export class MetadataCenter {
   }
 
   /** The rows of a cluster, kept up to date by a stream until `signal`, the view's `close` or that of this client. */
-  watch(cluster: string, { intervalMs = 20, signal }: WatchOptions = {}): View {
-    mustBe('intervalMs', intervalMs, 20, 10_000);
+  watch(cluster: string, { signal, ...options }: WatchOptions = {}): View {
+    const intervalMs = inBounds('intervalMs', options.intervalMs);
     const end = new AbortController();
     const abort = (): void => end.abort();
     const view = new View(cluster, intervalMs, this.surroundings, abort);
@@ -207,8 +223,7 @@ export class MetadataCenter {
     let views = this.views.get(cluster);
     if (!views) this.views.set(cluster, (views = new Set()));
     views.add(view);
-    const { addresses, choice, transport, surroundings } = this;
-    const timeoutMs = this.options.timeoutMs ?? 100;
+    const { addresses, choice, transport, surroundings, timeoutMs } = this;
     void keepOpen(
       view,
       intervalMs,
@@ -235,7 +250,7 @@ export class MetadataCenter {
     this.over.abort(new Error('this client is closed'));
     // What they book is over at once, and its end has to be sent as well.
     const settled = Promise.allSettled(this.selecting).then(() => this.reporter.flushed());
-    await unlessAborted(settled, AbortSignal.timeout(this.options.closeMs ?? 5_000)).catch(() => undefined);
+    await unlessAborted(settled, AbortSignal.timeout(this.closeMs)).catch(() => undefined);
     this.reporter.stop();
     await this.reporter.flushed();
   }
@@ -348,22 +363,21 @@ export class MetadataCenter {
   }
 
   private startTimers(): void {
-    const { leaseMs = 15_000, refreshMs = 60_000 } = this.options;
-    this.renew(leaseMs);
+    this.renew();
     this.timers.push(
-      setInterval(() => this.renew(leaseMs), leaseMs / RENEWALS).unref(),
-      setInterval(() => this.refresh(refreshMs), refreshMs / 4).unref(),
+      setInterval(() => this.renew(), this.leaseMs / RENEWALS).unref(),
+      setInterval(() => this.refresh(), this.refreshMs / 4).unref(),
     );
   }
 
-  private renew(leaseMs: number): void {
-    this.reporter.report(this.owner, 'owner', JSON.stringify({ owner: this.owner, ttl_ms: leaseMs }));
+  private renew(): void {
+    this.reporter.report(this.owner, 'owner', JSON.stringify({ owner: this.owner, ttl_ms: this.leaseMs }));
   }
 
-  private refresh(refreshMs: number): void {
+  private refresh(): void {
     const nowMs = this.surroundings.monotonicMs();
     for (const inFlight of this.inFlight.values()) {
-      if (inFlight.toldMs + refreshMs > nowMs) continue;
+      if (inFlight.toldMs + this.refreshMs > nowMs) continue;
       inFlight.toldMs = nowMs;
       const { booking, timestamp, promptLength } = inFlight;
       const { requestId, cluster, engine, hasFirstToken } = booking;
@@ -380,8 +394,11 @@ export class MetadataCenter {
 }
 
 /** What a replica would refuse each time is refused once, here. */
-function mustBe(name: string, value: number, min: number, max: number): void {
+function inBounds(name: keyof typeof NUMBERS, given: number | undefined): number {
+  const [unlessGiven, min, max] = NUMBERS[name];
+  const value = given ?? unlessGiven;
   if (!(value >= min && value <= max)) throw new RangeError(`${name} must be from ${min} to ${max}`);
+  return value;
 }
 
 /** Rejects with the reason of `signal`, and waits no longer. */
