@@ -4,6 +4,7 @@ import type { AnswerTurn } from './answer-turn';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
 import type { HttpDependencies } from './dependencies';
+import { loadReports } from './load-reports';
 import { Router } from './router';
 import { addCacheRoutes } from './routes/cache';
 import { addHealthRoutes } from './routes/health';
@@ -28,10 +29,11 @@ export function createApi(dependencies: HttpDependencies, answers: Answers, turn
 
   const router = new Router(app, answers, accessTokens, turn);
   // Routes are tried in this order; the ones that gateways call are first.
-  addLoadRoutes(router, dependencies);
+  const reports = loadReports(dependencies);
+  addLoadRoutes(router, dependencies.engines, reports);
   addCacheRoutes(router, dependencies.cache);
   addSelectRoute(router, dependencies);
-  addOwnerRoutes(router, dependencies);
+  addOwnerRoutes(router, dependencies, reports);
   addWatchRoutes(router, answers, dependencies.watchers);
   addHealthRoutes(router, answers, dependencies);
   addMetricsRoute(router, answers, dependencies);

@@ -14,6 +14,12 @@ type Test = (value: unknown) => boolean;
 
 export class DtoCheck<Dto extends object> {
   private readonly fields: readonly (Field & { readonly tests: readonly Test[] })[];
+  /** In a query all are texts: what is made of them. */
+  private readonly inQuery: readonly {
+    readonly name: string;
+    readonly isArray: boolean;
+    readonly isInteger: boolean;
+  }[];
   /** Of them those that are read with all their digits. */
   private readonly exact: readonly { readonly name: string; readonly each: boolean }[];
 
@@ -24,6 +30,12 @@ export class DtoCheck<Dto extends object> {
   ) {
     const fields = fieldsOf(dto);
     this.fields = fields.map((field) => ({ ...field, tests: field.rules.map(testOf) }));
+    const has = (rules: readonly Rule[], rule: string): boolean => rules.some(({ name }) => name === rule);
+    this.inQuery = fields.map(({ name, rules }) => ({
+      name,
+      isArray: has(rules, 'isArray'),
+      isInteger: has(rules, 'isInt'),
+    }));
     this.exact = fields.flatMap(({ name, rules }) =>
       rules.filter((rule) => rule.name === EXACT_INTEGER).map(({ each }) => ({ name, each })),
     );
@@ -57,14 +69,13 @@ export class DtoCheck<Dto extends object> {
    */
   query(url: string): Dto {
     const members: Members = {};
-    for (const { name, rules } of this.fields) {
-      if (rules.some((rule) => rule.name === 'isArray')) {
+    for (const { name, isArray, isInteger } of this.inQuery) {
+      if (isArray) {
         const values = queryValues(url, name);
         if (values.length > 0) members[name] = values;
         continue;
       }
       const value = queryValue(url, name);
-      const isInteger = rules.some((rule) => rule.name === 'isInt');
       members[name] = isInteger && value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : value;
     }
     return this.isValid(members) ? (members as Dto) : this.checked(members, '', []);

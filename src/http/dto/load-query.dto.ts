@@ -1,7 +1,7 @@
 /** The queries of the routes that answer with rows: of one cluster, or of several. */
-import { ArrayMaxSize, ArrayMinSize, IsArray, Length, Matches } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
 import { MAX_NAME_LENGTH } from '../../core/event';
-import { inWords, IsName, NAME } from './rules';
+import { inWords, IsName } from './rules';
 
 export const MAX_CLUSTERS_ASKED = 64;
 
@@ -13,13 +13,11 @@ export class LoadQueryDto {
 const names = inWords(
   `given 1 to ${MAX_CLUSTERS_ASKED} times, each time a string of 1 to ${MAX_NAME_LENGTH} characters`,
 );
-const eachName = { ...names, each: true };
 
 export class LoadRowsQueryDto {
   @IsArray(names)
   @ArrayMinSize(1, names)
   @ArrayMaxSize(MAX_CLUSTERS_ASKED, names)
-  @Length(1, MAX_NAME_LENGTH, eachName)
-  @Matches(NAME, eachName)
+  @IsName({ ...names, each: true })
   readonly cluster!: readonly string[];
 }

@@ -8,18 +8,17 @@ import {
   OWNER,
 } from '../../core/event';
 
-/** One message for all of `rules`; it completes the sentence "<field> must be …". */
+/** One message for all of `rules`. */
 function all(
-  words: string,
+  options: ValidationOptions,
   ...rules: readonly ((options: ValidationOptions) => PropertyDecorator)[]
 ): PropertyDecorator {
-  const options = inWords(words);
   return (target, key) => {
     for (const rule of rules) rule(options)(target, key);
   };
 }
 
-/** For a decorator that stands alone. */
+/** The message; the words complete the sentence "<field> must be …". */
 export function inWords(words: string): ValidationOptions {
   return {
     message: ({ property, value }) =>
@@ -30,14 +29,16 @@ export function inWords(words: string): ValidationOptions {
 }
 
 /** `Length` takes a character with a variation selector for one, and half a surrogate pair for a character. */
-export const NAME = new RegExp(`^\\P{Surrogate}{1,${MAX_NAME_LENGTH}}$`, 'u');
+const NAME = new RegExp(`^\\P{Surrogate}{1,${MAX_NAME_LENGTH}}$`, 'u');
 
 /** A cluster or a request id, as `isName` of the core has it. */
-export const IsName = (): PropertyDecorator =>
+export const IsName = (
+  options = inWords(`a string of 1 to ${MAX_NAME_LENGTH} characters`),
+): PropertyDecorator =>
   all(
-    `a string of 1 to ${MAX_NAME_LENGTH} characters`,
-    (options) => Length(1, MAX_NAME_LENGTH, options),
-    (options) => Matches(NAME, options),
+    options,
+    (said) => Length(1, MAX_NAME_LENGTH, said),
+    (said) => Matches(NAME, said),
   );
 
 /** What `IsIpv4` asks for. */
@@ -52,7 +53,7 @@ export const IsIpv4 = (): PropertyDecorator => IsIP(4, inWords('an IPv4 address'
 
 export const IsIntegerFrom = (min: number, max: number): PropertyDecorator =>
   all(
-    `an integer from ${min} to ${max}`,
+    inWords(`an integer from ${min} to ${max}`),
     (options) => IsInt(options),
     (options) => Min(min, options),
     (options) => Max(max, options),

@@ -6,19 +6,19 @@ import { DtoCheck } from '../dto/dto-check';
 import { LoadQueryDto, LoadRowsQueryDto } from '../dto/load-query.dto';
 import { jsonBody } from '../json-body';
 import { loadBatch } from '../load-batch';
-import { loadReports } from '../load-reports';
+import type { LoadReports } from '../load-reports';
 import { MAX_LARGE_BODY_BYTES } from '../request-body';
 import type { Router } from '../router';
 
 const NO_DATA = 'null';
 
-type Dependencies = Pick<HttpDependencies, 'replicator' | 'engines' | 'replayPolicy'>;
-
-export function addLoadRoutes(router: Router, dependencies: Dependencies): void {
-  const { engines } = dependencies;
+export function addLoadRoutes(
+  router: Router,
+  engines: HttpDependencies['engines'],
+  reports: LoadReports,
+): void {
   const query = new DtoCheck(LoadQueryDto);
   const rowsQuery = new DtoCheck(LoadRowsQueryDto);
-  const reports = loadReports(dependencies);
   const batch = loadBatch(reports);
 
   const alone =

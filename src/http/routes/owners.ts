@@ -4,14 +4,13 @@ import { DtoCheck } from '../dto/dto-check';
 import { OwnerGoneDto, OwnersQueryDto } from '../dto/owner.dto';
 import { jsonBody } from '../json-body';
 import type { Router } from '../router';
-import { loadReports, takeOwner } from '../load-reports';
+import { type LoadReports, takeOwner } from '../load-reports';
 
 export function addOwnerRoutes(
   router: Router,
-  dependencies: Pick<HttpDependencies, 'replicator' | 'replayPolicy' | 'owners'>,
+  { replicator, owners }: Pick<HttpDependencies, 'replicator' | 'owners'>,
+  reports: LoadReports,
 ): void {
-  const { replicator, owners } = dependencies;
-  const reports = loadReports(dependencies);
   const goneBody = new DtoCheck(OwnerGoneDto);
   const query = new DtoCheck(OwnersQueryDto);
 
