@@ -34,7 +34,7 @@ function isOfPairs(value: string): boolean {
 }
 
 /** Visible ASCII that needs no escape in JSON. */
-const ORIGIN = /^[!#-[\]-~]{1,64}$/;
+export const ORIGIN = /^[!#-[\]-~]{1,64}$/;
 
 /** The id of a process that makes events, wherever it is read: it goes into snapshots and heartbeats as it is. */
 export function isOrigin(value: unknown): value is string {

@@ -2,6 +2,7 @@
 import { MAX_HASHES_PER_EVENT } from '../../cache/cache-events';
 import {
   MAX_NAME_LENGTH,
+  ORIGIN,
   OWNER,
   MAX_OWNER_TTL_MS,
   MAX_PROMPT_LENGTH,
@@ -25,7 +26,7 @@ const natural = (description: string): Schema => ({ type: 'integer', minimum: 0,
 
 const origin: Schema = {
   type: 'string',
-  pattern: '^[!#-[\\]-~]{1,64}$',
+  pattern: ORIGIN.source,
   description: 'The process that published it: a new random id at each start.',
 };
 const name: Schema = { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH };
