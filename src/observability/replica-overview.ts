@@ -28,24 +28,19 @@ export function replicaOverview(sources: OverviewSources): object {
   const { replicator, repair, latency, cache } = sources;
   const timeUs = sources.nowUs();
   const { loadStats, counts } = replicator;
+  const { peerReplicas } = repair;
   return {
     ...sources.readiness().body,
     version: sources.version,
     time_us: timeUs,
-    peer_replicas: repair.peerReplicas,
+    peer_replicas: peerReplicas,
     peer_reports: Object.fromEntries(
       Object.entries(repair.peerReports).map(([address, report]) => [
         address,
-        { ...report, latency_ms: latencyOf(replicator, repair.peerReplicas[address]) },
+        { ...report, latency_ms: latencyOf(replicator, peerReplicas[address]) },
       ]),
     ),
-    limit_use: sources.limits().map(({ name, most, use, refused, refusesReaders }) => ({
-      name,
-      most,
-      use: use(),
-      refused: refused?.() ?? 0,
-      refuses_readers: refusesReaders ?? false,
-    })),
+    limit_use: sources.limits().map(({ name, most, use }) => ({ name, most, use: use() })),
     in_flight: loadStats.inFlight.size,
     engines: loadStats.engines.listedCount,
     watchers: sources.watchers(),

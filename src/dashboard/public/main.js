@@ -9,7 +9,7 @@ import { History } from './history.js';
 import { Owners } from './owners.js';
 import { ReplicaPanel } from './replica.js';
 import { Past } from './past.js';
-import { Token } from './token.js';
+import { bearer, Token } from './token.js';
 import { Totals } from './totals.js';
 import { troublesOf } from './troubles.js';
 
@@ -32,8 +32,7 @@ const replica = new ReplicaPanel();
 const totals = new Totals();
 const past = new Past();
 const token = new Token(connect);
-const headers = () => token.headers();
-const owners = new Owners(headers);
+const owners = new Owners(bearer);
 
 let cluster;
 let rowsStream;
@@ -42,7 +41,7 @@ const problems = new Map();
 let troubles = [];
 
 const overview = new EventStream(`/v1/overview/watch?interval_ms=${INTERVAL_MS}`, {
-  headers,
+  headers: bearer,
   silentMs: OVERVIEW_SILENT_MS,
   onEvent: (name, data) => {
     lastNewsMs = Date.now();
@@ -137,7 +136,7 @@ function selectFromAddress() {
   const intervalMs = clusters.rows.get(cluster)?.engines > LARGE.engines ? LARGE.intervalMs : INTERVAL_MS;
   const query = `cluster=${encodeURIComponent(cluster)}&interval_ms=${intervalMs}`;
   rowsStream = new EventStream(`/v1/load/watch?${query}`, {
-    headers,
+    headers: bearer,
     silentMs: ROWS_SILENT_MS,
     onEvent: (name, data) => {
       engines.take(name, data);

@@ -21,10 +21,6 @@ export class Token {
     });
   }
 
-  headers() {
-    return bearer();
-  }
-
   ask() {
     if (this.dialog.open) return;
     const refused = sessionStorage.getItem(KEY) !== null;

@@ -16,7 +16,6 @@ const LIMITS = {
 /** Those at which a report is answered 503. */
 const REFUSES_REPORTS = new Set(['in_flight', 'engines', 'finished']);
 const NEAR = 0.8;
-export const FEW_MISSES = 1;
 
 export const limitName = (name) => LIMITS[name]?.[0] ?? name.replaceAll('_', ' ');
 
@@ -66,7 +65,7 @@ export function troublesOf(state, before) {
     warn('requests expire', text, `${number(expired)} in the last minute.`);
   }
   const lost = Object.entries(state.peer_reports)
-    .filter(([address, { misses }]) => state.peers[address] === 'unreachable' && misses >= FEW_MISSES)
+    .filter(([address, { misses }]) => state.peers[address] === 'unreachable' && misses > 0)
     .map(([address]) => address);
   if (lost.length > 0) {
     const all = Object.keys(state.peer_reports).length;
