@@ -509,7 +509,7 @@ function firstOfOwner(first: Add | undefined, owner: Owner): Add | undefined {
 
 /** Takes the one of an id's adds that counts out of its row. */
 function takeOut(first: Add): void {
-  const add = first.counts ? first : countedOf(first);
+  const add = countedOf(first);
   if (!add) return;
   add.counts = false;
   add.row.queuedRequests--;
