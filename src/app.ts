@@ -266,7 +266,7 @@ export class App {
               index: this.cache.index,
               client: room.client,
               isReady: () => report.ready,
-              peerStates: () => repair.peerStates,
+              peers: () => repair.peers,
               nowUs,
               logger,
             }),

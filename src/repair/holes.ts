@@ -5,23 +5,7 @@
  */
 import type { CausalContext } from '../core/causal-context';
 import { SeqSet } from '../core/seq-set';
-
-export interface HoleChaseOptions {
-  /** How long a hole may last before it is chased: events on their way are not lost. */
-  readonly graceUs: number;
-  /** A hole this old is given up: counted, no longer chased, still open for a late arrival, or until a peer claims it. */
-  readonly giveUpAfterUs: number;
-  /** First and longest pause between two attempts to fill the same holes. */
-  readonly retryUs: number;
-  readonly retryMostUs: number;
-  /** A hole that no known peer can fill is looked for in the bus's history when it is this old. */
-  readonly historyAfterUs: number;
-  /** How far before it was noticed a missing event is looked for. */
-  readonly historyReachUs: number;
-  /** First and longest pause between two replays of it. */
-  readonly historyEveryUs: number;
-  readonly historyEveryMostUs: number;
-}
+import type { RepairOptions } from './limits';
 
 /** What is chased at a time. Beyond it the newest strangers wait, or stop being chased for the sake of live peers. */
 export const MAX_CHASES = 256;
@@ -52,7 +36,7 @@ export class HoleChase {
 
   constructor(
     private readonly context: CausalContext,
-    private readonly options: HoleChaseOptions,
+    private readonly options: RepairOptions,
   ) {
     this.pauseUs = options.retryUs;
     this.replayPauseUs = options.historyEveryUs;

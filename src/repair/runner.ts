@@ -12,6 +12,7 @@ import type { SparseLines } from '../observability/sparse-lines';
 import { heartbeatSubject } from '../wire/subjects';
 import type { CutOffs } from './digests';
 import type { Surroundings } from './joining';
+import type { PeerState } from './peer-table';
 import { decodeHeartbeat, encodeHeartbeat, ProtocolFault, type PeerStatus } from './protocol';
 import { clockText, type Command, type Input, type News, type Repair } from './repair';
 
@@ -51,6 +52,20 @@ export interface RunnerParts {
 export const TICK_MS = 100;
 /** So many are read between two ticks: each costs up to 16 KiB of JSON, and anybody on the bus can send them. */
 const MAX_HEARTBEATS_A_TICK = 100;
+
+const PEER_LINES: Readonly<Record<PeerState, readonly ['info' | 'warn', string]>> = {
+  ready: ['info', 'peer reachable again'],
+  joining: ['info', 'peer reachable again'],
+  unreachable: ['warn', 'peer unreachable'],
+  'other-deployment': [
+    'warn',
+    'an address of the discovery name belongs to another deployment: it is not asked for its state',
+  ],
+  itself: [
+    'warn',
+    'an address of the discovery name leads back to this replica: if it is that of a load balancer, other replicas cannot be found behind it',
+  ],
+};
 
 export class RepairRunner {
   private readonly heartbeatSubject: string;
@@ -177,7 +192,11 @@ export class RepairRunner {
     }
     // How the replica is itself is told at once.
     if (news.what === 'ready' || news.what === 'unready' || news.what === 'repaired') this.write(news, 0);
-    else lines.say(`${news.what} ${'peer' in news ? news.peer : ''}`, (more) => this.write(news, more));
+    else {
+      const about = 'peer' in news ? news.peer : '';
+      const cause = news.what === 'peer' ? news.state : news.what;
+      lines.say(`${cause} ${about}`, (more) => this.write(news, more));
+    }
   }
 
   private write(news: News, more: number): void {
@@ -205,25 +224,12 @@ export class RepairRunner {
       case 'skipped':
         logger.info(fields, 'a peer shows kinds of records that this version does not know; left out');
         return;
-      case 'unreachable':
+      case 'peer': {
+        const [level, text] = PEER_LINES[news.state];
         // One that was never there is starting, as this replica is.
-        logger[news.known ? 'warn' : 'info'](fields, 'peer unreachable');
+        logger[news.state === 'unreachable' && !news.known ? 'info' : level](fields, text);
         return;
-      case 'reachable':
-        logger.info(fields, 'peer reachable again');
-        return;
-      case 'other-deployment':
-        logger.warn(
-          fields,
-          'an address of the discovery name belongs to another deployment: it is not asked for its state',
-        );
-        return;
-      case 'itself':
-        logger.warn(
-          fields,
-          'an address of the discovery name leads back to this replica: if it is that of a load balancer, other replicas cannot be found behind it',
-        );
-        return;
+      }
       case 'clock':
         logger.warn(
           fields,
