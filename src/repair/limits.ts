@@ -26,7 +26,7 @@ export function repairOptions({ finishedRetentionUs }: Pick<LoadStatsOptions, 'f
     historyEveryMostUs: 60_000_000,
     /** An exchange that takes longer does not keep another one from beginning, or a joining replica from being ready. */
     slowAfterUs: 2_000_000,
-    /** How often the alarm compares with some peer; spread by ±20 %. */
+    /** How often the alarm compares with some peer. */
     compareEveryUs: 30_000_000,
     /** What the alarm leaves out before the end. Clocks may differ by R; the rest is for the pace of expiry and for seconds that are half over. */
     marginUs: finishedRetentionUs + 3_000_000,

@@ -40,8 +40,8 @@ export interface Peer {
   /** While joining: it could not show its state; its state has been merged since the subscription stood. */
   failed: boolean;
   shown: boolean;
-  /** The state that an operator was told of last; undefined where there was nothing to tell. */
-  told: PeerState | undefined;
+  /** What an operator was told of last: why it is not there; undefined when it is. */
+  told: string | undefined;
   readonly agreement: Agreement;
 }
 

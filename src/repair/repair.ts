@@ -14,8 +14,8 @@ import { ownerOriginOf } from '../core/event';
 import type { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
-import { Clocks, type ClockView } from './clocks';
 import { compareDigests, digestsOf, cutOffsAt, type CutOffs, type StateDigests } from './digests';
+import { Heard, type ClockView } from './heard';
 import { HoleChase } from './holes';
 import { joined, type JoiningState, type Surroundings } from './joining';
 import type { RepairOptions } from './limits';
@@ -83,7 +83,6 @@ export class RepairCounts {
   recordsSkipped = 0;
   eventsGivenUp = 0;
   divergences = 0;
-  historyReplays = 0;
   /** Not taken in: there were too many, or too many replicas were heard. */
   heartbeatsRefused = 0;
 }
@@ -95,6 +94,13 @@ interface Exchange {
   readonly startedUs: number;
   readonly status?: PeerStatus;
   readonly selection?: SnapshotSelection | undefined;
+}
+
+interface Comparison {
+  readonly peer: Peer;
+  readonly status: PeerStatus;
+  readonly digests: StateDigests;
+  readonly startedUs: number;
 }
 
 /** Ticks are a tenth of a second apart: what is longer was no time to work in, as of a process that was suspended. */
@@ -114,10 +120,9 @@ export class Repair {
   readonly counts = new RepairCounts();
   private readonly table: PeerTable;
   private readonly chase: HoleChase;
-  private readonly clocks: Clocks;
+  private readonly others: Heard;
   /** By address. */
   private readonly exchanges = new Map<string, Exchange>();
-  private readonly spoken = new Map<string, { readonly speaks: number; readonly atUs: number }>();
   /** What was told of clocks that are off. */
   private toldOfClocks = '';
   private joiningState = STARTING;
@@ -147,9 +152,9 @@ export class Repair {
   ) {
     this.table = new PeerTable(self.replica);
     this.chase = new HoleChase(context, options);
-    this.clocks = new Clocks(stats.options.finishedRetentionUs / 2);
+    this.others = new Heard(stats.options.finishedRetentionUs / 2, (replica) => this.isBelieved(replica));
     this.nextHealthUs = options.healthEveryUs;
-    this.nextCompareUs = this.untilNextCompare();
+    this.nextCompareUs = options.compareEveryUs;
   }
 
   step(input: Input, nowUs: number, monotonicUs: number): Command[] {
@@ -179,7 +184,7 @@ export class Repair {
 
   /** Replicas that were heard lately. */
   get heardCount(): number {
-    return this.spoken.size;
+    return this.others.replicas.length;
   }
 
   /**
@@ -207,11 +212,7 @@ export class Repair {
 
   /** What every replica that is known to live understands. */
   get fleetSpeaks(): number {
-    const ofPeers = this.table.peers.flatMap(({ status }) => status?.speaks ?? []);
-    const heard = [...this.spoken].flatMap(([replica, { speaks }]) =>
-      this.isBelieved(replica) ? speaks : [],
-    );
-    return Math.min(this.self.speaks, ...ofPeers, ...heard);
+    return Math.min(this.self.speaks, ...this.others.believed.map(({ speaks }) => speaks));
   }
 
   private take(input: Input): void {
@@ -235,7 +236,6 @@ export class Repair {
         this.failed(input);
         return;
       case 'replaying':
-        this.counts.historyReplays++;
         this.chase.historyIsReplayed(this.workedUs, this.table.contexts);
     }
   }
@@ -243,7 +243,7 @@ export class Repair {
   private tick(around: Surroundings): void {
     this.context.protect(
       withOwnerOrigins([this.self.replica, ...this.table.replicas]),
-      withOwnerOrigins([...this.spoken.keys()]),
+      withOwnerOrigins(this.others.replicas),
     );
     this.context.forget(this.nowUs, this.self.replica);
     this.beat();
@@ -266,32 +266,26 @@ export class Repair {
     const ownerOrigin = ownerOriginOf(self.replica);
     if (this.context.knows(ownerOrigin)) this.context.announce(ownerOrigin, 0, nowUs, nowUs);
     const sinceUs = nowUs - this.options.namedForUs;
-    const isNamed = ([origin, newestUs]: readonly [string, number, number]): boolean =>
-      origin === self.replica || newestUs > sinceUs;
-    const age = ([origin, newestUs]: readonly [string, number, number]): number =>
-      origin === self.replica ? -Infinity : -newestUs;
-    const named = [...this.context.announcements()].filter(isNamed).sort((a, b) => age(a) - age(b));
-    const highest = named.slice(0, MAX_NAMED_ORIGINS);
+    // Itself first, whatever times are forged.
+    const rank = ([origin, newestUs]: Heartbeat['highest'][number]): number =>
+      origin === self.replica ? Infinity : newestUs;
+    const named = [...this.context.announcements()].filter((announced) => rank(announced) > sinceUs);
+    const highest = named.sort((a, b) => rank(b) - rank(a)).slice(0, MAX_NAMED_ORIGINS);
     const heartbeat = { ...self, ready: this.joining.ready, timeUs: nowUs, highest };
     this.commands.push({ kind: 'heartbeat', heartbeat });
   }
 
-  private heard({ replica, speaks, ready, timeUs, highest, deployment }: Heartbeat): void {
+  private heard(heartbeat: Heartbeat): void {
+    const { replica, highest, deployment } = heartbeat;
     if (replica === this.self.replica || deployment !== this.self.deployment) return;
     const { nowUs } = this;
-    if (
-      !this.spoken.has(replica) &&
-      this.spoken.size >= MAX_HEARD &&
-      !this.table.replicas.includes(replica)
-    ) {
+    const { replicas } = this.others;
+    if (replicas.length >= MAX_HEARD && ![...replicas, ...this.table.replicas].includes(replica)) {
       this.counts.heartbeatsRefused++;
       return;
     }
-    if (this.isBelieved(replica)) {
-      this.clocks.hear(replica, ready, nowUs - timeUs, this.elapsedUs);
-      this.lastHeardUs = this.elapsedUs;
-    }
-    this.spoken.set(replica, { speaks, atUs: this.elapsedUs });
+    this.others.hear(heartbeat, nowUs, this.elapsedUs);
+    if (this.isBelieved(replica)) this.lastHeardUs = this.elapsedUs;
     // What claims to come from further ahead than any event may is not remembered.
     const latestUs = nowUs + this.stats.options.finishedRetentionUs;
     for (const [origin, newestUs, seq] of highest) {
@@ -307,21 +301,20 @@ export class Repair {
   }
 
   private watchClock(): void {
-    const spokenSinceUs = this.elapsedUs - 10 * this.options.heartbeatEveryUs;
-    for (const [replica, { atUs }] of this.spoken) if (atUs < spokenSinceUs) this.spoken.delete(replica);
+    this.others.forget(this.elapsedUs);
     const before = this.clockView;
-    this.clockView = this.clocks.view(this.joiningState.ready, this.elapsedUs);
+    this.clockView = this.others.clock(this.joiningState.ready);
     const { aheadUs, off, alone } = this.clockView;
     if (alone && !before.alone && this.joiningState.ready) {
       this.tell({ what: 'unready', reason: this.joining.reason });
     }
     const { replica } = this.self;
-    const wrong = off ? [[replica, -aheadUs!] as const] : this.clocks.apart;
+    const wrong = off ? [{ replica, aheadUs: -aheadUs! }] : this.others.apart;
     const [first] = wrong;
     // Together: ids of replicas can be forged, and are not to be remembered.
-    const names = wrong.map(([name]) => name).join();
+    const names = wrong.map((other) => other.replica).join();
     if (first && names !== this.toldOfClocks) {
-      this.tell({ what: 'clock', replica: first[0], aheadUs: -first[1] });
+      this.tell({ what: 'clock', replica: first.replica, aheadUs: -first.aheadUs });
     }
     this.toldOfClocks = names;
   }
@@ -382,12 +375,11 @@ export class Repair {
     this.table.observe(peer, status);
     this.tellOf(peer);
     if (peer.stranger) return;
-    const { nowUs, elapsedUs } = this;
-    this.clocks.hear(status.replica, status.ready, nowUs - status.timeUs, elapsedUs);
-    this.context.announceAll(status.context, this.self.replica, nowUs);
+    this.others.hear(status, this.nowUs, this.elapsedUs);
+    this.context.announceAll(status.context, this.self.replica, this.nowUs);
     this.context.learnLevels(status.context.levels);
     if (exchange?.kind === 'compare' && status.digests) {
-      this.compared(peer, status, status.digests, exchange.startedUs);
+      this.compared({ peer, status, digests: status.digests, startedUs: exchange.startedUs });
     }
   }
 
@@ -396,14 +388,12 @@ export class Repair {
     this.exchanges.delete(address);
     // What was merged of it is of events that are not claimed: they must at least be known to be missing.
     if (named) this.context.announceAll(named, this.self.replica, this.nowUs);
-    if (exchange && exchange.kind !== 'health') {
-      this.counts.failures++;
-      this.chase.backOff(this.workedUs);
-    }
+    const wasAsked = exchange && exchange.kind !== 'health';
+    if (wasAsked) this.counts.failures++;
     const peer = this.table.get(address);
     if (!peer) return;
+    peer.failed ||= wasAsked === true;
     // A peer that answers a comparison but not a pull is busy, or broken, but there.
-    if (exchange && exchange.kind !== 'health') peer.failed = true;
     if (foreign) this.table.isForeign(peer);
     else if (exchange?.kind === 'pull') return;
     else if (!this.table.missed(peer)) {
@@ -413,11 +403,10 @@ export class Repair {
     this.tellOf(peer, reason);
   }
 
-  /** Tells how it is, unless that is as before, or as it should be from the beginning. */
+  /** Tells how it is, once for each reason, unless that is as it should be from the beginning. */
   private tellOf(peer: Peer, reason?: string): void {
     const state = stateOf(peer);
-    const isWell = state === 'ready' || state === 'joining';
-    const told = isWell ? undefined : state;
+    const told = state === 'ready' || state === 'joining' ? undefined : (reason ?? state);
     if (told === peer.told) return;
     peer.told = told;
     this.tell({ what: 'peer', peer: peer.address, state, reason, known: peer.replica !== undefined });
@@ -445,11 +434,7 @@ export class Repair {
     if (this.nextCompareUs > this.workedUs) return;
     const doubtful = this.table.peers.find(({ status, agreement }) => status && agreement.state === 'open');
     const peer = doubtful ?? this.table.next();
-    if (!peer || this.compare(peer)) this.nextCompareUs = this.untilNextCompare();
-  }
-
-  private untilNextCompare(): number {
-    return this.workedUs + this.options.compareEveryUs * (0.8 + 0.4 * this.random());
+    if (!peer || this.compare(peer)) this.nextCompareUs = this.workedUs + this.options.compareEveryUs;
   }
 
   private peerWithChased(): Peer | undefined {
@@ -475,19 +460,19 @@ export class Repair {
   }
 
   /** A joining replica pulls whatever a ready peer has. */
-  private compared(peer: Peer, status: PeerStatus, digests: StateDigests, startedUs: number): void {
+  private compared(comparison: Comparison): void {
+    const { peer, status } = comparison;
     const joining = !this.joiningState.caughtUp;
     // By such a clock other requests have expired: what it claims, it may no longer show.
     const apart = Math.abs(this.nowUs - status.timeUs) > this.stats.options.finishedRetentionUs;
     peer.failed ||= apart;
     if (apart) return;
-    if ((joining && status.ready) || this.chase.isKnownTo(status.context)) {
-      this.pull(peer, status, digests, startedUs);
-    } else this.checkAgreement(peer, status, digests, startedUs);
+    if ((joining && status.ready) || this.chase.isKnownTo(status.context)) this.pull(comparison);
+    else this.checkAgreement(comparison);
   }
 
   /** Pulls what differs, and the rows: those of finished requests are in no digest. */
-  private pull(peer: Peer, status: PeerStatus, digests: StateDigests, startedUs: number): void {
+  private pull({ peer, status, digests, startedUs }: Comparison): void {
     const cutOffs = cutOffsAt(this.nowUs, this.stats.options);
     const { mostly, pull } = compareDigests(digestsOf(this.stats, cutOffs), digests, cutOffs);
     const selection = mostly ? undefined : pull;
@@ -516,13 +501,14 @@ export class Repair {
     // What had no room here, or is in a level that is not spoken here, this view does not show: nothing may be claimed.
     if (merge.claimable) this.context.join(shown, this.self.replica, this.nowUs);
     this.tell({ what: 'repaired', peer: address, records: merge.records, full: !selection });
-    this.chase.pulled(this.workedUs);
+    this.chase.dropFilled();
     const peer = this.table.get(address);
     if (peer && merge.source!.ready && exchange!.startedUs > this.unsubscribedUs) peer.shown = true;
   }
 
   /** The alarm: replicas that have seen the same events must hold the same state. Each side looks for itself. */
-  private checkAgreement(peer: Peer, status: PeerStatus, digests: StateDigests, startedUs: number): void {
+  private checkAgreement(comparison: Comparison): void {
+    const { peer, status, digests } = comparison;
     const { options } = this.stats;
     const sinceUs = this.nowUs - options.expireAfterUs - options.finishedRetentionUs;
     const cutOffs = cutOffsAt(this.nowUs + this.options.marginUs, options);
@@ -539,7 +525,7 @@ export class Repair {
       this.counts.divergences++;
       this.tell({ what: 'divergence', peer: peer.address, replica: status.replica, seconds });
     }
-    this.pull(peer, status, digests, startedUs);
+    this.pull(comparison);
   }
 
   private tell(news: News): void {

@@ -466,7 +466,7 @@ describe('What is missing', () => {
     here.step({ kind: 'replaying' });
     const before = here.replays.length;
     here.passes(40 * SECOND);
-    expect([here.replays.length, here.machine.counts.historyReplays]).toEqual([before, 1]);
+    expect(here.replays).toHaveLength(before);
 
     const [peer, beside] = [new Peer('peer'), new Repairing().established()];
     peer.context.observe('x', 1, NOW, NOW);
