@@ -5,7 +5,7 @@ import type { LoadStatsOptions } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
-import { digestsOf, cutOffsAt } from '../../src/repair/digests';
+import { digestsOf } from '../../src/repair/digests';
 import { MAX_CHASES } from '../../src/repair/holes';
 import type { HistoryState } from '../../src/repair/joining';
 import { repairOptions } from '../../src/repair/limits';
@@ -51,7 +51,7 @@ class Peer {
   }
 
   status(): PeerStatus {
-    const digests = digestsOf(this.stats, cutOffsAt(NOW, OPTIONS));
+    const digests = digestsOf(this.stats, NOW);
     const { replica } = this;
     return { ...DEPLOYMENT, replica, ready: this.ready, timeUs: NOW, context: this.context.copy(), digests };
   }
@@ -85,7 +85,7 @@ class Repairing {
 
   get compared(): string[] {
     return this.commands.flatMap((command) =>
-      command.kind === 'ask' && command.cutOffs ? [command.address] : [],
+      command.kind === 'ask' && command.digestsAtUs !== undefined ? [command.address] : [],
     );
   }
 
@@ -245,8 +245,8 @@ describe('Forged events and heartbeats', () => {
     established(peer, here);
     forge(here, 2_000, 'forged');
     here.passes(SECOND);
-    expect(here.machine.chases.use).toBe(MAX_CHASES);
-    expect(here.machine.chases.refused).toBeGreaterThan(1_000);
+    expect(here.machine.chase.chased).toBe(MAX_CHASES);
+    expect(here.machine.chase.deferred).toBeGreaterThan(1_000);
     here.answer(peer);
     const before = here.compared.length;
     peer.sees(add('peer', 1));
@@ -256,7 +256,7 @@ describe('Forged events and heartbeats', () => {
     here.answer(peer);
     here.pulled(peer);
     expect(here.context.has('peer', 1)).toBe(true);
-    expect(here.machine.chases.use).toBeLessThanOrEqual(MAX_CHASES);
+    expect(here.machine.chase.chased).toBeLessThanOrEqual(MAX_CHASES);
   });
 
   it('make a replica neither ask nor replay without end (I7)', () => {
@@ -285,7 +285,7 @@ describe('Forged events and heartbeats', () => {
       here.passes(SECOND);
     }
     expect(here.news('clock').length).toBeGreaterThan(0);
-    expect(here.machine.heardCount).toBeLessThan(20);
+    expect(here.machine.others.replicas.length).toBeLessThan(20);
   });
 
   it('of a lying peer that is another one each time, with thousands of origins, do not keep a true one from mending (I4, I7)', () => {
@@ -316,8 +316,8 @@ describe('Forged events and heartbeats', () => {
       expect(here.context.has('peer', seq)).toBe(true);
     }
     expect(here.context.originCount).toBeLessThanOrEqual(CONTEXT_LIMITS.maxOrigins);
-    expect(here.machine.chases).toMatchObject({ use: MAX_CHASES });
-    expect(here.machine.chases.refused).toBeGreaterThan(0);
+    expect(here.machine.chase.chased).toBe(MAX_CHASES);
+    expect(here.machine.chase.deferred).toBeGreaterThan(0);
     // A minute of one question a second to either, and health.
     expect(here.compared.length).toBeLessThan(150);
   });
@@ -332,7 +332,7 @@ describe('Forged events and heartbeats', () => {
     }
     expect(here.machine.joining.ready).toBe(true);
     expect([here.machine.clock.off, here.machine.clock.alone]).toEqual([false, false]);
-    expect(here.machine.heardCount).toBeLessThanOrEqual(MAX_HEARD + 1);
+    expect(here.machine.others.replicas.length).toBeLessThanOrEqual(MAX_HEARD + 1);
     expect(here.machine.counts.heartbeatsRefused).toBeGreaterThan(4_000);
     expect(here.context.isProtected('peer')).toBe(true);
   });
@@ -456,6 +456,16 @@ describe('What is missing', () => {
     here.fails();
   });
 
+  it.each([ADDRESS, OTHER])('is looked for first at a peer that has seen it: %s (I4)', (address) => {
+    const [peer, other, here] = [new Peer('peer'), new Peer('other'), new Repairing({}, [ADDRESS, OTHER])];
+    here.established();
+    peer.sees(add('a', 1));
+    here.answer(peer, address);
+    here.answer(other, address === OTHER ? ADDRESS : OTHER);
+    here.passes(SECOND);
+    expect(here.compared).toEqual([address]);
+  });
+
   it('is replayed from the history once before it is given up, and only where no peer has it (I4)', () => {
     const here = new Repairing({}, []).established();
     here.context.announce('x', 1, NOW, NOW);
@@ -531,7 +541,7 @@ describe('The alarm', () => {
     for (let tick = 0; tick < 10 * seconds; tick++) {
       const before = here.compared.length;
       here.passes(SECOND / 10);
-      if (here.compared.length > before) here.answer(peer, here.compared.at(-1)!);
+      if (here.compared.length > before) here.answer(peer, here.compared.at(-1));
     }
   };
 
@@ -612,7 +622,7 @@ describe('A replica that joins', () => {
     asksToBeShown(here, peer);
     here.fails();
     here.passes(SECOND / 10);
-    expect(here.pulls).toHaveLength(1);
+    expect(here.compared).toHaveLength(1);
     here.passes(SECOND / 2);
     expect(here.compared).toHaveLength(2);
     here.answer(peer);
@@ -646,6 +656,18 @@ describe('A replica that joins', () => {
     here.pulled(peer);
     here.passes(SECOND / 10);
     expect(here.machine.joining).toMatchObject({ ready: true, reason: 'caught up with its peers' });
+  });
+
+  it('is shown again what peers showed before its subscription broke (I4)', () => {
+    const [peer, other, here] = [new Peer('peer'), new Peer('other'), new Repairing({}, [ADDRESS, OTHER])];
+    here.answer(other, OTHER);
+    asksToBeShown(here, peer);
+    here.pulled(peer);
+    here.busConnected = false;
+    here.passes(SECOND / 10);
+    here.busConnected = true;
+    here.passes(SECOND / 10);
+    expect(here.compared).toEqual([ADDRESS, ADDRESS]);
   });
 });
 
