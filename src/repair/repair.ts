@@ -294,8 +294,7 @@ export class Repair {
     if (alone && !before.alone && this.joiningState.ready) {
       this.tell({ what: 'unready', reason: this.joining.reason });
     }
-    const { replica } = this.self;
-    const wrong = off ? [{ replica, aheadUs: -aheadUs! }] : this.others.apart;
+    const wrong = off ? [{ ...this.self, aheadUs: -aheadUs! }] : this.others.apart;
     const [first] = wrong;
     // Together: ids of replicas can be forged, and are not to be remembered.
     const names = wrong.map((other) => other.replica).join();
