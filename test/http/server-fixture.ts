@@ -21,6 +21,8 @@ import { WATCH_TIMES, Watchers } from '../../src/watch/watchers';
 import { type LogLine, type Replica, running } from './replica';
 
 export interface ServerOptions {
+  /** What a replica that asks is sent. */
+  readonly snapshot?: () => Iterable<string>;
   readonly limits?: Partial<HttpLimits>;
   readonly readiness?: () => Readiness;
   readonly finishedCeiling?: number;
@@ -120,7 +122,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
         status: () => {
           throw new Error('not under test');
         },
-        snapshot: () => [],
+        snapshot: options.snapshot ?? (() => []),
         cache: () => [],
       },
       cache: undefined,
