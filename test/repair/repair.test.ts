@@ -360,6 +360,27 @@ describe('Forged events and heartbeats', () => {
     expect(idsOf(here)).toEqual(idsOf(peer));
   });
 
+  it('in the name of a live peer hide what it lost on the bus no longer than until the alarm compares with it (I4)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing({}, [ADDRESS], 5 * SECOND).established()];
+    established(peer, here);
+    here.context.observe('peer', 1, NOW, NOW);
+    peer.sees(add('peer', 1));
+    let answered = 0;
+    let tick = 0;
+    for (; tick < 600 && here.stats.inFlight.size < peer.stats.inFlight.size; tick++) {
+      here.passes(SECOND / 10);
+      for (; answered < here.commands.length; answered++) {
+        const command = here.commands[answered]!;
+        const status = { ...peer.status(), timeUs: here.nowUs };
+        if (command.kind === 'ask') here.step({ kind: 'status', address: ADDRESS, status });
+        if (command.kind === 'pull') here.pulled(peer);
+      }
+    }
+    // 30 s by the alarm, and a second to each of its looks.
+    expect(tick).toBeLessThan(350);
+    expect(here.news('divergence')).toHaveLength(1);
+  });
+
   it('of a thousand replicas with wrong clocks neither take it out of service nor push a live peer out (I7)', () => {
     const [peer, here] = [new Peer('peer'), new Repairing().established()];
     here.answer(peer);
