@@ -156,8 +156,13 @@ export class DeletionTimes {
     return [...slots];
   }
 
-  /** The slots of one second of deletion time. */
-  ofSecond(second: number): Generator<number> {
-    return this.bySecond.slotsOf(second);
+  /** The slots of one second of deletion time; undefined where they are more than `most`. */
+  ofSecond(second: number, most: number): number[] | undefined {
+    return this.bySecond.slotsOf(second, most);
+  }
+
+  /** Undefined for a slot that is free. */
+  secondAt(slot: number): number | undefined {
+    return this.isUsed(slot) ? secondOf(this.times.get(slot)) : undefined;
   }
 }

@@ -137,9 +137,15 @@ export class InFlight {
     });
   }
 
-  /** The slots whose first add is of one second of event time. */
-  *ofSecond(second: number): Generator<number> {
-    yield* this.bySecond.slotsOf(second);
+  /** The slots whose first add is of one second of event time; undefined where they are more than `most`. */
+  ofSecond(second: number, most: number): number[] | undefined {
+    return this.bySecond.slotsOf(second, most);
+  }
+
+  /** Undefined for a slot that is free. */
+  secondAt(slot: number): number | undefined {
+    const first = this.firsts[slot];
+    return first && secondOf(first.timeUs);
   }
 
   /** The slots with several adds, of whatever seconds. */

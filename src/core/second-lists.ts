@@ -58,13 +58,13 @@ export class SecondLists {
     return this.heads.get(second) ?? NO_SLOT;
   }
 
-  /** The slots of one second; the slot that was visited last may be unlinked meanwhile. */
-  *slotsOf(second: number): Generator<number> {
-    for (let slot = this.headOf(second); slot !== NO_SLOT;) {
-      const next = this.next.get(slot);
-      yield slot;
-      slot = next;
+  /** A copy of the slots of one second; undefined where they are more than `most`. */
+  slotsOf(second: number, most: number): number[] | undefined {
+    const slots: number[] = [];
+    for (let slot = this.headOf(second); slot !== NO_SLOT; slot = this.next.get(slot)) {
+      if (slots.push(slot) > most) return undefined;
     }
+    return slots;
   }
 
   /**
