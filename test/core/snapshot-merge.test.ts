@@ -169,7 +169,7 @@ test('a second with more records than are copied at once is shown whole, though 
   let seq = 0;
   const sees = (event: { type: 'add' | 'delete'; requestId: string; timeUs: number }): void => {
     const row = { cluster: 'm', ip: '10.0.0.1', promptLength: 1, timestampNs: undefined };
-    source.apply({ ...row, ...event, origin: 'o', seq: ++seq } as LoadEvent, NOW);
+    source.apply({ ...row, ...event, origin: 'o', seq: ++seq }, NOW);
   };
   for (let i = 0; i < 25_000; i++) {
     sees({ type: 'add', requestId: `held-${i}`, timeUs });
