@@ -10,7 +10,7 @@ import type { Fingerprint } from './fingerprint';
 
 export const NO_SLOT = -1;
 
-const CHUNK_BITS = 14;
+const CHUNK_BITS = 11;
 const CHUNK_SIZE = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK_SIZE - 1;
 const TABLE_COUNT = 256;

@@ -20,9 +20,13 @@ const cleanUp = new CleanUp();
 afterEach(() => cleanUp.run());
 
 async function runInPlainNode(base: number, count: number): Promise<Sums & { cpuUs: number }> {
-  const child = spawn(process.execPath, [join(__dirname, 'plain-node.cjs'), String(base), String(count)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--max-semi-space-size=32', join(__dirname, 'plain-node.cjs'), String(base), String(count)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   killWithParent(child);
   cleanUp.add(() => child.kill('SIGKILL'));
   const output = await text(child.stdout);
