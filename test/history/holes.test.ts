@@ -5,7 +5,7 @@ import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { History } from '../../src/history/history';
 import { createLogger } from '../../src/observability/logger';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import { Repair } from '../../src/repair/repair';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';

@@ -14,7 +14,7 @@ import {
   statusPath,
 } from '../../src/repair/protocol';
 import { compareDigests, digestsOf, cutOffsAt } from '../../src/repair/digests';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import { Repair } from '../../src/repair/repair';
 import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
 

@@ -8,7 +8,7 @@ import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { digestsOf, cutOffsAt } from '../../src/repair/digests';
 import { MAX_CHASES } from '../../src/repair/holes';
 import type { HistoryState } from '../../src/repair/joining';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import type { Heartbeat, PeerStatus } from '../../src/repair/protocol';
 import type { Command, Input, News } from '../../src/repair/repair';
 import { MAX_HEARD, Repair } from '../../src/repair/repair';
