@@ -51,23 +51,18 @@ async function busState(index: number, connected: boolean): Promise<void> {
 
 test('I1 I2 I4: a replica that is killed and started anew under load is right when it is ready', async () => {
   load.start(LANES);
-  await until(() => load.reports > 500, { describe: 'load runs' });
+  await load.more(500, 'load runs');
   const [, , victim] = fleet.members;
-  await victim!.replica.kill();
-  const killedAt = load.reports;
-  await until(() => load.reports > killedAt + 500, { describe: 'load goes on' });
-  await fleet.launch(victim!);
-  await victim!.replica.ready();
+  await fleet.replaceUnder(load, victim!, 500);
   await healed('kill -9 and restart of a replica');
 });
 
 test('I4 I6: while nats-server is dead for seconds every replica takes reports, and all agree when it is back', async () => {
   load.start(LANES);
-  await until(() => load.reports > 300, { describe: 'load runs' });
+  await load.more(300, 'load runs');
   await fleet.nats.kill();
   await busState(0, false);
-  const deadAt = load.reports;
-  await until(() => load.reports > deadAt + 1000, { describe: 'load goes on without the bus' });
+  await load.more(1000, 'load goes on without the bus');
   await fleet.nats.run();
   await Promise.all([0, 1, 2].map((index) => busState(index, true)));
   await healed('nats-server killed and restarted');
@@ -75,7 +70,7 @@ test('I4 I6: while nats-server is dead for seconds every replica takes reports, 
 
 test('I4 I6: a link that swallows everything in silence is noticed, and what was lost is repaired both ways', async () => {
   load.start(LANES);
-  await until(() => load.reports > 300, { describe: 'load runs' });
+  await load.more(300, 'load runs');
   const [, member] = fleet.members;
   member!.link.swallow(true);
   await busState(1, false);
@@ -99,7 +94,7 @@ test('I1 I4: a replica whose link flaps under load ends with the same rows as th
 
 test('I1 I4: a replica that is paused for seconds catches up when it goes on', async () => {
   load.start(LANES);
-  await until(() => load.reports > 300, { describe: 'load runs' });
+  await load.more(300, 'load runs');
   const [paused, ...others] = fleet.members;
   load.targets = others.map(({ host }) => `http://${host}:${fleet.port}`);
   paused!.replica.signal('SIGSTOP');
