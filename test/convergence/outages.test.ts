@@ -33,12 +33,6 @@ beforeEach(() => {
   load.start(LANES);
 });
 
-/** Until so many more reports have been taken. */
-async function goesOn(reports: number): Promise<void> {
-  const before = load.reports;
-  await until(() => load.reports > before + reports, { describe: 'load goes on' });
-}
-
 async function healed(what: string): Promise<void> {
   await load.stop();
   const ms = await load.converged(fleet.urls, HEALED_WITHIN_MS);
@@ -63,27 +57,24 @@ async function busState(index: number, connected: boolean): Promise<void> {
 }
 
 test('I1 I2 I4: a replica that is killed and started anew under load is right when it is ready', async () => {
-  await goesOn(runs(500));
+  await load.more(runs(500), 'load runs');
   const [, , victim] = fleet.members;
-  await victim!.replica.kill();
-  await goesOn(runs(500));
-  await fleet.launch(victim!);
-  await victim!.replica.ready();
+  await fleet.replaceUnder(load, victim!, runs(500));
   await healed('kill -9 and restart of a replica');
 });
 
 test('I4 I6: while nats-server is dead for seconds every replica takes reports, and all agree when it is back', async () => {
-  await goesOn(runs(300));
+  await load.more(runs(300), 'load runs');
   await fleet.nats.kill();
   await busState(0, false);
-  await goesOn(runs(1000));
+  await load.more(runs(1000), 'load goes on without the bus');
   await fleet.nats.run();
   await Promise.all([0, 1, 2].map((index) => busState(index, true)));
   await healed('nats-server killed and restarted');
 });
 
 test('I4 I6: a link that swallows everything in silence is noticed, and what was lost is repaired both ways', async () => {
-  await goesOn(runs(300));
+  await load.more(runs(300), 'load runs');
   const [, member] = fleet.members;
   member!.link.swallow(true);
   await busState(1, false);
@@ -105,7 +96,7 @@ test('I1 I4: a replica whose link flaps under load ends with the same rows as th
 });
 
 test('I1 I4: a replica that is paused for seconds catches up when it goes on', async () => {
-  await goesOn(runs(300));
+  await load.more(runs(300), 'load runs');
   const [paused, ...others] = fleet.members;
   load.targets = others.map(({ host }) => `http://${host}:${fleet.port}`);
   paused!.replica.signal('SIGSTOP');

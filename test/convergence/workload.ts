@@ -60,6 +60,12 @@ export class Workload {
     );
   }
 
+  /** Resolves when so many more reports were taken. */
+  async more(count: number, describe = 'load goes on'): Promise<void> {
+    const before = this.reports;
+    await until(() => this.reports > before + count, { describe });
+  }
+
   /** Resolves when every lane has ended; throws what one of them failed with. */
   async stop(): Promise<void> {
     this.running = false;

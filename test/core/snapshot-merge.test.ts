@@ -4,7 +4,7 @@ import { CausalContext } from '../../src/core/causal-context';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotFault, SnapshotMerge } from '../../src/core/snapshot-merge';
 import type { LoadStats } from '../../src/core/load-stats';
-import { E, R, SECOND, newView } from './histories';
+import { E, R, SECOND, newView } from './steps';
 import { expectConsistent, stateOf } from './view-inspection';
 import { codePoint } from '../support/code-point';
 import { runs } from '../support/size';

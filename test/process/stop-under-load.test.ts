@@ -90,16 +90,14 @@ it('I1 I2 I4: a rolling restart of three replicas under load: the others refuse 
   const load = new Workload(seededRandom(7), fleet.urls);
   cleanUp.add(() => load.close());
   load.start(runs(12));
-  await until(() => load.reports > runs(500), { describe: 'load runs' });
+  await load.more(runs(500), 'load runs');
   for (const member of fleet.members) {
     member.replica.signal('SIGTERM');
     expect(await member.replica.exited()).toEqual({ code: 0, signal: null });
-    const stoppedAt = load.reports;
-    await until(() => load.reports > stoppedAt + runs(300), { describe: 'the others go on' });
+    await load.more(runs(300), 'the others go on');
     await fleet.launch(member);
     await member.replica.ready();
-    const backAt = load.reports;
-    await until(() => load.reports > backAt + 100, { describe: 'all three take reports' });
+    await load.more(100, 'all three take reports');
   }
   await load.stop();
   const ms = await load.converged(fleet.urls, 5_000);

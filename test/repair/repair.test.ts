@@ -1,4 +1,3 @@
-import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
@@ -8,11 +7,12 @@ import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { digestsOf, cutOffsAt } from '../../src/repair/digests';
 import { MAX_CHASES } from '../../src/repair/holes';
 import type { HistoryState } from '../../src/repair/joining';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import type { Heartbeat, PeerStatus } from '../../src/repair/protocol';
 import type { Command, Input, News } from '../../src/repair/repair';
 import { MAX_HEARD, Repair } from '../../src/repair/repair';
-import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
+import { CONTEXT_LIMITS, contextOptions } from '../../src/replication/limits';
+import { viewOptions } from '../support/view-options';
 
 const DEPLOYMENT = { deployment: 'prod', speaks: 1 };
 const SELF = { replica: 'own', ...DEPLOYMENT };
@@ -21,20 +21,8 @@ const SECOND = 1_000_000;
 const NOW = 10_000 * SECOND;
 const ADDRESS = '10.1.0.2';
 const OTHER = '10.1.0.3';
-const OPTIONS = loadStatsOptions(
-  {
-    expireAfterMs: 600_000,
-    finishedRetentionMs: 60_000,
-    maxInFlight: 100,
-    maxEngines: 100,
-    maxOwners: 100,
-  },
-  newFingerprinting(),
-);
-const CONTEXT = {
-  ...CONTEXT_LIMITS,
-  forgetAfterUs: 2 * (OPTIONS.expireAfterUs + OPTIONS.finishedRetentionUs),
-};
+const OPTIONS = viewOptions();
+const CONTEXT = contextOptions(OPTIONS);
 
 class Peer {
   readonly stats = new LoadStats(OPTIONS);

@@ -14,7 +14,7 @@ import type { LeaseTime } from '../../src/core/owners';
 import { snapshotLines } from '../../src/core/snapshot';
 import { Answering } from '../../src/repair/answering';
 import { SparseLines } from '../../src/observability/sparse-lines';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import type { Identity, Query, StatusJson } from '../../src/repair/protocol';
 import { levelFor, readSelection } from '../../src/repair/protocol';
 import { Repair } from '../../src/repair/repair';
