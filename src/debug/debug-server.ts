@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
 import { getHeapSnapshot } from 'node:v8';
 import type { Logger } from 'pino';
+import { isCrossSite } from '../http/cross-site';
 import { ApiError } from '../http/errors';
 import { onceOver } from '../http/once-over';
 import { queryValue } from '../http/query-string';
@@ -71,7 +72,9 @@ export class DebugServer {
     const { url = '' } = req;
     const [path = ''] = url.split('?');
     const work = Object.hasOwn(this.routes, path) ? this.routes[path] : undefined;
-    if (this.accessTokens && !this.accessTokens.accepts(req.headers.authorization)) {
+    if (isCrossSite(req)) {
+      say(res, 403, 'not for web pages of other origins');
+    } else if (this.accessTokens && !this.accessTokens.accepts(req.headers.authorization)) {
       res.setHeader('WWW-Authenticate', 'Bearer');
       say(res, 401, 'needs a valid bearer token');
     } else if (!work) {

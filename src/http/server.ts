@@ -57,6 +57,8 @@ export class HttpServer {
     this.server.maxConnections = maxConnections;
     this.server.maxHeadersCount = maxHeadersCount;
     this.server.timeout = answerTimeoutMs;
+    // Who sends no more after a report still waits for its answer; streams end by themselves (once-over.ts).
+    (this.server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
     this.server.on('checkContinue', (req, res) => {
       // Whether its body comes is known only where the body is read, so the connection can't be used for another request.
       res.shouldKeepAlive = false;

@@ -205,6 +205,7 @@ describe('the NATS bus', () => {
     await a.bus.stop();
     expect(Date.now() - startedAt).toBeLessThan(10_000);
     expect(connections(a)).toEqual([true]);
+    expect(a.troubles).toEqual([expect.stringMatching(/^unconfirmed: .* may not have arrived: no answer/)]);
   });
 
   it('says that a subscription is denied, still hears the others, and recovers when it is permitted', async () => {

@@ -51,7 +51,7 @@ class Repairing {
   /** Every command so far. */
   readonly commands: Command[] = [];
   history: HistoryState = 'none';
-  private nowUs = NOW;
+  nowUs = NOW;
   private monotonicUs = 0;
 
   /** Unless told otherwise it does not ask again who is there: nobody would answer. */
@@ -299,6 +299,53 @@ describe('Forged events and heartbeats', () => {
     expect(here.machine['told'].size).toBeLessThan(5);
     // A minute of one question a second to either, and health.
     expect(here.compared.length).toBeLessThan(150);
+  });
+
+  it.each([
+    ['with the token, that claims all that the others have', true],
+    ['without it, that claims what nobody has', false],
+  ])('of a lying peer %s, cost nothing but rows that are not (I2, I4)', (_who, knows) => {
+    const [peer, here] = [new Peer('peer'), new Repairing({}, [ADDRESS, OTHER], 5 * SECOND).established()];
+    established(peer, here);
+    const liar = new Peer('liar');
+    for (let seq = 1; seq <= 5; seq++) liar.sees(add('nobody', seq));
+    const lies = (): PeerStatus => {
+      const context = knows ? peer.context.copy() : liar.context.copy();
+      context.join(liar.context, '', NOW);
+      const { digests } = knows ? peer.status() : liar.status();
+      return { ...liar.status(), context, digests };
+    };
+    let answered = 0;
+    const answers = (): void => {
+      for (; answered < here.commands.length; answered++) {
+        const command = here.commands[answered]!;
+        const isLiar = 'address' in command && command.address === OTHER;
+        if (command.kind === 'ask') {
+          const status = { ...(isLiar ? lies() : peer.status()), timeUs: here.nowUs };
+          here.step({ kind: 'status', address: command.address, status });
+        }
+        if (command.kind === 'pull') here.pulled(isLiar ? liar : peer, command.address);
+      }
+    };
+    for (let seq = 1; seq <= 20; seq++) {
+      peer.sees(add('peer', seq));
+      here.context.announce('peer', seq, here.nowUs, here.nowUs);
+      for (let tick = 0; tick < 30; tick++) {
+        here.passes(SECOND / 10);
+        answers();
+      }
+    }
+    // The other one is lied to likewise. Then both claim the same, and what was claimed and not shown is found by the alarm.
+    for (let seq = 1; seq <= 5; seq++) peer.sees(add('nobody', seq));
+    for (let tick = 0; tick < 900; tick++) {
+      here.passes(SECOND / 10);
+      answers();
+    }
+    const idsOf = ({ stats: { inFlight } }: { stats: LoadStats }): string[] =>
+      Array.from({ length: inFlight.slotEnd }, (_, slot) => inFlight.firstOf(slot)?.requestId ?? [])
+        .flat()
+        .sort();
+    expect(idsOf(here)).toEqual(idsOf(peer));
   });
 
   it('of a thousand replicas with wrong clocks neither take it out of service nor push a live peer out (I7)', () => {
