@@ -267,7 +267,7 @@ export class App {
               index: this.cache.index,
               client: room.client,
               isReady: () => report.ready,
-              peerStates: () => repair.peerStates,
+              peers: () => repair.peers,
               nowUs,
               logger,
             }),

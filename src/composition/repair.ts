@@ -7,6 +7,7 @@ import type { Bus } from '../bus/bus';
 import type { Config } from '../config/config';
 import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
+import { SnapshotMerge } from '../core/snapshot-merge';
 import type { History } from '../history/history';
 import type { SparseLines } from '../observability/sparse-lines';
 import type { DnsDiscovery } from '../peers/dns-discovery';
@@ -78,7 +79,7 @@ export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSu
     monotonicUs: () => performance.now() * 1000,
     logger,
     lines: around.lines,
-    contextOptions: ofPeers,
+    newMerge: () => new SnapshotMerge(stats, ofPeers, self),
   });
   const discovery = createDiscovery(peers, (addresses) => runner.setPeers(addresses), logger);
   return { discovery, repair, runner, client };

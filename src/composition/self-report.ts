@@ -73,7 +73,7 @@ export class SelfReport {
       fleet_speaks: repair.fleetSpeaks,
       bus: { connected: bus.connected, reason: bus.reason },
       discovery: discovery?.state ?? NO_DISCOVERY,
-      peers: repair.peerStates,
+      peers: Object.fromEntries(Object.entries(repair.peers).map(([address, { state }]) => [address, state])),
       history: this.history(),
       missing_events: repair.missing,
       limits,
@@ -194,12 +194,12 @@ export class SelfReport {
     const trouble = this.ready ? this.trouble() : undefined;
     if (trouble !== undefined) return trouble;
     const { ready, reason } = repair.joining;
-    const peers = Object.values(repair.peerStates).filter(
-      (state) => state !== 'itself' && state !== 'other-deployment',
+    const peers = Object.values(repair.peers).filter(
+      ({ state }) => state !== 'itself' && state !== 'other-deployment',
     );
     if (!ready || peers.length === 0) return reason;
     // How it caught up stays true; how the peers are is as of now.
-    const readyPeers = peers.filter((state) => state === 'ready').length;
+    const readyPeers = peers.filter(({ state }) => state === 'ready').length;
     return `${BEGINNINGS[reason] ?? reason}; ${readyPeers} of ${peers.length} peers ready`;
   }
 }

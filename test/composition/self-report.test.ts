@@ -26,7 +26,7 @@ async function reportOf(parts: Partial<ReplicaParts>): Promise<{ report: SelfRep
     clock: { aheadUs: undefined, off: false, alone: false },
     missing: 0,
     fleetSpeaks: 1,
-    peerStates: {},
+    peers: {},
   } as unknown as ReplicaParts['repair'];
   const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1 });
   const all = { stats, context, bus, history: undefined, discovery: undefined, repair, nowUs: () => 1e15 };

@@ -87,10 +87,12 @@ describe('With a real stream', () => {
     );
     const self = { replica: 'me', deployment: 'p', speaks: 1 };
     const repair = new Repair(self, stats, context, Math.random, repairOptions(STATS));
+    let replays = 0;
     const tick = (): void => {
       const around = { busConnected: true, peersKnown: true, history: history.state };
       for (const command of repair.step({ kind: 'tick', around }, nowUs(), performance.now() * 1000)) {
         if (command.kind !== 'replay' || !history.replay(command.sinceUs)) continue;
+        replays++;
         repair.step({ kind: 'replaying' }, nowUs(), performance.now() * 1000);
       }
     };
@@ -119,6 +121,6 @@ describe('With a real stream', () => {
     replicator.receive(events[2]!);
     await until(() => stats.inFlight.size === 3, { describe: 'the lost event is there' });
     expect(context.has('x', 2)).toBe(true);
-    expect(repair.counts.historyReplays).toBe(1);
+    expect(replays).toBe(1);
   });
 });

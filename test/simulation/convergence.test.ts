@@ -45,7 +45,8 @@ describe('Simulated replicas', () => {
       const [virtualS, cpuS] = [sums.virtualUs, sums.cpuUs].map((us) => (us / 1e6).toFixed(1));
       process.stdout.write(
         `simulation: ${virtualS!} s of virtual time in ${cpuS!} s, ${sums.steps} steps, ${sums.facts} events, ` +
-          `${sums.pulls} pulls (${sums.fullPulls} of everything), ${sums.givenUp} events given up\n`,
+          `${sums.compares} comparisons, ${sums.pulls} pulls (${sums.fullPulls} of everything), ${(sums.bytes / 1e6).toFixed(1)} MB, ` +
+          `${sums.givenUp} events given up, converged after ${(sums.convergingUs / 1e6 / SEEDS).toFixed(2)} s on average\n`,
       );
       expect(sums.seeds).toBe(SEEDS);
       expect(sums.pulls).toBeGreaterThan(SEEDS);

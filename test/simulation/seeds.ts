@@ -9,7 +9,8 @@ export interface Sums extends Figures {
 }
 
 export function runSeeds(base: number, count: number): Sums {
-  const sums = { seeds: 0, virtualUs: 0, steps: 0, facts: 0, pulls: 0, fullPulls: 0, givenUp: 0 };
+  const ofPeers = { pulls: 0, fullPulls: 0, compares: 0, bytes: 0, convergingUs: 0 };
+  const sums = { seeds: 0, virtualUs: 0, steps: 0, facts: 0, ...ofPeers, givenUp: 0 };
   for (let seed = base; seed < base + count; seed++) {
     const violation = violationOf(seed, {}, (figures) => {
       for (const key of Object.keys(figures) as (keyof Figures)[]) sums[key] += figures[key];
