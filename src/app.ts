@@ -195,7 +195,7 @@ export class App {
     const selector = new Selector(
       replicator,
       { caughtUp: () => repair.joining.ready, degraded: () => report.degraded },
-      config.replayPolicy === 'accept',
+      config.copyPolicy === 'accept',
       this.cache && cachedChunksOf(this.cache.index, nowUs),
     );
 
@@ -214,7 +214,7 @@ export class App {
       },
       cache: this.cache,
       watchers,
-      replayPolicy: config.replayPolicy,
+      copyPolicy: config.copyPolicy,
       readiness,
       logger,
       registry,
@@ -267,7 +267,7 @@ export class App {
               index: this.cache.index,
               client: room.client,
               isReady: () => report.ready,
-              peerStates: () => repair.peerStates,
+              peers: () => repair.peers,
               nowUs,
               logger,
             }),

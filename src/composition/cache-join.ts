@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { CacheMerge } from '../cache/cache-transfer';
 import type { CacheIndex } from '../cache/cache-index';
 import type { PeerClient } from '../repair/peer-client';
-import type { PeerState } from '../repair/peer-table';
+import type { PeerReport } from '../repair/peer-table';
 
 const LOOK_EVERY_MS = 500;
 /** How long a peer is looked for. */
@@ -17,7 +17,7 @@ export interface CacheJoinSurroundings {
   readonly index: CacheIndex;
   readonly client: Pick<PeerClient, 'cache'>;
   readonly isReady: () => boolean;
-  readonly peerStates: () => Readonly<Record<string, PeerState>>;
+  readonly peers: () => Readonly<Record<string, PeerReport>>;
   readonly nowUs: () => number;
   readonly logger: Logger;
 }
@@ -39,8 +39,8 @@ export class CacheJoin {
   }
 
   private async look(): Promise<void> {
-    const { isReady, peerStates } = this.around;
-    const ready = Object.entries(peerStates()).flatMap(([address, state]) =>
+    const { isReady, peers } = this.around;
+    const ready = Object.entries(peers()).flatMap(([address, { state }]) =>
       state === 'ready' ? [address] : [],
     );
     if (isReady() && ready.length > 0) {

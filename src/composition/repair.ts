@@ -7,10 +7,11 @@ import type { Bus } from '../bus/bus';
 import type { Config } from '../config/config';
 import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
+import { SnapshotMerge } from '../core/snapshot-merge';
 import type { History } from '../history/history';
 import type { SparseLines } from '../observability/sparse-lines';
 import type { DnsDiscovery } from '../peers/dns-discovery';
-import { repairOptions } from '../repair/limits';
+import { repairOptions } from '../repair/repair-options';
 import { PeerClient } from '../repair/peer-client';
 import type { PeerTransport } from '../repair/peer-transport';
 import type { Identity } from '../repair/protocol';
@@ -78,7 +79,7 @@ export function createRepair({ peers, readyTimeoutMs }: Config, around: RepairSu
     monotonicUs: () => performance.now() * 1000,
     logger,
     lines: around.lines,
-    contextOptions: ofPeers,
+    newMerge: () => new SnapshotMerge(stats, ofPeers, self),
   });
   const discovery = createDiscovery(peers, (addresses) => runner.setPeers(addresses), logger);
   return { discovery, repair, runner, client };

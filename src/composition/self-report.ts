@@ -7,7 +7,7 @@ import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { History } from '../history/history';
 import type { Readiness } from '../http/dependencies';
-import { httpLimits } from '../http/limits';
+import { httpServerOptions } from '../http/server-options';
 import type { Limit } from '../observability/limit-metrics';
 import type { LimitWatch } from '../observability/limit-watch';
 import type { DnsDiscovery } from '../peers/dns-discovery';
@@ -73,7 +73,7 @@ export class SelfReport {
       fleet_speaks: repair.fleetSpeaks,
       bus: { connected: bus.connected, reason: bus.reason },
       discovery: discovery?.state ?? NO_DISCOVERY,
-      peers: repair.peerStates,
+      peers: Object.fromEntries(Object.entries(repair.peers).map(([address, { state }]) => [address, state])),
       history: this.history(),
       missing_events: repair.missing,
       limits,
@@ -160,7 +160,7 @@ export class SelfReport {
         refused: () => repair.counts.heartbeatsRefused,
       },
       { name: 'watchers', most: http.maxWatchers, use: watchers, refusesReaders: true },
-      { name: 'connections', most: httpLimits.maxConnections, use: connections },
+      { name: 'connections', most: httpServerOptions.maxConnections, use: connections },
     ];
   }
 
@@ -194,12 +194,12 @@ export class SelfReport {
     const trouble = this.ready ? this.trouble() : undefined;
     if (trouble !== undefined) return trouble;
     const { ready, reason } = repair.joining;
-    const peers = Object.values(repair.peerStates).filter(
-      (state) => state !== 'itself' && state !== 'other-deployment',
+    const peers = Object.values(repair.peers).filter(
+      ({ state }) => state !== 'itself' && state !== 'other-deployment',
     );
     if (!ready || peers.length === 0) return reason;
     // How it caught up stays true; how the peers are is as of now.
-    const readyPeers = peers.filter((state) => state === 'ready').length;
+    const readyPeers = peers.filter(({ state }) => state === 'ready').length;
     return `${BEGINNINGS[reason] ?? reason}; ${readyPeers} of ${peers.length} peers ready`;
   }
 }

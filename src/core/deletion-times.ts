@@ -52,8 +52,8 @@ export class DeletionTimes {
   }
 
   /** Bound of a walk with `isUsed` over all slots; slots keep their number while used. */
-  get slotLimit(): number {
-    return this.slots.slotLimit;
+  get slotEnd(): number {
+    return this.slots.slotEnd;
   }
 
   isUsed(slot: number): boolean {
@@ -135,9 +135,9 @@ export class DeletionTimes {
     this.slots.remove(slot);
   }
 
-  /** Forgets at most `limit` times that are past their keeping; true when none is left. */
-  expire(nowUs: number, limit: number): boolean {
-    for (let budget = limit; ;) {
+  /** Forgets at most `slice` times that are past their keeping; true when none is left. */
+  expire(nowUs: number, slice: number): boolean {
+    for (let budget = slice; ;) {
       const second = this.bySecond.oldestSecond();
       // A whole second at a time: `find` already hides what is past its keeping within the second.
       if ((second + 1) * 1_000_000 + this.keepForUs > nowUs) return true;

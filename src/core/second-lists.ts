@@ -68,16 +68,16 @@ export class SecondLists {
   }
 
   /**
-   * Visits at most `limit` slots of the seconds that have begun by `untilUs`, the oldest first; true when none is left.
+   * Visits at most `slice` slots of the seconds that have begun by `untilUs`, the oldest first; true when none is left.
    * `visit` must unlink every slot of a second that is wholly over. In the second that is not over yet, what is beyond
-   * the limit waits for the second's end: else slots that are not due would use the limit up in each call.
+   * the slice waits for the second's end: else slots that are not due would use the slice up in each call.
    */
   visitUntil(
     untilUs: number,
-    limit: number,
+    slice: number,
     visit: (slot: number, second: number, wholly: boolean) => void,
   ): boolean {
-    for (let budget = limit; ;) {
+    for (let budget = slice; ;) {
       const second = this.oldestSecond();
       if (second * 1_000_000 > untilUs) return true;
       const wholly = (second + 1) * 1_000_000 <= untilUs;

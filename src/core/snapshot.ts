@@ -132,7 +132,7 @@ export function* snapshotLines(
 function* addSlots(stats: LoadStats, selection: SnapshotSelection | undefined): Generator<number> {
   const { inFlight } = stats;
   if (!selection) {
-    for (let slot = 0; slot < inFlight.slotLimit; slot++) if (inFlight.firstOf(slot)) yield slot;
+    for (let slot = 0; slot < inFlight.slotEnd; slot++) if (inFlight.firstOf(slot)) yield slot;
     return;
   }
   yield* slotsOfSeconds(inFlight, selection.adds);
@@ -148,7 +148,7 @@ function* deletionSlots(
   const raised = selection && times.raisedSince(sinceRaises);
   if (raised) yield* raised;
   // Free slots are passed over here, where that costs next to nothing: there may be a million in a row.
-  else for (let slot = 0; slot < times.slotLimit; slot++) if (times.isUsed(slot)) yield slot;
+  else for (let slot = 0; slot < times.slotEnd; slot++) if (times.isUsed(slot)) yield slot;
 }
 
 /** Slots of a second that are copied at once. Whoever can publish can put all that there is room for into one second. */

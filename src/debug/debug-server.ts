@@ -18,7 +18,7 @@ import { EventLoopDelay } from './event-loop-delay';
 
 const DEFAULT_PROFILE_SECONDS = 10;
 const MAX_PROFILE_SECONDS = 120;
-const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 };
+const SERVER_OPTIONS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 };
 const MAX_CONNECTIONS = 16;
 
 type Work = (url: string, res: ServerResponse) => void | Promise<void>;
@@ -39,7 +39,7 @@ export class DebugServer {
     private readonly accessTokens: AccessTokens | undefined,
     private readonly logger: Logger,
   ) {
-    this.server = createServer(LIMITS, (req, res) => this.handle(req, res));
+    this.server = createServer(SERVER_OPTIONS, (req, res) => this.handle(req, res));
     this.server.maxConnections = MAX_CONNECTIONS;
   }
 

@@ -24,9 +24,9 @@ export function registerPeerMetrics(
     },
   );
   labelledGauge(registry, 'metacenter_peers', 'Other replicas by state', ['state'], (set) => {
-    const states = Object.values(repair.peerStates);
+    const peers = Object.values(repair.peers);
     for (const state of PEER_STATES) {
-      set({ state }, states.filter((each) => each === state).length);
+      set({ state }, peers.filter((peer) => peer.state === state).length);
     }
   });
   gauge(registry, 'metacenter_ready', '1 once the replica has caught up or given up waiting', () =>

@@ -14,7 +14,7 @@ export interface OverviewSources {
   /** What `/readyz` shows. */
   readonly readiness: () => { readonly body: object };
   readonly replicator: Replicator;
-  readonly repair: Pick<Repair, 'peerReports' | 'peerReplicas' | 'counts'>;
+  readonly repair: Pick<Repair, 'peers' | 'counts'>;
   readonly latency: PlainHistogram;
   readonly watchers: () => number;
   /** Undefined where it is switched off. */
@@ -28,17 +28,19 @@ export function replicaOverview(sources: OverviewSources): object {
   const { replicator, repair, latency, cache } = sources;
   const timeUs = sources.nowUs();
   const { loadStats, counts } = replicator;
-  const { peerReplicas } = repair;
+  const peers = Object.entries(repair.peers);
   return {
     ...sources.readiness().body,
     version: sources.version,
     time_us: timeUs,
-    peer_replicas: peerReplicas,
+    peer_replicas: Object.fromEntries(peers.map(([address, { replica }]) => [address, replica])),
     peer_reports: Object.fromEntries(
-      Object.entries(repair.peerReports).map(([address, report]) => [
-        address,
-        { ...report, latency_ms: latencyOf(replicator, peerReplicas[address]) },
-      ]),
+      peers
+        .filter(([, { state }]) => state !== 'itself' && state !== 'other-deployment')
+        .map(([address, report]) => [
+          address,
+          { ...report, latency_ms: latencyOf(replicator, report.replica) },
+        ]),
     ),
     limit_use: sources.limits().map(({ name, most, use }) => ({ name, most, use: use() })),
     in_flight: loadStats.inFlight.size,
@@ -67,7 +69,7 @@ function answerTotals({ queries, refused, failed }: AnswerTotals): object {
 }
 
 /** Of the newest event of a replica: how long it took to come, clocks included; null where there was none. */
-function latencyOf({ clockDifferencesUs }: Replicator, replica: string | null | undefined): number | null {
+function latencyOf({ clockDifferencesUs }: Replicator, replica: string | null): number | null {
   const us = clockDifferencesUs.get(replica ?? '');
   return us === undefined ? null : us / 1000;
 }

@@ -7,14 +7,6 @@
  * on neither side all the while is no event under way.
  */
 import type { CausalContext } from '../core/causal-context';
-import type { CutOffs, StateDigests } from './digests';
-import { differencesOf } from './digests';
-
-export interface Seen {
-  readonly context: CausalContext;
-  readonly digests: StateDigests;
-}
-
 interface Look {
   readonly number: number;
   readonly ours: CausalContext;
@@ -41,34 +33,41 @@ export class Agreement {
     return this.found;
   }
 
-  /** Events from before `sinceUs` don't matter any more. */
-  check(ours: Seen, theirs: Seen, cutOffs: CutOffs, sinceUs: number): AgreementState {
-    return (this.found = this.look(ours, theirs, cutOffs, sinceUs));
+  /** Takes what each side has seen, and in what they differ. Events from before `sinceUs` don't matter any more. */
+  check(
+    ours: CausalContext,
+    theirs: CausalContext,
+    found: ReadonlyMap<string, string>,
+    sinceUs: number,
+  ): AgreementState {
+    return (this.found = this.look(ours, theirs, found, sinceUs));
   }
 
-  private look(ours: Seen, theirs: Seen, cutOffs: CutOffs, sinceUs: number): AgreementState {
+  private look(
+    ours: CausalContext,
+    theirs: CausalContext,
+    found: ReadonlyMap<string, string>,
+    sinceUs: number,
+  ): AgreementState {
     const { last } = this;
-    const differences = differencesOf(ours.digests, theirs.digests, cutOffs);
-    for (const [second, digests] of differences) {
-      if (last && last.differences.get(second) !== digests) differences.delete(second);
-    }
+    const differences = new Map(
+      [...found].filter(([second, digests]) => !last || last.differences.get(second) === digests),
+    );
     if (differences.size === 0) {
       this.last = undefined;
       return 'agreed';
     }
     if (last) {
-      const caughtUp =
-        ours.context.includes(last.theirs, sinceUs) && theirs.context.includes(last.ours, sinceUs);
+      const caughtUp = ours.includes(last.theirs, sinceUs) && theirs.includes(last.ours, sinceUs);
       if (!caughtUp) return 'waiting';
     }
     const number = (last?.number ?? 0) + 1;
     if (last && number === LOOKS) {
       this.last = undefined;
-      const unclaimed =
-        theirs.context.missesSame(last.ours, sinceUs) || ours.context.missesSame(last.theirs, sinceUs);
+      const unclaimed = theirs.missesSame(last.ours, sinceUs) || ours.missesSame(last.theirs, sinceUs);
       return unclaimed ? 'incomplete' : 'diverged';
     }
-    this.last = { number, ours: ours.context.copy(), theirs: theirs.context, differences };
+    this.last = { number, ours: ours.copy(), theirs, differences };
     return 'open';
   }
 }

@@ -29,7 +29,8 @@ export interface StateDigests {
 }
 
 export interface StateDifference {
-  readonly any: boolean;
+  /** By kind and second, what each side has. */
+  readonly differences: Map<string, string>;
   /** The seconds in which the other side has something that differs. */
   readonly pull: SnapshotSelection;
   /** Whether that is most of what the other side has, so that a full snapshot is the simpler way. */
@@ -57,75 +58,46 @@ export function digestsOf(stats: LoadStats, cutOffs: CutOffs): StateDigests {
   };
 }
 
-/** Compares what both have from `cutOffs` on. */
+const SINCE = {
+  adds: 'addsSince',
+  deletions: 'deletionsSince',
+  owned: 'addsSince',
+  owners: 'ownersSince',
+} as const;
+
+/** Compares what both have from `cutOffs` on, in the kinds that both speak of. */
 export function compareDigests(ours: StateDigests, theirs: StateDigests, cutOffs: CutOffs): StateDifference {
-  const adds = compareSeconds(ours.adds, theirs.adds, cutOffs.addsSince);
-  const deletions = compareSeconds(ours.deletions, theirs.deletions, cutOffs.deletionsSince);
-  const owned = compareSeconds(...ofBoth(ours.owned, theirs.owned), cutOffs.addsSince);
-  // Owners are in every snapshot: there are no seconds of theirs to ask for.
-  const owners = compareSeconds(...ofBoth(ours.owners, theirs.owners), cutOffs.ownersSince);
-  return {
-    any: adds.any || deletions.any || owned.any || owners.any,
-    pull: {
-      adds: [...new Set([...adds.seconds, ...owned.seconds])],
-      deletions: deletions.seconds,
-      since: theirs.raises,
-    },
-    mostly: (adds.differing + deletions.differing) * 2 > adds.items + deletions.items,
-  };
-}
-
-type Seconds = readonly SecondDigest[];
-const NONE: Seconds = [];
-
-/** Nothing to compare where one side does not speak of it. */
-function ofBoth(ours: Seconds | undefined, theirs: Seconds | undefined): [Seconds, Seconds] {
-  return ours && theirs ? [ours, theirs] : [NONE, NONE];
-}
-
-/** The seconds in which two sides differ from `cutOffs` on, each with what both have. */
-export function differencesOf(
-  ours: StateDigests,
-  theirs: StateDigests,
-  cutOffs: CutOffs,
-): Map<string, string> {
   const differences = new Map<string, string>();
-  const collect = (kind: keyof DigestsOfKinds, since: number): void => {
-    const [own, theirOwn] = ofBoth(ours[kind], theirs[kind]);
-    const mine = new Map(own.map((digest) => [digest.second, textOf(digest)]));
-    const other = new Map(theirOwn.map((digest) => [digest.second, textOf(digest)]));
-    for (const second of new Set([...mine.keys(), ...other.keys()])) {
-      const [own = '', peers = ''] = [mine.get(second), other.get(second)];
-      if (second >= since && own !== peers) differences.set(`${kind} ${second}`, `${own}|${peers}`);
+  const pull = { adds: new Set<number>(), deletions: new Set<number>() };
+  // Owners are in every snapshot: there are no seconds of theirs to ask for.
+  const pulled = { ...pull, owned: pull.adds, owners: new Set<number>() };
+  let items = 0;
+  let differing = 0;
+  for (const kind of Object.keys(SINCE) as (keyof typeof SINCE)[]) {
+    const [own, others] = [ours[kind], theirs[kind]];
+    if (!own || !others) continue;
+    const isCompared = ({ second }: SecondDigest): boolean => second >= cutOffs[SINCE[kind]];
+    const mine = new Map(own.filter(isCompared).map((digest) => [digest.second, textOf(digest)]));
+    for (const digest of others.filter(isCompared)) {
+      const { second, count } = digest;
+      const [here = '', there] = [mine.get(second), textOf(digest)];
+      mine.delete(second);
+      items += count;
+      if (here === there) continue;
+      differing += count;
+      differences.set(`${kind} ${second}`, `${here}|${there}`);
+      pulled[kind].add(second);
     }
+    // What is left in `mine` the other side has nothing of.
+    for (const [second, here] of mine) differences.set(`${kind} ${second}`, `${here}|`);
+  }
+  return {
+    differences,
+    pull: { adds: [...pull.adds], deletions: [...pull.deletions], since: theirs.raises },
+    mostly: differing * 2 > items,
   };
-  collect('adds', cutOffs.addsSince);
-  collect('deletions', cutOffs.deletionsSince);
-  collect('owned', cutOffs.addsSince);
-  collect('owners', cutOffs.ownersSince);
-  return differences;
 }
-
-type DigestsOfKinds = Pick<StateDigests, 'adds' | 'deletions' | 'owned' | 'owners'>;
 
 function textOf({ count, hi, lo }: SecondDigest): string {
   return `${count},${hi},${lo}`;
-}
-
-function compareSeconds(ours: readonly SecondDigest[], theirs: readonly SecondDigest[], since: number) {
-  const mine = new Map(ours.filter(({ second }) => second >= since).map((digest) => [digest.second, digest]));
-  const seconds: number[] = [];
-  let items = 0;
-  let differing = 0;
-  for (const digest of theirs) {
-    if (digest.second < since) continue;
-    items += digest.count;
-    const own = mine.get(digest.second);
-    mine.delete(digest.second);
-    if (own && own.count === digest.count && own.hi === digest.hi && own.lo === digest.lo) continue;
-    differing += digest.count;
-    seconds.push(digest.second);
-  }
-  // What is left in `mine` the other side has nothing of.
-  return { any: seconds.length > 0 || mine.size > 0, seconds, items, differing };
 }

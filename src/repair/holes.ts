@@ -5,23 +5,7 @@
  */
 import type { CausalContext } from '../core/causal-context';
 import { SeqSet } from '../core/seq-set';
-
-export interface HoleChaseOptions {
-  /** How long a hole may last before it is chased: events on their way are not lost. */
-  readonly graceUs: number;
-  /** A hole this old is given up: counted, no longer chased, still open for a late arrival, or until a peer claims it. */
-  readonly giveUpAfterUs: number;
-  /** First and longest pause between two attempts to fill the same holes. */
-  readonly retryUs: number;
-  readonly retryMostUs: number;
-  /** A hole that no known peer can fill is looked for in the bus's history when it is this old. */
-  readonly historyAfterUs: number;
-  /** How far before it was noticed a missing event is looked for. */
-  readonly historyReachUs: number;
-  /** First and longest pause between two replays of it. */
-  readonly historyEveryUs: number;
-  readonly historyEveryMostUs: number;
-}
+import type { RepairOptions } from './repair-options';
 
 /** What is chased at a time. Beyond it the newest strangers wait, or stop being chased for the sake of live peers. */
 export const MAX_CHASES = 256;
@@ -44,7 +28,6 @@ export class HoleChase {
   private lookedUs = -Infinity;
   private nextAttemptUs = 0;
   private pauseUs: number;
-  private nextForStrangersUs = 0;
   private replayedUs = -Infinity;
   private replayPauseUs: number;
   /** Times that a hole was not chased, or no longer, since there were too many others. */
@@ -52,7 +35,7 @@ export class HoleChase {
 
   constructor(
     private readonly context: CausalContext,
-    private readonly options: HoleChaseOptions,
+    private readonly options: RepairOptions,
   ) {
     this.pauseUs = options.retryUs;
     this.replayPauseUs = options.historyEveryUs;
@@ -110,7 +93,9 @@ export class HoleChase {
         if (lasting.intervalCount === 0) continue;
         if (!this.makeRoom(ofLivePeers)) continue;
         this.chases.push({ origin, seqs: lasting, sinceUs: atUs, noticedUs: nowUs, replayed: false });
-        this.hurry(ofLivePeers, atUs);
+        // What was lost just now does not wait for what nobody has.
+        this.nextAttemptUs = atUs;
+        this.pauseUs = this.options.retryUs;
       }
     }
     this.candidates = holes;
@@ -127,16 +112,6 @@ export class HoleChase {
     return true;
   }
 
-  /** What was lost just now does not wait for what nobody has; strangers, who can be forged, hurry once a while. */
-  private hurry(ofLivePeer: boolean, atUs: number): void {
-    if (!ofLivePeer) {
-      if (this.nextForStrangersUs > atUs) return;
-      this.nextForStrangersUs = atUs + this.options.retryMostUs / 2;
-    }
-    this.nextAttemptUs = atUs;
-    this.pauseUs = this.options.retryUs;
-  }
-
   /** Gives up what nobody could fill in time, and answers it. */
   giveUpOld(atUs: number): readonly { readonly origin: string; readonly seqs: SeqSet }[] {
     const isOld = ({ sinceUs }: Chase): boolean => atUs - sinceUs >= this.options.giveUpAfterUs;
@@ -146,16 +121,7 @@ export class HoleChase {
     return old;
   }
 
-  /** A peer has shown what it has. */
-  pulled(atUs: number): void {
-    const before = this.count;
-    this.dropFilled();
-    // Another peer may have the rest of it.
-    if (this.count < before) this.pauseUs = this.options.retryUs;
-    if (this.chases.length > 0) this.backOff(atUs);
-  }
-
-  /** An attempt was made, or has failed: the next one is later, and the one after it later still. */
+  /** An attempt is made: the next one is later, and the one after it later still. */
   backOff(atUs: number): void {
     this.nextAttemptUs = atUs + this.pauseUs;
     this.pauseUs = Math.min(this.pauseUs * 2, this.options.retryMostUs);

@@ -10,8 +10,11 @@ import type { PeerStatus } from './protocol';
 export const PEER_STATES = ['ready', 'joining', 'unreachable', 'other-deployment', 'itself'] as const;
 export type PeerState = (typeof PEER_STATES)[number];
 
-/** How a peer is, as far as its last answers show. */
+/** What is known of an address, as far as the last answers show. */
 export interface PeerReport {
+  readonly state: PeerState;
+  /** Who answered there last; null where nobody has. */
+  readonly replica: string | null;
   /** Undefined while it does not answer, and where it is of a version that does not say it. */
   readonly bus_connected: boolean | undefined;
   readonly missing_events: number | undefined;
@@ -37,8 +40,8 @@ export interface Peer {
   /** While joining: it could not show its state; its state has been merged since the subscription stood. */
   failed: boolean;
   shown: boolean;
-  /** When a snapshot of it failed last. */
-  failedUs: number;
+  /** What an operator was told of last: why it is not there; undefined when it is. */
+  told: string | undefined;
   readonly agreement: Agreement;
 }
 
@@ -79,16 +82,17 @@ export class PeerTable {
     for (const address of this.addresses.keys()) if (!known.has(address)) this.addresses.delete(address);
     for (const address of known) {
       if (this.addresses.has(address)) continue;
-      const unknown = {
+      this.addresses.set(address, {
+        address,
         replica: undefined,
         status: undefined,
         stranger: undefined,
         misses: 0,
         failed: false,
         shown: false,
-      };
-      const agreement = new Agreement();
-      this.addresses.set(address, { address, ...unknown, failedUs: -Infinity, agreement });
+        told: undefined,
+        agreement: new Agreement(),
+      });
     }
   }
 
@@ -121,24 +125,21 @@ export class PeerTable {
     return peers[this.turn++ % peers.length];
   }
 
+  /** By address. */
   reports(): Record<string, PeerReport> {
     return Object.fromEntries(
-      this.peers.map(({ address, status, misses, agreement }) => [
-        address,
+      this.all.map((peer) => [
+        peer.address,
         {
-          bus_connected: status?.busConnected,
-          missing_events: status?.missingEvents,
-          rows: status ? agreement.state : null,
-          misses,
+          state: stateOf(peer),
+          replica: peer.replica ?? null,
+          bus_connected: peer.status?.busConnected,
+          missing_events: peer.status?.missingEvents,
+          rows: peer.status ? peer.agreement.state : null,
+          misses: peer.misses,
         },
       ]),
     );
-  }
-
-  states(): Record<string, PeerState> {
-    const stateOf = ({ stranger, status }: Peer): PeerState =>
-      stranger ?? (!status ? 'unreachable' : status.ready ? 'ready' : 'joining');
-    return Object.fromEntries(this.all.map((peer) => [peer.address, stateOf(peer)]));
   }
 
   /** What they have shown to a replica that joins. `isSlow`: one that is being asked and need not be waited for. */
@@ -154,4 +155,8 @@ export class PeerTable {
     if (!hasEvents && peers.every(({ status }) => status && !status.context.hasEvents)) return 'empty';
     return answered ? 'joining' : 'unasked';
   }
+}
+
+export function stateOf({ stranger, status }: Peer): PeerState {
+  return stranger ?? (!status ? 'unreachable' : status.ready ? 'ready' : 'joining');
 }

@@ -14,31 +14,13 @@ import { ownerOriginOf } from '../core/event';
 import type { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
-import { Clocks, type ClockView } from './clocks';
 import { compareDigests, digestsOf, cutOffsAt, type CutOffs, type StateDigests } from './digests';
-import { HoleChase, type HoleChaseOptions } from './holes';
+import { Heard, type ClockView } from './heard';
+import { HoleChase } from './holes';
 import { joined, type JoiningState, type Surroundings } from './joining';
-import { PeerTable, type PeerReport, type Peer, type PeerState } from './peer-table';
+import type { RepairOptions } from './repair-options';
+import { PeerTable, stateOf, type PeerReport, type Peer, type PeerState } from './peer-table';
 import { MAX_NAMED_ORIGINS, type Heartbeat, type Identity, type PeerStatus } from './protocol';
-
-export interface RepairOptions extends HoleChaseOptions {
-  readonly heartbeatEveryUs: number;
-  /** How often each address is asked who is there. */
-  readonly healthEveryUs: number;
-  /** How often the alarm compares with some peer; spread by ±20 %. */
-  readonly compareEveryUs: number;
-  /** Margin of the digest comparison: covers clock differences and the pace of expiry. */
-  readonly marginUs: number;
-  /** An exchange that takes longer does not keep another one from beginning, or a joining replica from being ready. */
-  readonly slowAfterUs: number;
-  readonly joinSlowAfterUs: number;
-  /** A peer whose snapshot failed is asked last for so long. */
-  readonly avoidAfterFailureUs: number;
-  /** The longest that catching up keeps the replica from being ready. */
-  readonly readyTimeoutUs: number;
-  /** Heartbeats name an origin until it has been silent for so long: by then every replica has heard of its last event. */
-  readonly namedForUs: number;
-}
 
 export type Input =
   | { readonly kind: 'tick'; readonly around: Surroundings }
@@ -83,15 +65,13 @@ export type News =
   | { readonly what: 'repaired'; readonly peer: string; readonly records: number; readonly full: boolean }
   | { readonly what: 'skipped'; readonly peer: string; readonly records: number }
   | {
-      readonly what: 'unreachable';
+      readonly what: 'peer';
       readonly peer: string;
-      readonly reason: string;
+      readonly state: PeerState;
+      readonly reason?: string | undefined;
       /** Whether it has answered before. */
       readonly known: boolean;
     }
-  | { readonly what: 'reachable'; readonly peer: string }
-  | { readonly what: 'other-deployment'; readonly peer: string; readonly reason: string }
-  | { readonly what: 'itself'; readonly peer: string }
   | { readonly what: 'clock'; readonly replica: string; readonly aheadUs: number };
 
 export class RepairCounts {
@@ -103,7 +83,6 @@ export class RepairCounts {
   recordsSkipped = 0;
   eventsGivenUp = 0;
   divergences = 0;
-  historyReplays = 0;
   /** Not taken in: there were too many, or too many replicas were heard. */
   heartbeatsRefused = 0;
 }
@@ -111,11 +90,17 @@ export class RepairCounts {
 /** What is under way with an address: who is there, a comparison, or a pull with what the peer had said before. */
 interface Exchange {
   readonly kind: 'health' | 'compare' | 'pull';
+  /** The comparison of a pull. */
   readonly startedUs: number;
   readonly status?: PeerStatus;
   readonly selection?: SnapshotSelection | undefined;
-  /** For the sake of joining. */
-  readonly joining: boolean;
+}
+
+interface Comparison {
+  readonly peer: Peer;
+  readonly status: PeerStatus;
+  readonly digests: StateDigests;
+  readonly startedUs: number;
 }
 
 /** Ticks are a tenth of a second apart: what is longer was no time to work in, as of a process that was suspended. */
@@ -125,6 +110,8 @@ const SILENT_US = 2_500_000;
 /** The bus notices a dead link after two pings, 12 s. */
 const DEAD_LINK_NOTICED_US = 15_000_000;
 const MAX_EXCHANGES = 2;
+/** What differs from a peer is looked at again. */
+const LOOK_AGAIN_US = 1_000_000;
 /** Replicas that are only heard. Whoever can publish can make heartbeats of any number of them. */
 export const MAX_HEARD = 64;
 const STARTING: JoiningState = { ready: false, caughtUp: false, reason: 'starting' };
@@ -133,11 +120,11 @@ export class Repair {
   readonly counts = new RepairCounts();
   private readonly table: PeerTable;
   private readonly chase: HoleChase;
-  private readonly clocks: Clocks;
+  private readonly others: Heard;
   /** By address. */
   private readonly exchanges = new Map<string, Exchange>();
-  private readonly spoken = new Map<string, { readonly speaks: number; readonly atUs: number }>();
-  private readonly told = new Map<string, string>();
+  /** What was told of clocks that are off. */
+  private toldOfClocks = '';
   private joiningState = STARTING;
   private clockView: ClockView = { aheadUs: undefined, off: false, alone: false };
   private commands: Command[] = [];
@@ -150,8 +137,9 @@ export class Repair {
   private nextHeartbeatUs = 0;
   private nextHealthUs: number;
   private nextCompareUs: number;
-  private recheck: { readonly address: string; readonly atUs: number } | undefined;
   private joinRetryUs = 0;
+  /** Until when there was no subscription. */
+  private unsubscribedUs = -Infinity;
   /** When any other replica's heartbeat came last, by the time since the start. */
   private lastHeardUs = -Infinity;
 
@@ -164,9 +152,9 @@ export class Repair {
   ) {
     this.table = new PeerTable(self.replica);
     this.chase = new HoleChase(context, options);
-    this.clocks = new Clocks(stats.options.finishedRetentionUs / 2);
+    this.others = new Heard(stats.options.finishedRetentionUs / 2, (replica) => this.isBelieved(replica));
     this.nextHealthUs = options.healthEveryUs;
-    this.nextCompareUs = this.untilNextCompare();
+    this.nextCompareUs = options.compareEveryUs;
   }
 
   step(input: Input, nowUs: number, monotonicUs: number): Command[] {
@@ -196,7 +184,7 @@ export class Repair {
 
   /** Replicas that were heard lately. */
   get heardCount(): number {
-    return this.spoken.size;
+    return this.others.replicas.length;
   }
 
   /**
@@ -217,29 +205,14 @@ export class Repair {
     return this.chase.count;
   }
 
-  get peerStates(): Record<string, PeerState> {
-    return this.table.states();
-  }
-
-  /** The id of the replica behind each address; null where it has not said it. */
-  get peerReplicas(): Record<string, string | null> {
-    return Object.fromEntries(
-      this.table.all.map(({ address, status }) => [address, status?.replica ?? null]),
-    );
-  }
-
-  /** How the peers are, by address. */
-  get peerReports(): Record<string, PeerReport> {
+  /** By address. */
+  get peers(): Record<string, PeerReport> {
     return this.table.reports();
   }
 
   /** What every replica that is known to live understands. */
   get fleetSpeaks(): number {
-    const ofPeers = this.table.peers.flatMap(({ status }) => status?.speaks ?? []);
-    const heard = [...this.spoken].flatMap(([replica, { speaks }]) =>
-      this.isBelieved(replica) ? speaks : [],
-    );
-    return Math.min(this.self.speaks, ...ofPeers, ...heard);
+    return Math.min(this.self.speaks, ...this.others.believed.map(({ speaks }) => speaks));
   }
 
   private take(input: Input): void {
@@ -263,7 +236,6 @@ export class Repair {
         this.failed(input);
         return;
       case 'replaying':
-        this.counts.historyReplays++;
         this.chase.historyIsReplayed(this.workedUs, this.table.contexts);
     }
   }
@@ -271,7 +243,7 @@ export class Repair {
   private tick(around: Surroundings): void {
     this.context.protect(
       withOwnerOrigins([this.self.replica, ...this.table.replicas]),
-      withOwnerOrigins([...this.spoken.keys()]),
+      withOwnerOrigins(this.others.replicas),
     );
     this.context.forget(this.nowUs, this.self.replica);
     this.beat();
@@ -294,32 +266,26 @@ export class Repair {
     const ownerOrigin = ownerOriginOf(self.replica);
     if (this.context.knows(ownerOrigin)) this.context.announce(ownerOrigin, 0, nowUs, nowUs);
     const sinceUs = nowUs - this.options.namedForUs;
-    const isNamed = ([origin, newestUs]: readonly [string, number, number]): boolean =>
-      origin === self.replica || newestUs > sinceUs;
-    const age = ([origin, newestUs]: readonly [string, number, number]): number =>
-      origin === self.replica ? -Infinity : -newestUs;
-    const named = [...this.context.announcements()].filter(isNamed).sort((a, b) => age(a) - age(b));
-    const highest = named.slice(0, MAX_NAMED_ORIGINS);
+    // Itself first, whatever times are forged.
+    const rank = ([origin, newestUs]: Heartbeat['highest'][number]): number =>
+      origin === self.replica ? Infinity : newestUs;
+    const named = [...this.context.announcements()].filter((announced) => rank(announced) > sinceUs);
+    const highest = named.sort((a, b) => rank(b) - rank(a)).slice(0, MAX_NAMED_ORIGINS);
     const heartbeat = { ...self, ready: this.joining.ready, timeUs: nowUs, highest };
     this.commands.push({ kind: 'heartbeat', heartbeat });
   }
 
-  private heard({ replica, speaks, ready, timeUs, highest, deployment }: Heartbeat): void {
+  private heard(heartbeat: Heartbeat): void {
+    const { replica, highest, deployment } = heartbeat;
     if (replica === this.self.replica || deployment !== this.self.deployment) return;
     const { nowUs } = this;
-    if (
-      !this.spoken.has(replica) &&
-      this.spoken.size >= MAX_HEARD &&
-      !this.table.replicas.includes(replica)
-    ) {
+    const { replicas } = this.others;
+    if (replicas.length >= MAX_HEARD && ![...replicas, ...this.table.replicas].includes(replica)) {
       this.counts.heartbeatsRefused++;
       return;
     }
-    if (this.isBelieved(replica)) {
-      this.clocks.hear(replica, ready, nowUs - timeUs, this.elapsedUs);
-      this.lastHeardUs = this.elapsedUs;
-    }
-    this.spoken.set(replica, { speaks, atUs: this.elapsedUs });
+    this.others.hear(heartbeat, nowUs, this.elapsedUs);
+    if (this.isBelieved(replica)) this.lastHeardUs = this.elapsedUs;
     // What claims to come from further ahead than any event may is not remembered.
     const latestUs = nowUs + this.stats.options.finishedRetentionUs;
     for (const [origin, newestUs, seq] of highest) {
@@ -335,28 +301,22 @@ export class Repair {
   }
 
   private watchClock(): void {
-    const spokenSinceUs = this.elapsedUs - 10 * this.options.heartbeatEveryUs;
-    for (const [replica, { atUs }] of this.spoken) if (atUs < spokenSinceUs) this.spoken.delete(replica);
+    this.others.forget(this.elapsedUs);
     const before = this.clockView;
-    this.clockView = this.clocks.view(this.joiningState.ready, this.elapsedUs);
+    this.clockView = this.others.clock(this.joiningState.ready);
     const { aheadUs, off, alone } = this.clockView;
     if (alone && !before.alone && this.joiningState.ready) {
       this.tell({ what: 'unready', reason: this.joining.reason });
     }
-    if (off) {
-      this.tellOnce('clock', 'off', { what: 'clock', replica: this.self.replica, aheadUs: aheadUs! });
-      return;
-    }
-    this.told.delete('clock');
-    const { apart } = this.clocks;
-    const [first] = apart;
-    if (!first) {
-      this.told.delete('clocks');
-      return;
-    }
+    const { replica } = this.self;
+    const wrong = off ? [{ replica, aheadUs: -aheadUs! }] : this.others.apart;
+    const [first] = wrong;
     // Together: ids of replicas can be forged, and are not to be remembered.
-    const names = apart.map(([replica]) => replica).join();
-    this.tellOnce('clocks', names, { what: 'clock', replica: first[0], aheadUs: -first[1] });
+    const names = wrong.map((other) => other.replica).join();
+    if (first && names !== this.toldOfClocks) {
+      this.tell({ what: 'clock', replica: first.replica, aheadUs: -first.aheadUs });
+    }
+    this.toldOfClocks = names;
   }
 
   // Joining
@@ -365,19 +325,17 @@ export class Repair {
     const before = this.joiningState;
     if (before.caughtUp) return;
     // What peers showed before says nothing of what is published until the subscription stands again.
-    if (!around.busConnected) for (const peer of this.table.peers) peer.shown = false;
+    if (!around.busConnected) {
+      this.unsubscribedUs = this.workedUs;
+      for (const peer of this.table.peers) peer.shown = peer.failed = false;
+    }
     if (this.clockView.alone) return;
-    const isSlow = ({ address }: Peer): boolean => {
-      const exchange = this.exchanges.get(address);
-      return exchange?.joining === true && exchange.startedUs + this.options.joinSlowAfterUs <= this.workedUs;
-    };
+    const isSlow = ({ address }: Peer): boolean => this.isSlow(this.exchanges.get(address));
     const peers = this.table.stateForJoining(around.peersKnown, this.context.hasEvents, isSlow);
     const late = this.elapsedUs >= this.options.readyTimeoutUs;
     const now = (this.joiningState = joined(before, around, peers, late));
     if (now.ready && !before.ready) this.tell({ what: 'ready', reason: now.reason });
-    if (now.caughtUp || !around.busConnected) return;
-    const asking = this.table.peers.filter(({ address }) => this.exchanges.get(address)?.joining);
-    if (asking.every(isSlow)) this.askToShow();
+    if (!now.caughtUp && around.busConnected) this.askToShow();
   }
 
   /** Asks one ready peer whose state is not here yet: first those that did not fail. */
@@ -386,7 +344,7 @@ export class Repair {
     const fresh = missing.find(({ failed, address }) => !failed && !this.exchanges.has(address));
     if (!fresh && this.joinRetryUs > this.workedUs) return;
     const chosen = fresh ?? missing[Math.floor(this.random() * missing.length)];
-    if (chosen && this.compare(chosen, true)) this.joinRetryUs = this.workedUs + this.options.retryUs;
+    if (chosen && this.compare(chosen)) this.joinRetryUs = this.workedUs + this.options.retryUs;
   }
 
   // Who is there
@@ -394,10 +352,6 @@ export class Repair {
   private addresses(addresses: readonly string[]): void {
     const before = new Set(this.table.all.map(({ address }) => address));
     this.table.set(addresses);
-    for (const address of before) {
-      if (this.table.get(address)) continue;
-      for (const about of ['', 'itself at ', 'records of ']) this.told.delete(about + address);
-    }
     for (const { address } of this.table.all) if (!before.has(address)) this.askHealth(address);
   }
 
@@ -409,7 +363,7 @@ export class Repair {
 
   private askHealth(address: string): void {
     if (this.exchanges.has(address)) return;
-    this.exchanges.set(address, { kind: 'health', startedUs: this.workedUs, joining: false });
+    this.exchanges.set(address, { kind: 'health', startedUs: this.workedUs });
     this.commands.push({ kind: 'ask', address, cutOffs: undefined });
   }
 
@@ -419,17 +373,13 @@ export class Repair {
     const peer = this.table.get(address);
     if (!peer) return;
     this.table.observe(peer, status);
-    if (peer.stranger) {
-      this.tellOnce(`itself at ${address}`, 'itself', { what: 'itself', peer: address });
-      return;
-    }
-    if (this.told.delete(address)) this.tell({ what: 'reachable', peer: address });
-    const { nowUs, elapsedUs } = this;
-    this.clocks.hear(status.replica, status.ready, nowUs - status.timeUs, elapsedUs);
-    this.context.announceAll(status.context, this.self.replica, nowUs);
+    this.tellOf(peer);
+    if (peer.stranger) return;
+    this.others.hear(status, this.nowUs, this.elapsedUs);
+    this.context.announceAll(status.context, this.self.replica, this.nowUs);
     this.context.learnLevels(status.context.levels);
     if (exchange?.kind === 'compare' && status.digests) {
-      this.compared(peer, status, status.digests, exchange.joining);
+      this.compared({ peer, status, digests: status.digests, startedUs: exchange.startedUs });
     }
   }
 
@@ -438,29 +388,28 @@ export class Repair {
     this.exchanges.delete(address);
     // What was merged of it is of events that are not claimed: they must at least be known to be missing.
     if (named) this.context.announceAll(named, this.self.replica, this.nowUs);
-    if (exchange && exchange.kind !== 'health') {
-      this.counts.failures++;
-      this.chase.backOff(this.workedUs);
-    }
+    const wasAsked = exchange && exchange.kind !== 'health';
+    if (wasAsked) this.counts.failures++;
     const peer = this.table.get(address);
     if (!peer) return;
-    if (exchange?.joining) peer.failed = true;
-    if (foreign) {
-      this.table.isForeign(peer);
-      this.tellOnce(address, 'other-deployment', { what: 'other-deployment', peer: address, reason });
-    } else if (exchange?.kind === 'pull') {
-      // A peer that answers a comparison but not a pull is busy, or broken, but there.
-      peer.failedUs = this.workedUs;
-    } else if (!this.table.missed(peer)) {
+    peer.failed ||= wasAsked === true;
+    // A peer that answers a comparison but not a pull is busy, or broken, but there.
+    if (foreign) this.table.isForeign(peer);
+    else if (exchange?.kind === 'pull') return;
+    else if (!this.table.missed(peer)) {
       this.nextHealthUs = Math.min(this.nextHealthUs, this.workedUs + this.options.retryUs);
-    } else {
-      this.tellOnce(address, reason, {
-        what: 'unreachable',
-        peer: address,
-        reason,
-        known: peer.replica !== undefined,
-      });
+      return;
     }
+    this.tellOf(peer, reason);
+  }
+
+  /** Tells how it is, once for each reason, unless that is as it should be from the beginning. */
+  private tellOf(peer: Peer, reason?: string): void {
+    const state = stateOf(peer);
+    const told = state === 'ready' || state === 'joining' ? undefined : (reason ?? state);
+    if (told === peer.told) return;
+    peer.told = told;
+    this.tell({ what: 'peer', peer: peer.address, state, reason, known: peer.replica !== undefined });
   }
 
   // Comparing and pulling
@@ -482,66 +431,52 @@ export class Repair {
   }
 
   private compareForAlarm(): void {
-    if (this.recheck && this.recheck.atUs <= this.workedUs) {
-      const peer = this.table.get(this.recheck.address);
-      if (!peer || peer.stranger || this.compare(peer)) this.recheck = undefined;
-    }
     if (this.nextCompareUs > this.workedUs) return;
-    const peer = this.table.next();
-    if (!peer || this.compare(peer)) this.nextCompareUs = this.untilNextCompare();
-  }
-
-  private untilNextCompare(): number {
-    return this.workedUs + this.options.compareEveryUs * (0.8 + 0.4 * this.random());
+    const doubtful = this.table.peers.find(({ status, agreement }) => status && agreement.state === 'open');
+    const peer = doubtful ?? this.table.next();
+    if (!peer || this.compare(peer)) this.nextCompareUs = this.workedUs + this.options.compareEveryUs;
   }
 
   private peerWithChased(): Peer | undefined {
     const able = this.table.peers.filter(
       ({ address, status }) => status && this.chase.isKnownTo(status.context) && !this.exchanges.has(address),
     );
-    const longAgoUs = this.workedUs - this.options.avoidAfterFailureUs;
-    const better = able.filter(({ failedUs }) => failedUs < longAgoUs);
-    const from = better.length > 0 ? better : able;
-    return from[Math.floor(this.random() * from.length)];
+    return able[Math.floor(this.random() * able.length)];
   }
 
-  /** True when it was started: there is no other exchange, or each is slow or with an address that may not answer. */
-  private compare({ address, misses }: Peer, joining = false): boolean {
+  /** True when it was started: there is no other exchange, or the one that there is is slow. */
+  private compare({ address }: Peer): boolean {
     if (this.exchanges.has(address)) return false;
-    const others = [...this.exchanges].filter(([, { kind }]) => kind !== 'health');
-    const slowSinceUs = this.workedUs - this.options.slowAfterUs;
-    const inTheWay = ([other, { startedUs }]: readonly [string, Exchange]): boolean =>
-      startedUs > slowSinceUs && this.table.get(other)?.misses === 0;
-    if (others.length > 0 && (misses > 0 || others.length >= MAX_EXCHANGES || others.some(inTheWay)))
-      return false;
-    this.exchanges.set(address, { kind: 'compare', startedUs: this.workedUs, joining });
+    const others = [...this.exchanges.values()].filter(({ kind }) => kind !== 'health');
+    if (others.length >= MAX_EXCHANGES || !others.every((other) => this.isSlow(other))) return false;
+    this.exchanges.set(address, { kind: 'compare', startedUs: this.workedUs });
     this.counts.compares++;
-    const cutOffs = cutOffsAt(this.nowUs, this.stats.options);
-    this.commands.push({ kind: 'ask', address, cutOffs });
+    this.commands.push({ kind: 'ask', address, cutOffs: cutOffsAt(this.nowUs, this.stats.options) });
     return true;
   }
 
+  private isSlow(exchange: Exchange | undefined): boolean {
+    return exchange !== undefined && exchange.startedUs + this.options.slowAfterUs <= this.workedUs;
+  }
+
   /** A joining replica pulls whatever a ready peer has. */
-  private compared(peer: Peer, status: PeerStatus, digests: StateDigests, joining: boolean): void {
+  private compared(comparison: Comparison): void {
+    const { peer, status } = comparison;
+    const joining = !this.joiningState.caughtUp;
     // By such a clock other requests have expired: what it claims, it may no longer show.
     const apart = Math.abs(this.nowUs - status.timeUs) > this.stats.options.finishedRetentionUs;
-    if (apart) {
-      peer.failed ||= joining;
-      return;
-    }
-    const toShow = joining && status.ready;
-    if (joining && !toShow) peer.failed = true;
-    if (toShow || this.chase.isKnownTo(status.context)) this.pull(peer, status, digests, toShow);
-    else this.checkAgreement(peer, status, digests);
+    peer.failed ||= apart;
+    if (apart) return;
+    if ((joining && status.ready) || this.chase.isKnownTo(status.context)) this.pull(comparison);
+    else this.checkAgreement(comparison);
   }
 
   /** Pulls what differs, and the rows: those of finished requests are in no digest. */
-  private pull(peer: Peer, status: PeerStatus, digests: StateDigests, joining: boolean): void {
+  private pull({ peer, status, digests, startedUs }: Comparison): void {
     const cutOffs = cutOffsAt(this.nowUs, this.stats.options);
-    const difference = compareDigests(digestsOf(this.stats, cutOffs), digests, cutOffs);
-    const selection = difference.mostly ? undefined : difference.pull;
-    const startedUs = this.workedUs;
-    this.exchanges.set(peer.address, { kind: 'pull', startedUs, status, selection, joining });
+    const { mostly, pull } = compareDigests(digestsOf(this.stats, cutOffs), digests, cutOffs);
+    const selection = mostly ? undefined : pull;
+    this.exchanges.set(peer.address, { kind: 'pull', startedUs, status, selection });
     this.counts.pulls++;
     if (!selection) this.counts.fullPulls++;
     this.commands.push({ kind: 'pull', address: peer.address, selection });
@@ -552,13 +487,7 @@ export class Repair {
     const { status, selection } = exchange ?? {};
     this.counts.recordsMerged += merge.records;
     this.counts.recordsSkipped += merge.skipped;
-    if (merge.skipped > 0) {
-      this.tellOnce(`records of ${address}`, 'skipped', {
-        what: 'skipped',
-        peer: address,
-        records: merge.skipped,
-      });
-    }
+    if (merge.skipped > 0) this.tell({ what: 'skipped', peer: address, records: merge.skipped });
     // A process that has taken the place of the one that was compared with does not show what that one had.
     const same = merge.source?.replica === status?.replica;
     const shown = selection ? status?.context : merge.context;
@@ -572,45 +501,35 @@ export class Repair {
     // What had no room here, or is in a level that is not spoken here, this view does not show: nothing may be claimed.
     if (merge.claimable) this.context.join(shown, this.self.replica, this.nowUs);
     this.tell({ what: 'repaired', peer: address, records: merge.records, full: !selection });
-    this.chase.pulled(this.workedUs);
+    this.chase.dropFilled();
     const peer = this.table.get(address);
-    if (!exchange?.joining || !peer) return;
-    if (merge.source?.ready) peer.shown = true;
-    else peer.failed = true;
+    if (peer && merge.source!.ready && exchange!.startedUs > this.unsubscribedUs) peer.shown = true;
   }
 
   /** The alarm: replicas that have seen the same events must hold the same state. Each side looks for itself. */
-  private checkAgreement(peer: Peer, status: PeerStatus, digests: StateDigests): void {
+  private checkAgreement(comparison: Comparison): void {
+    const { peer, status, digests } = comparison;
     const { options } = this.stats;
     const sinceUs = this.nowUs - options.expireAfterUs - options.finishedRetentionUs;
     const cutOffs = cutOffsAt(this.nowUs + this.options.marginUs, options);
+    // A replica that speaks less hands requests on without saying whose they are.
+    const unknown = this.fleetSpeaks < this.self.speaks ? { owned: undefined, owners: undefined } : {};
+    const ours = { ...digestsOf(this.stats, cutOffs), ...unknown };
+    const { differences, pull: seconds } = compareDigests(ours, digests, cutOffs);
     // In the lowest language of the two.
     const context = this.context.copy(Math.min(status.speaks, this.self.speaks));
-    const ours = { context, digests: digestsOf(this.stats, cutOffs) };
-    const state = peer.agreement.check(ours, { context: status.context, digests }, cutOffs, sinceUs);
-    if (state === 'open') {
-      this.recheck = { address: peer.address, atUs: this.workedUs + this.options.retryUs * 4 };
-    }
+    const state = peer.agreement.check(context, status.context, differences, sinceUs);
+    if (state === 'open') this.nextCompareUs = this.workedUs + LOOK_AGAIN_US;
     if (state !== 'diverged' && state !== 'incomplete') return;
-    // A replica that speaks less hands requests on without saying whose they are.
-    const known = this.fleetSpeaks < this.self.speaks ? { owned: undefined, owners: undefined } : {};
-    const { any, pull: seconds } = compareDigests({ ...ours.digests, ...known }, digests, cutOffs);
-    if (state === 'diverged' && any) {
+    if (state === 'diverged') {
       this.counts.divergences++;
       this.tell({ what: 'divergence', peer: peer.address, replica: status.replica, seconds });
     }
-    this.pull(peer, status, digests, false);
+    this.pull(comparison);
   }
 
   private tell(news: News): void {
     this.commands.push({ kind: 'tell', news });
-  }
-
-  /** Tells it when it begins, or changes. */
-  private tellOnce(about: string, what: string, news: News): void {
-    if (this.told.get(about) === what) return;
-    this.told.set(about, what);
-    this.tell(news);
   }
 }
 

@@ -4,16 +4,16 @@
  */
 import type { Logger } from 'pino';
 import type { Bus } from '../bus/bus';
-import type { ContextOptions } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { SnapshotSelection } from '../core/snapshot';
-import { SnapshotMerge } from '../core/snapshot-merge';
+import type { SnapshotMerge } from '../core/snapshot-merge';
 import type { SparseLines } from '../observability/sparse-lines';
 import { heartbeatSubject } from '../wire/subjects';
 import type { CutOffs } from './digests';
 import type { Surroundings } from './joining';
+import type { PeerState } from './peer-table';
 import { decodeHeartbeat, encodeHeartbeat, ProtocolFault, type PeerStatus } from './protocol';
-import { clockText, type Command, type Input, type News, type Repair } from './repair';
+import { type Command, type Input, type News, type Repair } from './repair';
 
 /** How other replicas are asked: over HTTP, or through the network of a simulation. */
 export interface PeerRequests {
@@ -44,13 +44,40 @@ export interface RunnerParts {
   readonly logger: Logger;
   /** Of what peers and the bus can cause. */
   readonly lines: SparseLines;
-  /** For the contexts that peers send. */
-  readonly contextOptions: ContextOptions;
+  /** Takes in one snapshot. */
+  readonly newMerge: () => SnapshotMerge;
 }
 
 export const TICK_MS = 100;
 /** So many are read between two ticks: each costs up to 16 KiB of JSON, and anybody on the bus can send them. */
 const MAX_HEARTBEATS_A_TICK = 100;
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+const LINES: Readonly<Record<Exclude<News['what'], 'peer'> | `peer ${PeerState}`, readonly [Level, string]>> =
+  {
+    ready: ['info', 'ready'],
+    unready: ['error', 'no longer ready'],
+    'given-up': ['warn', 'lost events given up: no live peer has them'],
+    divergence: ['error', 'replicas that have seen the same events differ; merging both ways'],
+    repaired: ['debug', 'pulled from a peer'],
+    skipped: ['info', 'a peer shows kinds of records that this version does not know; left out'],
+    clock: [
+      'warn',
+      'the clock of a replica differs from those of the others: beyond the finished retention its reports are refused',
+    ],
+    'peer ready': ['info', 'peer reachable again'],
+    'peer joining': ['info', 'peer reachable again'],
+    'peer unreachable': ['warn', 'peer unreachable'],
+    'peer other-deployment': [
+      'warn',
+      'an address of the discovery name belongs to another deployment: it is not asked for its state',
+    ],
+    'peer itself': [
+      'warn',
+      'an address of the discovery name leads back to this replica: if it is that of a load balancer, other replicas cannot be found behind it',
+    ],
+  };
 
 export class RepairRunner {
   private readonly heartbeatSubject: string;
@@ -129,19 +156,10 @@ export class RepairRunner {
   }
 
   private pull(address: string, selection: SnapshotSelection | undefined): void {
-    const { client, nowUs } = this.parts;
-    const merge = this.newMerge();
+    const { client, newMerge, nowUs } = this.parts;
+    const merge = newMerge();
     const transfer = client.snapshot(address, selection, (line) => merge.line(line, nowUs()));
     this.take(address, transfer, () => this.step({ kind: 'pulled', address, merge }), merge);
-  }
-
-  protected newMerge(): SnapshotMerge {
-    return new SnapshotMerge(...this.mergeArguments());
-  }
-
-  protected mergeArguments(): ConstructorParameters<typeof SnapshotMerge> {
-    const { stats, contextOptions, repair } = this.parts;
-    return [stats, contextOptions, repair.self];
   }
 
   /** Nothing that a peer sends may bring this replica down: a fault of ours in taking it in counts as no answer. */
@@ -175,60 +193,25 @@ export class RepairRunner {
       this.givenUp.origins++;
       this.givenUp.events += news.seqs.count;
     }
+    const kind = news.what === 'peer' ? (`peer ${news.state}` as const) : news.what;
     // How the replica is itself is told at once.
-    if (news.what === 'ready' || news.what === 'unready' || news.what === 'repaired') this.write(news, 0);
-    else lines.say(`${news.what} ${'peer' in news ? news.peer : ''}`, (more) => this.write(news, more));
+    if (kind === 'ready' || kind === 'unready' || kind === 'repaired') this.write(news, kind, 0);
+    else lines.say(`${kind} ${'peer' in news ? news.peer : ''}`, (more) => this.write(news, kind, more));
   }
 
-  private write(news: News, more: number): void {
+  private write(news: News, kind: keyof typeof LINES, more: number): void {
     const { logger, repair, stats } = this.parts;
     const fields: Record<string, unknown> = { ...news, what: undefined, ...(more > 0 && { more }) };
     // Every line names this replica.
     if ('replica' in news) Object.assign(fields, { replica: undefined, peer_replica: news.replica });
-    switch (news.what) {
-      case 'ready':
-        logger.info({ ...fields, holes: repair.missing, in_flight: stats.inFlight.size }, 'ready');
-        return;
-      case 'unready':
-        logger.error(fields, 'no longer ready');
-        return;
-      case 'given-up':
-        logger.warn(this.givenUp, 'lost events given up: no live peer has them');
-        this.givenUp = { origins: 0, events: 0 };
-        return;
-      case 'divergence':
-        logger.error(fields, 'replicas that have seen the same events differ; merging both ways');
-        return;
-      case 'repaired':
-        logger.debug(fields, 'pulled from a peer');
-        return;
-      case 'skipped':
-        logger.info(fields, 'a peer shows kinds of records that this version does not know; left out');
-        return;
-      case 'unreachable':
-        // One that was never there is starting, as this replica is.
-        logger[news.known ? 'warn' : 'info'](fields, 'peer unreachable');
-        return;
-      case 'reachable':
-        logger.info(fields, 'peer reachable again');
-        return;
-      case 'other-deployment':
-        logger.warn(
-          fields,
-          'an address of the discovery name belongs to another deployment: it is not asked for its state',
-        );
-        return;
-      case 'itself':
-        logger.warn(
-          fields,
-          'an address of the discovery name leads back to this replica: if it is that of a load balancer, other replicas cannot be found behind it',
-        );
-        return;
-      case 'clock':
-        logger.warn(
-          fields,
-          `the clock of a replica is ${clockText(news.aheadUs)} those of the others: beyond the finished retention its reports are refused`,
-        );
+    if (kind === 'ready') Object.assign(fields, { holes: repair.missing, in_flight: stats.inFlight.size });
+    if (kind === 'given-up') {
+      Object.assign(fields, { origin: undefined, seqs: undefined, ...this.givenUp });
+      this.givenUp = { origins: 0, events: 0 };
     }
+    const [level, text] = LINES[kind];
+    // One that was never there is starting, as this replica is.
+    const isStarting = kind === 'peer unreachable' && 'known' in news && !news.known;
+    logger[isStarting ? 'info' : level](fields, text);
   }
 }

@@ -5,7 +5,7 @@ import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotFault, SnapshotMerge } from '../../src/core/snapshot-merge';
 import type { LoadEvent } from '../../src/core/event';
 import type { LoadStats } from '../../src/core/load-stats';
-import { E, R, SECOND, newView } from './histories';
+import { E, R, SECOND, newView } from './steps';
 import { expectConsistent, stateOf } from './view-inspection';
 import { codePoint } from '../support/code-point';
 import { runs } from '../support/size';

@@ -39,7 +39,7 @@ describe('bodies that come slowly', () => {
 
   it('are given up after the time limit with 408, and apply nothing (I7, I8)', async () => {
     const impatient = await startServer({
-      limits: { headersTimeout: 50, requestTimeout: 100, connectionsCheckingInterval: 20 },
+      http: { headersTimeout: 50, requestTimeout: 100, connectionsCheckingInterval: 20 },
     });
     const silent = await RawConnection.open(impatient.port);
     const halfHead = (await RawConnection.open(impatient.port)).send(
@@ -101,7 +101,7 @@ describe('a body that is too large', () => {
 
   it('is cut off when it does not end within the time of a request (I7)', async () => {
     const hurried = await startServer({
-      limits: { headersTimeout: 500, requestTimeout: 500, connectionsCheckingInterval: 20 },
+      http: { headersTimeout: 500, requestTimeout: 500, connectionsCheckingInterval: 20 },
     });
     const endless = await RawConnection.open(hurried.port);
     endless.send(head(1e12));
@@ -266,7 +266,7 @@ describe('one connection', () => {
   });
 
   it('is refused beyond the limit of connections (I7)', async () => {
-    const small = await startServer({ limits: { maxConnections: 2 } });
+    const small = await startServer({ http: { maxConnections: 2 } });
     const open = [await RawConnection.open(small.port), await RawConnection.open(small.port)];
     await (await RawConnection.open(small.port)).untilClosed();
     for (const connection of open) {

@@ -2,9 +2,9 @@ import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
 import { LoadStats } from '../../src/core/load-stats';
-import type { Seen } from '../../src/repair/agreement';
 import { Agreement } from '../../src/repair/agreement';
-import { digestsOf, cutOffsAt } from '../../src/repair/digests';
+import type { StateDigests } from '../../src/repair/digests';
+import { compareDigests, cutOffsAt, digestsOf } from '../../src/repair/digests';
 
 const SECOND = 1_000_000;
 const E = 100 * SECOND;
@@ -39,11 +39,8 @@ class Replica {
     this.context.observe(origin, seq, timeUs, timeUs);
   }
 
-  now(): Seen {
-    return {
-      context: this.context.copy(),
-      digests: digestsOf(this.stats, cutOffsAt(START, this.stats.options)),
-    };
+  digests(): StateDigests {
+    return digestsOf(this.stats, cutOffsAt(START, this.stats.options));
   }
 }
 
@@ -62,7 +59,8 @@ function look(agreement: Agreement, ours: Replica, theirs: Replica, seq: number)
   const onItsWay = add('busy', seq, 20 + seq);
   ours.sees(onItsWay);
   const cutOffs = cutOffsAt(START, ours.stats.options);
-  const state = agreement.check(ours.now(), theirs.now(), cutOffs, START - E - R);
+  const { differences } = compareDigests(ours.digests(), theirs.digests(), cutOffs);
+  const state = agreement.check(ours.context.copy(), theirs.context.copy(), differences, START - E - R);
   theirs.sees(onItsWay);
   return state;
 }

@@ -7,7 +7,6 @@ import { OWNER_LEVEL } from '../../src/core/event';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SPEAKS } from '../../src/repair/protocol';
-import { RepairRunner } from '../../src/repair/runner';
 import { Replicator } from '../../src/replication/replicator';
 
 export const DIALECT = SPEAKS + 1;
@@ -81,7 +80,7 @@ export class ElderReplicator extends Replicator {
   }
 }
 
-class DialectMerge extends SnapshotMerge {
+export class DialectMerge extends SnapshotMerge {
   constructor(
     readonly into: Notes,
     ...of: ConstructorParameters<typeof SnapshotMerge>
@@ -95,14 +94,6 @@ class DialectMerge extends SnapshotMerge {
     this.skipped--;
     const [, origin, seq, timeUs] = JSON.parse(text) as ['note', string, number, number];
     this.into.add({ origin, seq, timeUs });
-  }
-}
-
-export class DialectRunner extends RepairRunner {
-  notes = new Notes();
-
-  protected override newMerge(): SnapshotMerge {
-    return new DialectMerge(this.notes, ...this.mergeArguments());
   }
 }
 

@@ -9,12 +9,13 @@ export interface Sums extends Figures {
 }
 
 export function runSeeds(base: number, count: number): Sums {
-  const sums = { seeds: 0, virtualUs: 0, steps: 0, facts: 0, pulls: 0, fullPulls: 0, givenUp: 0 };
+  const ofPeers = { pulls: 0, fullPulls: 0, compares: 0, bytes: 0, convergingUs: 0 };
+  const sums = { seeds: 0, virtualUs: 0, steps: 0, facts: 0, ...ofPeers, givenUp: 0 };
   for (let seed = base; seed < base + count; seed++) {
     const violation = violationOf(seed, {}, (figures) => {
       for (const key of Object.keys(figures) as (keyof Figures)[]) sums[key] += figures[key];
     });
-    if (violation !== undefined) throw new Error(`${violation}\n${replayOf(seed, TRACE_LINES)}`);
+    if (violation !== undefined) throw new Error(`${violation}\n${rerunOf(seed, TRACE_LINES)}`);
     sums.seeds++;
   }
   return sums;
@@ -36,7 +37,7 @@ export function violationOf(
 }
 
 /** The steps of a seed, the last ones only where there are more. */
-export function replayOf(seed: number, mostLines = Infinity): string {
+export function rerunOf(seed: number, mostLines = Infinity): string {
   const lines: string[] = [];
   const violation = violationOf(seed, { trace: (line) => lines.push(line) });
   const [first = '', ...steps] = lines;

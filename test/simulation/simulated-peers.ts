@@ -82,6 +82,8 @@ const MOST_SNAPSHOTS = 4;
 
 export class PeerNetwork {
   snapshotFailures: number;
+  /** Of all that was answered. */
+  bytes = 0;
   private readonly blocked = new Map<string, number>();
   /** When a pair of hosts was last kept apart, or one of them was not there. */
   private readonly disturbedUs = new Map<string, number>();
@@ -144,6 +146,7 @@ export class SimulatedPeers implements PeerRequests {
       const query = queryOf(statusPath(this.identity, cutOffs));
       this.answerOr(peer, answer, () => {
         const text = JSON.stringify(peer.status(query));
+        this.network.bytes += text.length;
         this.deliver(this.network.latency(), peer, answer, () => {
           let status: PeerStatus;
           try {
@@ -195,6 +198,7 @@ export class SimulatedPeers implements PeerRequests {
       else piece.push(next.value);
     }
     if (broken) piece.length = chance.below(piece.length + 1);
+    for (const line of piece) this.network.bytes += line.length + 1;
     const arrivalUs = Math.max(queue.nowUs + this.network.latency(), notBeforeUs);
     queue.at(arrivalUs, () => {
       if (this.network.isBlocked(this.self.host, peer.host)) transfer.cut = true;

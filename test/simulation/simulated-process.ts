@@ -12,9 +12,10 @@ import { LoadStats } from '../../src/core/load-stats';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
 import type { LeaseTime } from '../../src/core/owners';
 import { snapshotLines } from '../../src/core/snapshot';
+import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { Answering } from '../../src/repair/answering';
 import { SparseLines } from '../../src/observability/sparse-lines';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import type { Identity, Query, StatusJson } from '../../src/repair/protocol';
 import { levelFor, readSelection } from '../../src/repair/protocol';
 import { Repair } from '../../src/repair/repair';
@@ -29,8 +30,8 @@ import { heartbeatSubject, loadWildcard } from '../../src/wire/subjects';
 import type { Chance } from './chance';
 import {
   DIALECT,
+  DialectMerge,
   DialectReplicator,
-  DialectRunner,
   ELDER,
   ElderReplicator,
   Notes,
@@ -171,8 +172,8 @@ export class SimulatedProcess implements Reachable {
       giveUpAfterUs: scenario.giveUpAfterUs,
       readyTimeoutUs: READY_TIMEOUT_US,
     });
-    const Runner = speaks === DIALECT ? DialectRunner : RepairRunner;
-    this.runner = new Runner({
+    const merging = [this.stats, contextOptions, self] as const;
+    this.runner = new RepairRunner({
       repair: this.repair,
       stats: this.stats,
       bus: this.bus,
@@ -189,11 +190,10 @@ export class SimulatedProcess implements Reachable {
       monotonicUs: () => queue.nowUs,
       logger: this.logger(),
       lines: new SparseLines(() => queue.nowUs / 1000),
-      contextOptions,
+      newMerge: () =>
+        speaks === DIALECT ? new DialectMerge(this.notes, ...merging) : new SnapshotMerge(...merging),
     });
-    if (this.replicator instanceof DialectReplicator && this.runner instanceof DialectRunner) {
-      this.replicator.notes = this.runner.notes = this.notes;
-    }
+    if (this.replicator instanceof DialectReplicator) this.replicator.notes = this.notes;
     if (scenario.history && !hostOf.deployment) {
       const receive = (payload: Uint8Array, fact: Fact): void => {
         this.replicator.receive(payload, 'replay');
