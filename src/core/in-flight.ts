@@ -149,7 +149,7 @@ export class InFlight {
   }
 
   /** The slots with several adds, of whatever seconds. */
-  get conflicts(): Iterable<number> {
+  get conflicts(): ReadonlySet<number> {
     return this.conflicted;
   }
 }

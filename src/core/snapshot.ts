@@ -136,7 +136,15 @@ function* addSlots(stats: LoadStats, selection: SnapshotSelection | undefined): 
     return;
   }
   yield* slotsOfSeconds(inFlight, selection.adds);
-  yield* [...inFlight.conflicts];
+  const { conflicts } = inFlight;
+  if (conflicts.size <= MOST_COPIED) yield* [...conflicts];
+  else {
+    // One that is settled meanwhile is in the second of the add that is left.
+    const seconds = new Set(selection.adds);
+    for (let slot = 0; slot < inFlight.slotEnd; slot++) {
+      if (conflicts.has(slot) || seconds.has(inFlight.secondAt(slot)!)) yield slot;
+    }
+  }
 }
 
 function* deletionSlots(
@@ -155,7 +163,7 @@ function* deletionSlots(
 const MOST_COPIED = 20_000;
 
 interface BySecond {
-  readonly slotLimit: number;
+  readonly slotEnd: number;
   ofSecond(second: number, most: number): readonly number[] | undefined;
   secondAt(slot: number): number | undefined;
 }
@@ -172,7 +180,7 @@ function* slotsOfSeconds(records: BySecond, seconds: readonly number[]): Generat
     else long.add(second);
   }
   if (long.size === 0) return;
-  for (let slot = 0; slot < records.slotLimit; slot++) if (long.has(records.secondAt(slot)!)) yield slot;
+  for (let slot = 0; slot < records.slotEnd; slot++) if (long.has(records.secondAt(slot)!)) yield slot;
 }
 
 function rowLine(row: EngineStats): string {
