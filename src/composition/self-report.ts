@@ -144,8 +144,8 @@ export class SelfReport {
       {
         name: 'chases',
         most: MAX_CHASES,
-        use: () => repair.chases.use,
-        refused: () => repair.chases.refused,
+        use: () => repair.chase.chased,
+        refused: () => repair.chase.deferred,
       },
       {
         name: 'inbox',
@@ -156,7 +156,7 @@ export class SelfReport {
       {
         name: 'replicas_heard',
         most: MAX_HEARD,
-        use: () => repair.heardCount,
+        use: () => repair.others.replicas.length,
         refused: () => repair.counts.heartbeatsRefused,
       },
       { name: 'watchers', most: http.maxWatchers, use: watchers, refusesReaders: true },

@@ -26,24 +26,8 @@ const LOOKS = 3;
 
 export class Agreement {
   private last: Look | undefined;
-  private found: AgreementState | null = null;
-
-  /** What the last check found. */
-  get state(): AgreementState | null {
-    return this.found;
-  }
-
   /** Takes what each side has seen, and in what they differ. Events from before `sinceUs` don't matter any more. */
   check(
-    ours: CausalContext,
-    theirs: CausalContext,
-    found: ReadonlyMap<string, string>,
-    sinceUs: number,
-  ): AgreementState {
-    return (this.found = this.look(ours, theirs, found, sinceUs));
-  }
-
-  private look(
     ours: CausalContext,
     theirs: CausalContext,
     found: ReadonlyMap<string, string>,

@@ -12,7 +12,7 @@ import {
   digestsJson,
   levelFor,
   readSelection,
-  readCutOffs,
+  readDigestsAt,
   type Identity,
   type Query,
   type StatusJson,
@@ -39,7 +39,7 @@ export class Answering {
   status(query: Query): StatusJson {
     const { self, version, stats, context, bus, history, ready, missing, nowUs } = this.parts;
     const level = levelFor(query, self);
-    const cutOffs = readCutOffs(query);
+    const atUs = readDigestsAt(query);
     return {
       ...self,
       version,
@@ -56,7 +56,7 @@ export class Answering {
       context: context.toJSON(level),
       levels: context.levels,
       cut: context.cut,
-      ...(cutOffs && { digests: digestsJson(digestsOf(stats, cutOffs), level) }),
+      ...(atUs !== undefined && { digests: digestsJson(digestsOf(stats, atUs), level) }),
     };
   }
 

@@ -5,18 +5,10 @@
  * compared.
  */
 import { MAX_OWNER_TTL_MS } from '../core/event';
-import type { LoadStats } from '../core/load-stats';
+import type { LoadStats, LoadStatsOptions } from '../core/load-stats';
 import { secondOf } from '../core/second-lists';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
-
-/** The seconds of event time from which on digests are wanted. */
-export interface CutOffs {
-  readonly addsSince: number;
-  readonly deletionsSince: number;
-  /** Of leases and of owners that are gone. */
-  readonly ownersSince: number;
-}
 
 export interface StateDigests {
   readonly adds: readonly SecondDigest[];
@@ -37,48 +29,47 @@ export interface StateDifference {
   readonly mostly: boolean;
 }
 
-export function cutOffsAt(
-  nowUs: number,
-  { expireAfterUs, finishedRetentionUs }: { expireAfterUs: number; finishedRetentionUs: number },
-): CutOffs {
-  return {
-    addsSince: secondOf(nowUs - expireAfterUs),
-    deletionsSince: secondOf(nowUs - expireAfterUs - finishedRetentionUs),
-    ownersSince: secondOf(nowUs - expireAfterUs - finishedRetentionUs - 1000 * MAX_OWNER_TTL_MS),
-  };
+const KINDS = ['adds', 'deletions', 'owned', 'owners'] as const;
+
+/** Of each kind, the second of event time from which on it matters at that time. */
+function cutOffsAt(atUs: number, { expireAfterUs, finishedRetentionUs }: LoadStatsOptions) {
+  const adds = secondOf(atUs - expireAfterUs);
+  const deletionsUs = atUs - expireAfterUs - finishedRetentionUs;
+  const owners = secondOf(deletionsUs - 1000 * MAX_OWNER_TTL_MS);
+  return { adds, deletions: secondOf(deletionsUs), owned: adds, owners };
 }
 
-export function digestsOf(stats: LoadStats, cutOffs: CutOffs): StateDigests {
+/** Of what matters at that time. */
+export function digestsOf(
+  stats: LoadStats,
+  atUs: number,
+): StateDigests & Record<(typeof KINDS)[number], readonly SecondDigest[]> {
+  const since = cutOffsAt(atUs, stats.options);
   return {
-    adds: stats.addDigest.since(cutOffs.addsSince),
-    deletions: stats.deletionDigest.since(cutOffs.deletionsSince),
-    owned: stats.ownedDigest.since(cutOffs.addsSince),
-    owners: stats.owners.digest.since(cutOffs.ownersSince),
+    adds: stats.addDigest.since(since.adds),
+    deletions: stats.deletionDigest.since(since.deletions),
+    owned: stats.ownedDigest.since(since.owned),
+    owners: stats.owners.digest.since(since.owners),
     raises: [stats.deletes.raises, stats.promptDeletes.raises],
   };
 }
 
-const SINCE = {
-  adds: 'addsSince',
-  deletions: 'deletionsSince',
-  owned: 'addsSince',
-  owners: 'ownersSince',
-} as const;
-
-/** Compares what both have from `cutOffs` on, in the kinds that both speak of. */
-export function compareDigests(ours: StateDigests, theirs: StateDigests, cutOffs: CutOffs): StateDifference {
+/** Compares the own state with a peer's in what matters at that time, in the kinds that both speak of. */
+export function compareDigests(stats: LoadStats, theirs: StateDigests, atUs: number): StateDifference {
+  const ours = digestsOf(stats, atUs);
+  const since = cutOffsAt(atUs, stats.options);
   const differences = new Map<string, string>();
   const pull = { adds: new Set<number>(), deletions: new Set<number>() };
   // Owners are in every snapshot: there are no seconds of theirs to ask for.
   const pulled = { ...pull, owned: pull.adds, owners: new Set<number>() };
   let items = 0;
   let differing = 0;
-  for (const kind of Object.keys(SINCE) as (keyof typeof SINCE)[]) {
-    const [own, others] = [ours[kind], theirs[kind]];
-    if (!own || !others) continue;
-    const isCompared = ({ second }: SecondDigest): boolean => second >= cutOffs[SINCE[kind]];
-    const mine = new Map(own.filter(isCompared).map((digest) => [digest.second, textOf(digest)]));
-    for (const digest of others.filter(isCompared)) {
+  for (const kind of KINDS) {
+    const others = theirs[kind];
+    if (!others) continue;
+    const mine = new Map(ours[kind].map((digest) => [digest.second, textOf(digest)]));
+    for (const digest of others) {
+      if (digest.second < since[kind]) continue;
       const { second, count } = digest;
       const [here = '', there] = [mine.get(second), textOf(digest)];
       mine.delete(second);

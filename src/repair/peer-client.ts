@@ -6,7 +6,6 @@ import type { IncomingMessage } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContextOptions } from '../core/causal-context';
 import type { SnapshotSelection } from '../core/snapshot';
-import type { CutOffs } from './digests';
 import type { PeerTransport } from './peer-transport';
 import {
   cachePath,
@@ -39,8 +38,6 @@ const MAX_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
 /** The first line of a snapshot holds the whole context; all others are short. */
 const MAX_LINE_LENGTH = MAX_STATUS_BYTES;
 
-class PeerFault extends Error {}
-
 export class PeerClient implements PeerRequests {
   constructor(
     private readonly options: PeerClientOptions,
@@ -50,16 +47,17 @@ export class PeerClient implements PeerRequests {
     private readonly monotonicMs: () => number,
   ) {}
 
-  async status(address: string, cutOffs: CutOffs | undefined): Promise<PeerStatus> {
+  async status(address: string, digestsAtUs: number | undefined): Promise<PeerStatus> {
     const { self, context, timeoutMs } = this.options;
-    const digestBytes = cutOffs ? MAX_DIGEST_BYTES * Math.ceil(context.forgetAfterUs / 1e6) : 0;
+    const digestBytes =
+      digestsAtUs !== undefined ? MAX_DIGEST_BYTES * Math.ceil(context.forgetAfterUs / 1e6) : 0;
     const maxBytes = MAX_STATUS_BYTES + digestBytes;
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await this.get(address, statusPath(self, cutOffs), signal);
+    const response = await this.get(address, statusPath(self, digestsAtUs), signal);
     let text = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk;
-      if (text.length > maxBytes) throw new PeerFault('the status is too large');
+      if (text.length > maxBytes) throw new Error('the status is too large');
     }
     return readStatus((JSON.parse(text) as { data?: unknown }).data, self, context);
   }
@@ -85,22 +83,22 @@ export class PeerClient implements PeerRequests {
     const pace = setInterval(() => {
       const elapsedMs = this.monotonicMs() - started - SNAPSHOT_HEAD_START_MS;
       if (elapsedMs * SNAPSHOT_PACE_BYTES_PER_MS > bytes) {
-        response.destroy(new PeerFault('the snapshot comes too slowly'));
+        response.destroy(new Error('the snapshot comes too slowly'));
       }
     }, SNAPSHOT_HEAD_START_MS / 4);
     response.once('close', () => clearInterval(pace));
     let rest = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       bytes += chunk.length;
-      if (bytes > MAX_SNAPSHOT_BYTES) throw new PeerFault('the snapshot is too large');
+      if (bytes > MAX_SNAPSHOT_BYTES) throw new Error('the snapshot is too large');
       const lines = (rest + chunk).split('\n');
       rest = lines.pop()!;
-      if (rest.length > MAX_LINE_LENGTH) throw new PeerFault('a line of the snapshot is too long');
+      if (rest.length > MAX_LINE_LENGTH) throw new Error('a line of the snapshot is too long');
       for (const line of lines) onLine(line);
       // One piece a turn, so that requests are answered in between.
       await nextTurn();
     }
-    if (rest !== '') throw new PeerFault('the snapshot ends within a line');
+    if (rest !== '') throw new Error('the snapshot ends within a line');
   }
 
   private async get(
@@ -122,7 +120,7 @@ export class PeerClient implements PeerRequests {
     if (response.statusCode === 409) {
       throw new ProtocolFault('other-deployment', 'it belongs to another deployment');
     }
-    throw new PeerFault(
+    throw new Error(
       response.statusCode === 401
         ? 'the peer accepts none of the tokens of this replica'
         : `the peer answered ${response.statusCode}`,
@@ -149,8 +147,7 @@ export class PeerClient implements PeerRequests {
         resolve(response);
       });
       const timer =
-        answerWithinMs &&
-        setTimeout(() => outgoing.destroy(new PeerFault('no answer in time')), answerWithinMs);
+        answerWithinMs && setTimeout(() => outgoing.destroy(new Error('no answer in time')), answerWithinMs);
       outgoing.on('error', (error) => {
         clearTimeout(timer);
         reject(error);

@@ -43,6 +43,8 @@ export interface Peer {
   /** What an operator was told of last: why it is not there; undefined when it is. */
   told: string | undefined;
   readonly agreement: Agreement;
+  /** What the last comparison of both states found. */
+  rows: AgreementState | null;
 }
 
 export class PeerTable {
@@ -92,6 +94,7 @@ export class PeerTable {
         shown: false,
         told: undefined,
         agreement: new Agreement(),
+        rows: null,
       });
     }
   }
@@ -135,7 +138,7 @@ export class PeerTable {
           replica: peer.replica ?? null,
           bus_connected: peer.status?.busConnected,
           missing_events: peer.status?.missingEvents,
-          rows: peer.status ? peer.agreement.state : null,
+          rows: peer.status ? peer.rows : null,
           misses: peer.misses,
         },
       ]),

@@ -6,11 +6,12 @@
 import type { ContextOptions, OriginJson, LevelJson } from '../core/causal-context';
 import { CausalContext } from '../core/causal-context';
 import { OWNER_LEVEL, isOrigin } from '../core/event';
+import { SeqSet } from '../core/seq-set';
 import { parseContext, parseCut, parseLevels } from '../core/snapshot-merge';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
 import { JsonObject } from '../wire/json-object';
-import type { CutOffs, StateDigests } from './digests';
+import type { StateDigests } from './digests';
 
 /** The level of this build: each new kind of event or of record raises it by one. */
 export const SPEAKS = 2;
@@ -94,29 +95,17 @@ export function levelFor(query: Query, { deployment, speaks }: Identity): number
   return Math.min(speaks, Number(asked));
 }
 
-export function statusPath(asker: Identity, cutOffs: CutOffs | undefined): string {
+export function statusPath(asker: Identity, digestsAtUs: number | undefined): string {
   const path = `/v1/replica/status?${askerQuery(asker)}`;
-  if (!cutOffs) return path;
-  const { addsSince, deletionsSince, ownersSince } = cutOffs;
-  return `${path}&adds_since=${addsSince}&deletions_since=${deletionsSince}&owners_since=${ownersSince}`;
+  return digestsAtUs === undefined ? path : `${path}&digests_at_us=${digestsAtUs}`;
 }
 
-export function readCutOffs(query: Query): CutOffs | undefined {
-  const adds = query('adds_since');
-  const deletions = query('deletions_since');
-  if (adds === undefined && deletions === undefined) return undefined;
-  const cutOffs = {
-    addsSince: Number(adds ?? 0),
-    deletionsSince: Number(deletions ?? 0),
-    ownersSince: Number(query('owners_since') ?? 0),
-  };
-  if (!Object.values(cutOffs).every(Number.isSafeInteger)) {
-    throw new ProtocolFault(
-      'invalid',
-      'adds_since, deletions_since and owners_since must be seconds since 1970',
-    );
-  }
-  return cutOffs;
+export function readDigestsAt(query: Query): number | undefined {
+  const at = query('digests_at_us');
+  if (at === undefined) return undefined;
+  if (!isNatural(Number(at)))
+    throw new ProtocolFault('invalid', 'digests_at_us must be microseconds since 1970');
+  return Number(at);
 }
 
 /** Well within the 16 KiB that a server takes as headers: so many scattered seconds are asked for as everything. */
@@ -155,15 +144,12 @@ export function readSelection(query: Query): SnapshotSelection | undefined {
 const MAX_SECONDS = 400_000;
 
 function writeRanges(seconds: readonly number[]): string {
-  const sorted = [...seconds].sort((a, b) => a - b);
-  const ranges: string[] = [];
-  for (let i = 0; i < sorted.length;) {
-    let end = i;
-    while (sorted[end + 1] === sorted[end]! + 1) end++;
-    ranges.push(end === i ? String(sorted[i]) : `${sorted[i]!}-${sorted[end]!}`);
-    i = end + 1;
-  }
-  return ranges.join();
+  const set = new SeqSet();
+  for (const second of seconds) set.add(second);
+  const bounds = set.toJSON();
+  const rangeAt = (i: number): string =>
+    bounds[i] === bounds[i + 1] ? `${bounds[i]!}` : `${bounds[i]!}-${bounds[i + 1]!}`;
+  return bounds.flatMap((_, i) => (i % 2 === 0 ? rangeAt(i) : [])).join();
 }
 
 function readRanges(text: string): number[] | undefined {
@@ -191,7 +177,7 @@ export interface PeerStatus extends Identity {
   readonly missingEvents?: number | undefined;
   /** What it claims, as far as the asker understands it. */
   readonly context: CausalContext;
-  /** Present when asked for with cut-offs. */
+  /** Present when asked for. */
   readonly digests: StateDigests | undefined;
 }
 
@@ -210,20 +196,14 @@ export interface StatusJson extends Identity {
   readonly levels: readonly LevelJson[];
   /** Origins of which there was no room for more than their last events: what the context leaves out. */
   readonly cut: readonly string[];
-  readonly digests?: {
-    readonly adds: readonly DigestJson[];
-    readonly deletions: readonly DigestJson[];
-    readonly owned?: readonly DigestJson[];
-    readonly owners?: readonly DigestJson[];
-    readonly raises: DeletionRaises;
-  };
+  readonly digests?: ReturnType<typeof digestsJson>;
 }
 
 /** The digests that the asker's level knows. */
 export function digestsJson(
   { adds, deletions, owned = [], owners = [], raises }: StateDigests,
   level: number,
-): NonNullable<StatusJson['digests']> {
+) {
   const toJson = ({ second, count, hi, lo }: SecondDigest): DigestJson => [second, count, hi, lo];
   const ofOwners = level >= OWNER_LEVEL && { owned: owned.map(toJson), owners: owners.map(toJson) };
   return { adds: adds.map(toJson), deletions: deletions.map(toJson), ...ofOwners, raises };

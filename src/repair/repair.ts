@@ -14,7 +14,7 @@ import { ownerOriginOf } from '../core/event';
 import type { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
-import { compareDigests, digestsOf, cutOffsAt, type CutOffs, type StateDigests } from './digests';
+import { compareDigests, type StateDigests } from './digests';
 import { Heard, type ClockView } from './heard';
 import { HoleChase } from './holes';
 import { joined, type JoiningState, type Surroundings } from './joining';
@@ -43,8 +43,8 @@ export type Input =
   | { readonly kind: 'replaying' };
 
 export type Command =
-  /** `cutOffs` asks for digests too. */
-  | { readonly kind: 'ask'; readonly address: string; readonly cutOffs: CutOffs | undefined }
+  /** `digestsAtUs` asks for digests too, of what matters at that time. */
+  | { readonly kind: 'ask'; readonly address: string; readonly digestsAtUs: number | undefined }
   | { readonly kind: 'pull'; readonly address: string; readonly selection: SnapshotSelection | undefined }
   | { readonly kind: 'heartbeat'; readonly heartbeat: Heartbeat }
   /** Replays what the bus remembers from that time on. What comes is seen as any event is. */
@@ -119,14 +119,14 @@ const STARTING: JoiningState = { ready: false, caughtUp: false, reason: 'startin
 export class Repair {
   readonly counts = new RepairCounts();
   private readonly table: PeerTable;
-  private readonly chase: HoleChase;
-  private readonly others: Heard;
+  readonly chase: HoleChase;
+  readonly others: Heard;
   /** By address. */
   private readonly exchanges = new Map<string, Exchange>();
   /** What was told of clocks that are off. */
   private toldOfClocks = '';
   private joiningState = STARTING;
-  private clockView: ClockView = { aheadUs: undefined, off: false, alone: false };
+  clock: ClockView = { aheadUs: undefined, off: false, alone: false };
   private commands: Command[] = [];
   private nowUs = 0;
   /** The time that this replica has been working, by the monotonic clock. */
@@ -171,20 +171,10 @@ export class Repair {
 
   /** Whether it has caught up, and serves. */
   get joining(): JoiningState {
-    const { alone, aheadUs } = this.clockView;
+    const { alone, aheadUs } = this.clock;
     if (!alone) return this.joiningState;
     const reason = `the clock is ${clockText(aheadUs!)} the clocks of the other replicas`;
     return { ready: false, caughtUp: false, reason };
-  }
-
-  /** What is chased at a time, and what had to wait. */
-  get chases(): { readonly use: number; readonly refused: number } {
-    return { use: this.chase.chased, refused: this.chase.deferred };
-  }
-
-  /** Replicas that were heard lately. */
-  get heardCount(): number {
-    return this.others.replicas.length;
   }
 
   /**
@@ -194,10 +184,6 @@ export class Repair {
   get hears(): boolean {
     const silentUs = this.elapsedUs - this.lastHeardUs;
     return silentUs < SILENT_US || silentUs > DEAD_LINK_NOTICED_US;
-  }
-
-  get clock(): ClockView {
-    return this.clockView;
   }
 
   /** Seqs that are missing and chased. */
@@ -302,14 +288,13 @@ export class Repair {
 
   private watchClock(): void {
     this.others.forget(this.elapsedUs);
-    const before = this.clockView;
-    this.clockView = this.others.clock(this.joiningState.ready);
-    const { aheadUs, off, alone } = this.clockView;
+    const before = this.clock;
+    this.clock = this.others.clock(this.joiningState.ready);
+    const { aheadUs, off, alone } = this.clock;
     if (alone && !before.alone && this.joiningState.ready) {
       this.tell({ what: 'unready', reason: this.joining.reason });
     }
-    const { replica } = this.self;
-    const wrong = off ? [{ replica, aheadUs: -aheadUs! }] : this.others.apart;
+    const wrong = off ? [{ ...this.self, aheadUs: -aheadUs! }] : this.others.apart;
     const [first] = wrong;
     // Together: ids of replicas can be forged, and are not to be remembered.
     const names = wrong.map((other) => other.replica).join();
@@ -329,7 +314,7 @@ export class Repair {
       this.unsubscribedUs = this.workedUs;
       for (const peer of this.table.peers) peer.shown = peer.failed = false;
     }
-    if (this.clockView.alone) return;
+    if (this.clock.alone) return;
     const isSlow = ({ address }: Peer): boolean => this.isSlow(this.exchanges.get(address));
     const peers = this.table.stateForJoining(around.peersKnown, this.context.hasEvents, isSlow);
     const late = this.elapsedUs >= this.options.readyTimeoutUs;
@@ -364,7 +349,7 @@ export class Repair {
   private askHealth(address: string): void {
     if (this.exchanges.has(address)) return;
     this.exchanges.set(address, { kind: 'health', startedUs: this.workedUs });
-    this.commands.push({ kind: 'ask', address, cutOffs: undefined });
+    this.commands.push({ kind: 'ask', address, digestsAtUs: undefined });
   }
 
   private answered(address: string, status: PeerStatus): void {
@@ -426,22 +411,18 @@ export class Repair {
 
   private compareForHoles(): void {
     if (!this.chase.isDue(this.workedUs)) return;
-    const peer = this.peerWithChased() ?? this.table.next();
+    const able = this.table.peers.filter(
+      ({ address, status }) => status && this.chase.isKnownTo(status.context) && !this.exchanges.has(address),
+    );
+    const peer = able[Math.floor(this.random() * able.length)] ?? this.table.next();
     if (peer && this.compare(peer)) this.chase.backOff(this.workedUs);
   }
 
   private compareForAlarm(): void {
     if (this.nextCompareUs > this.workedUs) return;
-    const doubtful = this.table.peers.find(({ status, agreement }) => status && agreement.state === 'open');
+    const doubtful = this.table.peers.find(({ status, rows }) => status && rows === 'open');
     const peer = doubtful ?? this.table.next();
     if (!peer || this.compare(peer)) this.nextCompareUs = this.workedUs + this.options.compareEveryUs;
-  }
-
-  private peerWithChased(): Peer | undefined {
-    const able = this.table.peers.filter(
-      ({ address, status }) => status && this.chase.isKnownTo(status.context) && !this.exchanges.has(address),
-    );
-    return able[Math.floor(this.random() * able.length)];
   }
 
   /** True when it was started: there is no other exchange, or the one that there is is slow. */
@@ -451,7 +432,7 @@ export class Repair {
     if (others.length >= MAX_EXCHANGES || !others.every((other) => this.isSlow(other))) return false;
     this.exchanges.set(address, { kind: 'compare', startedUs: this.workedUs });
     this.counts.compares++;
-    this.commands.push({ kind: 'ask', address, cutOffs: cutOffsAt(this.nowUs, this.stats.options) });
+    this.commands.push({ kind: 'ask', address, digestsAtUs: this.nowUs });
     return true;
   }
 
@@ -473,8 +454,7 @@ export class Repair {
 
   /** Pulls what differs, and the rows: those of finished requests are in no digest. */
   private pull({ peer, status, digests, startedUs }: Comparison): void {
-    const cutOffs = cutOffsAt(this.nowUs, this.stats.options);
-    const { mostly, pull } = compareDigests(digestsOf(this.stats, cutOffs), digests, cutOffs);
+    const { mostly, pull } = compareDigests(this.stats, digests, this.nowUs);
     const selection = mostly ? undefined : pull;
     this.exchanges.set(peer.address, { kind: 'pull', startedUs, status, selection });
     this.counts.pulls++;
@@ -511,14 +491,15 @@ export class Repair {
     const { peer, status, digests } = comparison;
     const { options } = this.stats;
     const sinceUs = this.nowUs - options.expireAfterUs - options.finishedRetentionUs;
-    const cutOffs = cutOffsAt(this.nowUs + this.options.marginUs, options);
     // A replica that speaks less hands requests on without saying whose they are.
     const unknown = this.fleetSpeaks < this.self.speaks ? { owned: undefined, owners: undefined } : {};
-    const ours = { ...digestsOf(this.stats, cutOffs), ...unknown };
-    const { differences, pull: seconds } = compareDigests(ours, digests, cutOffs);
+    const theirs = { ...digests, ...unknown };
+    const atUs = this.nowUs + this.options.marginUs;
+    const { differences, pull: seconds } = compareDigests(this.stats, theirs, atUs);
     // In the lowest language of the two.
     const context = this.context.copy(Math.min(status.speaks, this.self.speaks));
     const state = peer.agreement.check(context, status.context, differences, sinceUs);
+    peer.rows = state;
     if (state === 'open') this.nextCompareUs = this.workedUs + LOOK_AGAIN_US;
     if (state !== 'diverged' && state !== 'incomplete') return;
     if (state === 'diverged') {

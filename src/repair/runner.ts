@@ -9,7 +9,6 @@ import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
 import type { SparseLines } from '../observability/sparse-lines';
 import { heartbeatSubject } from '../wire/subjects';
-import type { CutOffs } from './digests';
 import type { Surroundings } from './joining';
 import type { PeerState } from './peer-table';
 import { decodeHeartbeat, encodeHeartbeat, ProtocolFault, type PeerStatus } from './protocol';
@@ -17,8 +16,8 @@ import { type Command, type Input, type News, type Repair } from './repair';
 
 /** How other replicas are asked: over HTTP, or through the network of a simulation. */
 export interface PeerRequests {
-  /** `cutOffs` asks for digests too. Rejects with a ProtocolFault where a peer is of another deployment. */
-  status(address: string, cutOffs: CutOffs | undefined): PromiseLike<PeerStatus>;
+  /** `digestsAtUs` asks for digests too, of what matters at that time. Rejects with a ProtocolFault where a peer is of another deployment. */
+  status(address: string, digestsAtUs: number | undefined): PromiseLike<PeerStatus>;
   /** Hands each line of the peer's snapshot to `onLine`; what that throws ends the transfer. */
   snapshot(
     address: string,
@@ -129,8 +128,8 @@ export class RepairRunner {
     const { client, replayHistory } = this.parts;
     switch (command.kind) {
       case 'ask': {
-        const { address, cutOffs } = command;
-        this.take(address, client.status(address, cutOffs), (status) =>
+        const { address, digestsAtUs } = command;
+        this.take(address, client.status(address, digestsAtUs), (status) =>
           this.step({ kind: 'status', address, status }),
         );
         return;

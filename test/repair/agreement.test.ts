@@ -3,8 +3,7 @@ import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
 import { LoadStats } from '../../src/core/load-stats';
 import { Agreement } from '../../src/repair/agreement';
-import type { StateDigests } from '../../src/repair/digests';
-import { compareDigests, cutOffsAt, digestsOf } from '../../src/repair/digests';
+import { compareDigests, digestsOf } from '../../src/repair/digests';
 
 const SECOND = 1_000_000;
 const E = 100 * SECOND;
@@ -38,10 +37,6 @@ class Replica {
   claims({ origin, seq, timeUs }: LoadEvent): void {
     this.context.observe(origin, seq, timeUs, timeUs);
   }
-
-  digests(): StateDigests {
-    return digestsOf(this.stats, cutOffsAt(START, this.stats.options));
-  }
 }
 
 function add(origin: string, seq: number, second: number): LoadEvent {
@@ -58,8 +53,7 @@ function end(origin: string, seq: number, second: number, requestId: string): Lo
 function look(agreement: Agreement, ours: Replica, theirs: Replica, seq: number): string {
   const onItsWay = add('busy', seq, 20 + seq);
   ours.sees(onItsWay);
-  const cutOffs = cutOffsAt(START, ours.stats.options);
-  const { differences } = compareDigests(ours.digests(), theirs.digests(), cutOffs);
+  const { differences } = compareDigests(ours.stats, digestsOf(theirs.stats, START), START);
   const state = agreement.check(ours.context.copy(), theirs.context.copy(), differences, START - E - R);
   theirs.sees(onItsWay);
   return state;

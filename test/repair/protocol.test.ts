@@ -12,7 +12,7 @@ import {
   snapshotPath,
   statusPath,
 } from '../../src/repair/protocol';
-import { compareDigests, digestsOf, cutOffsAt } from '../../src/repair/digests';
+import { compareDigests, digestsOf } from '../../src/repair/digests';
 import { repairOptions } from '../../src/repair/repair-options';
 import { Repair } from '../../src/repair/repair';
 import { CONTEXT_LIMITS } from '../../src/replication/limits';
@@ -109,7 +109,7 @@ describe('A request between replicas', () => {
 
   it('that cannot be read changes nothing (I8)', () => {
     const here = answering(PROD, context);
-    for (const bad of ['speaks=0', 'speaks=x', 'adds_since=x', 'deletions_since=1.5']) {
+    for (const bad of ['speaks=0', 'speaks=x', 'digests_at_us=x', 'digests_at_us=1.5', 'digests_at_us=-1']) {
       expect(() => here.status(queryOf(`/?${bad}`))).toThrow(ProtocolFault);
     }
     for (const bad of ['adds=x', 'adds=5-3', 'adds=1&since=x', 'adds=0-999999']) {
@@ -220,13 +220,8 @@ describe('A second level of the language', () => {
     stats.apply(add, NOW);
     stats.apply({ type: 'owner', origin: 'x.owners', seq: 1, timeUs: NOW, owner: 'gw', ttlMs: 15_000 }, NOW);
     const here = answering(NEW, contextOf(2), NOW, stats);
-    const cutOffs = cutOffsAt(NOW, stats.options);
     const statusTo = (asker: Identity) =>
-      readStatus(
-        JSON.parse(JSON.stringify(here.status(queryOf(statusPath(asker, cutOffs))))),
-        asker,
-        CONTEXT,
-      );
+      readStatus(JSON.parse(JSON.stringify(here.status(queryOf(statusPath(asker, NOW))))), asker, CONTEXT);
     const recordsTo = (asker: Identity) =>
       [...here.snapshot(queryOf(snapshotPath(asker, undefined)))].filter((line) => line.includes('gw'));
     const other = { ...NEW, replica: 'other' };
@@ -250,14 +245,13 @@ describe('A second level of the language', () => {
     whole!.apply({ ...add, owner: 'gw' }, NOW);
     whole!.apply({ type: 'owner-gone', origin: 'x.owners', seq: 1, timeUs: NOW, owner: 'gw' }, NOW);
     without!.apply(add, NOW);
-    const cutOffs = cutOffsAt(NOW, whole!.options);
-    const [ours, theirs] = [digestsOf(whole!, cutOffs), digestsOf(without!, cutOffs)];
-    const inLowest = compareDigests(ours, { ...theirs, owned: undefined, owners: undefined }, cutOffs);
+    const [ours, theirs] = [digestsOf(whole!, NOW), digestsOf(without!, NOW)];
+    const inLowest = compareDigests(whole!, { ...theirs, owned: undefined, owners: undefined }, NOW);
     expect(inLowest.differences.size).toBe(0);
-    const { differences, pull } = compareDigests(ours, theirs, cutOffs);
+    const { differences, pull } = compareDigests(whole!, theirs, NOW);
     expect([differences.size > 0, pull.adds, pull.deletions]).toEqual([true, [], []]);
     // Its adds are those that the other side can say more of.
-    expect(compareDigests(theirs, ours, cutOffs).pull.adds).toEqual([NOW / 1_000_000]);
+    expect(compareDigests(without!, ours, NOW).pull.adds).toEqual([NOW / 1_000_000]);
   });
 
   it('of another deployment no snapshot is merged (I9)', () => {

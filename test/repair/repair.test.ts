@@ -4,7 +4,7 @@ import type { LoadStatsOptions } from '../../src/core/load-stats';
 import { LoadStats } from '../../src/core/load-stats';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
-import { digestsOf, cutOffsAt } from '../../src/repair/digests';
+import { digestsOf } from '../../src/repair/digests';
 import { MAX_CHASES } from '../../src/repair/holes';
 import type { HistoryState } from '../../src/repair/joining';
 import { repairOptions } from '../../src/repair/repair-options';
@@ -39,7 +39,7 @@ class Peer {
   }
 
   status(): PeerStatus {
-    const digests = digestsOf(this.stats, cutOffsAt(NOW, OPTIONS));
+    const digests = digestsOf(this.stats, NOW);
     const { replica } = this;
     return { ...DEPLOYMENT, replica, ready: this.ready, timeUs: NOW, context: this.context.copy(), digests };
   }
@@ -52,6 +52,7 @@ class Repairing {
   /** Every command so far. */
   readonly commands: Command[] = [];
   history: HistoryState = 'none';
+  busConnected = true;
   nowUs = NOW;
   private monotonicUs = 0;
 
@@ -60,9 +61,10 @@ class Repairing {
     limits: Partial<LoadStatsOptions> = {},
     addresses: readonly string[] = [ADDRESS],
     healthEveryUs = Infinity,
+    speaks = 1,
   ) {
     this.stats = new LoadStats({ ...OPTIONS, ...limits });
-    this.machine = new Repair(SELF, this.stats, this.context, () => 0.5, {
+    this.machine = new Repair({ ...SELF, speaks }, this.stats, this.context, () => 0.5, {
       ...repairOptions(OPTIONS),
       healthEveryUs,
     });
@@ -71,7 +73,7 @@ class Repairing {
 
   get compared(): string[] {
     return this.commands.flatMap((command) =>
-      command.kind === 'ask' && command.cutOffs ? [command.address] : [],
+      command.kind === 'ask' && command.digestsAtUs !== undefined ? [command.address] : [],
     );
   }
 
@@ -156,7 +158,7 @@ class Repairing {
       this.monotonicUs += SECOND / 10;
       this.step({
         kind: 'tick',
-        around: { busConnected: true, peersKnown: true, history: this.history },
+        around: { busConnected: this.busConnected, peersKnown: true, history: this.history },
       });
     }
   }
@@ -231,8 +233,8 @@ describe('Forged events and heartbeats', () => {
     established(peer, here);
     forge(here, 2_000, 'forged');
     here.passes(SECOND);
-    expect(here.machine.chases.use).toBe(MAX_CHASES);
-    expect(here.machine.chases.refused).toBeGreaterThan(1_000);
+    expect(here.machine.chase.chased).toBe(MAX_CHASES);
+    expect(here.machine.chase.deferred).toBeGreaterThan(1_000);
     here.answer(peer);
     const before = here.compared.length;
     peer.sees(add('peer', 1));
@@ -242,7 +244,7 @@ describe('Forged events and heartbeats', () => {
     here.answer(peer);
     here.pulled(peer);
     expect(here.context.has('peer', 1)).toBe(true);
-    expect(here.machine.chases.use).toBeLessThanOrEqual(MAX_CHASES);
+    expect(here.machine.chase.chased).toBeLessThanOrEqual(MAX_CHASES);
   });
 
   it('make a replica neither ask nor replay without end (I7)', () => {
@@ -271,7 +273,7 @@ describe('Forged events and heartbeats', () => {
       here.passes(SECOND);
     }
     expect(here.news('clock').length).toBeGreaterThan(0);
-    expect(here.machine.heardCount).toBeLessThan(20);
+    expect(here.machine.others.replicas.length).toBeLessThan(20);
   });
 
   it('of a lying peer that is another one each time, with thousands of origins, do not keep a true one from mending (I4, I7)', () => {
@@ -302,8 +304,8 @@ describe('Forged events and heartbeats', () => {
       expect(here.context.has('peer', seq)).toBe(true);
     }
     expect(here.context.originCount).toBeLessThanOrEqual(CONTEXT_LIMITS.maxOrigins);
-    expect(here.machine.chases).toMatchObject({ use: MAX_CHASES });
-    expect(here.machine.chases.refused).toBeGreaterThan(0);
+    expect(here.machine.chase.chased).toBe(MAX_CHASES);
+    expect(here.machine.chase.deferred).toBeGreaterThan(0);
     // A minute of one question a second to either, and health.
     expect(here.compared.length).toBeLessThan(150);
   });
@@ -386,7 +388,7 @@ describe('Forged events and heartbeats', () => {
     }
     expect(here.machine.joining.ready).toBe(true);
     expect([here.machine.clock.off, here.machine.clock.alone]).toEqual([false, false]);
-    expect(here.machine.heardCount).toBeLessThanOrEqual(MAX_HEARD + 1);
+    expect(here.machine.others.replicas.length).toBeLessThanOrEqual(MAX_HEARD + 1);
     expect(here.machine.counts.heartbeatsRefused).toBeGreaterThan(4_000);
     expect(here.context.isProtected('peer')).toBe(true);
   });
@@ -510,6 +512,16 @@ describe('What is missing', () => {
     here.fails();
   });
 
+  it.each([ADDRESS, OTHER])('is looked for first at a peer that has seen it: %s (I4)', (address) => {
+    const [peer, other, here] = [new Peer('peer'), new Peer('other'), new Repairing({}, [ADDRESS, OTHER])];
+    here.established();
+    peer.sees(add('a', 1));
+    here.answer(peer, address);
+    here.answer(other, address === OTHER ? ADDRESS : OTHER);
+    here.passes(SECOND);
+    expect(here.compared).toEqual([address]);
+  });
+
   it('is replayed from the history once before it is given up, and only where no peer has it (I4)', () => {
     const here = new Repairing({}, []).established();
     here.context.announce('x', 1, NOW, NOW);
@@ -571,6 +583,150 @@ describe('What is missing', () => {
   });
 });
 
+describe('The alarm', () => {
+  const disagreeing = (speaks = 1): { peer: Peer; here: Repairing } => {
+    const [peer, here] = [new Peer('peer'), new Repairing({}, [ADDRESS, OTHER], Infinity, speaks)];
+    here.established();
+    established(peer, here);
+    for (const address of [ADDRESS, OTHER]) here.answer(peer, address);
+    return { peer, here };
+  };
+
+  /** For so long every comparison is answered, by the same peer. */
+  const compares = (here: Repairing, peer: Peer, seconds: number): void => {
+    for (let tick = 0; tick < 10 * seconds; tick++) {
+      const before = here.compared.length;
+      here.passes(SECOND / 10);
+      if (here.compared.length > before) here.answer(peer, here.compared.at(-1));
+    }
+  };
+
+  it('is raised within seconds of a comparison where states differ that have seen the same, and they are merged (I1)', () => {
+    const { peer, here } = disagreeing();
+    peer.sees(add('a', 1));
+    here.context.observe('a', 1, NOW, NOW);
+    compares(here, peer, 35);
+    expect(here.news('divergence').map(({ seconds }) => seconds.adds.length)).toEqual([1]);
+    expect(here.machine.counts.divergences).toBe(1);
+    expect([here.pulls.length, new Set(here.compared).size]).toEqual([1, 1]);
+    here.pulled(peer, here.compared[0]);
+    expect(here.stats.inFlight.size).toBe(peer.stats.inFlight.size);
+  });
+
+  it.each([1, 2])(
+    'is not raised about whose requests are while some replica does not speak of that: one speaks %s (I9)',
+    (speaks) => {
+      const [peer, here] = [new Peer('peer'), new Repairing({}, [ADDRESS, OTHER], SECOND, 2).established()];
+      const owned = add('a', 1);
+      peer.sees({ ...owned, owner: 'gateway' } as LoadEvent);
+      here.sees(owned);
+      const answers: Record<string, PeerStatus> = {
+        [ADDRESS]: { ...peer.status(), speaks: 2 },
+        [OTHER]: { ...peer.status(), replica: 'other', speaks, digests: undefined },
+      };
+      for (let answered = 0, tick = 0; tick < 700; tick++) {
+        here.passes(SECOND / 10);
+        for (; answered < here.commands.length; answered++) {
+          const command = here.commands[answered]!;
+          if (command.kind !== 'ask') continue;
+          const status = { ...answers[command.address]!, timeUs: here['nowUs'] };
+          here.step({ kind: 'status', address: command.address, status });
+        }
+      }
+      expect(here.news('divergence')).toHaveLength(speaks - 1);
+    },
+  );
+
+  it('does not compare with a replica whose clock is further away than R, and pulls nothing from it (I2)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing().established()];
+    established(peer, here);
+    peer.sees(add('a', 1));
+    for (const aheadS of [-64, 64, 30]) {
+      const status = { ...peer.status(), timeUs: here['nowUs'] + aheadS * SECOND };
+      here.step({ kind: 'status', address: ADDRESS, status });
+      here.passes(2 * SECOND);
+      here.step({ kind: 'status', address: ADDRESS, status });
+      expect(here.pulls).toHaveLength(aheadS === 30 ? 1 : 0);
+    }
+  });
+});
+
+describe('A replica that joins', () => {
+  /** It is answered by a ready peer: who is there, and what differs. */
+  const asksToBeShown = (here: Repairing, peer: Peer, address = ADDRESS): void => {
+    here.answer(peer, address);
+    here.passes(SECOND / 10);
+    here.answer(peer, address);
+  };
+
+  it('is ready by what one peer has shown, where another one is slow to show it (I4, I6)', () => {
+    const [peer, slow, here] = [new Peer('peer'), new Peer('slow'), new Repairing({}, [OTHER, ADDRESS])];
+    here.answer(peer);
+    asksToBeShown(here, slow, OTHER);
+    here.passes(SECOND);
+    expect(here.compared).toEqual([OTHER]);
+    here.passes(1.5 * SECOND);
+    expect(here.compared).toEqual([OTHER, ADDRESS]);
+    here.answer(peer);
+    here.pulled(peer);
+    here.passes(SECOND / 10);
+    expect(here.machine.joining).toMatchObject({ ready: true, reason: 'caught up with its peers' });
+  });
+
+  it('asks a peer that could not show its state again, after a pause (I4)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    asksToBeShown(here, peer);
+    here.fails();
+    here.passes(SECOND / 10);
+    expect(here.compared).toHaveLength(1);
+    here.passes(SECOND / 2);
+    expect(here.compared).toHaveLength(2);
+    here.answer(peer);
+    here.pulled(peer);
+    here.passes(SECOND / 10);
+    expect(here.machine.joining).toMatchObject({ ready: true, caughtUp: true });
+  });
+
+  it('does not wait for a peer that cannot show its state where the history has shown it (I6)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    here.history = 'done';
+    asksToBeShown(here, peer);
+    expect(here.machine.joining.ready).toBe(false);
+    here.fails();
+    here.passes(SECOND / 10);
+    expect(here.machine.joining).toMatchObject({ ready: true, reason: 'history replayed' });
+  });
+
+  it('has not caught up by what it asked for before its subscription stood (I4)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    established(peer);
+    asksToBeShown(here, peer);
+    here.busConnected = false;
+    here.passes(SECOND / 10);
+    here.busConnected = true;
+    here.pulled(peer);
+    here.passes(SECOND / 10);
+    expect(here.machine.joining.ready).toBe(false);
+    here.passes(SECOND);
+    here.answer(peer);
+    here.pulled(peer);
+    here.passes(SECOND / 10);
+    expect(here.machine.joining).toMatchObject({ ready: true, reason: 'caught up with its peers' });
+  });
+
+  it('is shown again what peers showed before its subscription broke (I4)', () => {
+    const [peer, other, here] = [new Peer('peer'), new Peer('other'), new Repairing({}, [ADDRESS, OTHER])];
+    here.answer(other, OTHER);
+    asksToBeShown(here, peer);
+    here.pulled(peer);
+    here.busConnected = false;
+    here.passes(SECOND / 10);
+    here.busConnected = true;
+    here.passes(SECOND / 10);
+    expect(here.compared).toEqual([ADDRESS, ADDRESS]);
+  });
+});
+
 describe('Who is who', () => {
   it('an address of another deployment is asked for nothing but who it is, and told once (I9)', () => {
     const here = new Repairing({}, [ADDRESS], 5 * SECOND);
@@ -619,12 +775,31 @@ describe('Who is who', () => {
     expect(here.machine.hears).toBe(true);
   });
 
-  it('announces that its events of owners go on, so that nobody forgets them (I4)', () => {
+  it('does not remember what a heartbeat claims to be from further ahead than R (I7)', () => {
     const here = new Repairing({}, []);
-    here.context.observeLevel('own.owners', 1, 2, NOW, NOW);
+    const highest: Heartbeat['highest'] = [59, 61].map((aheadS) => [`o${aheadS}`, NOW + aheadS * SECOND, 1]);
+    here.step({
+      kind: 'heartbeat',
+      heartbeat: { replica: 'x', ...DEPLOYMENT, ready: true, timeUs: NOW, highest },
+    });
+    expect(['o59', 'o61'].map((origin) => here.context.knows(origin))).toEqual([true, false]);
+  });
+
+  it('announces that its events go on, those of owners too, so that nobody forgets them (I4)', () => {
+    const here = new Repairing({}, []);
+    here.context.observe('own', 1, NOW, NOW);
+    here.context.observe('own.owners', 1, NOW, NOW);
     const forgetAfterUs = 2 * (OPTIONS.expireAfterUs + OPTIONS.finishedRetentionUs);
     here.passes(forgetAfterUs + 2 * SECOND);
     expect(here.context.knows('own.owners')).toBe(true);
+    const heartbeats = here.commands.flatMap((command) =>
+      command.kind === 'heartbeat' ? command.heartbeat : [],
+    );
+    const { timeUs, highest } = heartbeats.at(-1)!;
+    expect(highest).toEqual([
+      ['own', timeUs, 1],
+      ['own.owners', timeUs, 1],
+    ]);
   });
 
   it('the fleet speaks what the least of its replicas speaks, until that is gone (I9)', () => {

@@ -4,7 +4,6 @@
  */
 import type { ContextOptions } from '../../src/core/causal-context';
 import type { SnapshotSelection } from '../../src/core/snapshot';
-import type { CutOffs } from '../../src/repair/digests';
 import { queryValue } from '../../src/http/query-string';
 import type { Identity, PeerStatus, Query, StatusJson } from '../../src/repair/protocol';
 import { ProtocolFault, readStatus, snapshotPath, statusPath } from '../../src/repair/protocol';
@@ -140,10 +139,10 @@ export class SimulatedPeers implements PeerRequests {
     private readonly context: ContextOptions,
   ) {}
 
-  status(address: string, cutOffs: CutOffs | undefined): PromiseLike<PeerStatus> {
+  status(address: string, digestsAtUs: number | undefined): PromiseLike<PeerStatus> {
     const answer = new Answer<PeerStatus>();
     this.request(address, answer, (peer) => {
-      const query = queryOf(statusPath(this.identity, cutOffs));
+      const query = queryOf(statusPath(this.identity, digestsAtUs));
       this.answerOr(peer, answer, () => {
         const text = JSON.stringify(peer.status(query));
         this.network.bytes += text.length;

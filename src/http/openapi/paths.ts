@@ -314,12 +314,11 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       tags: ['between replicas'],
       summary: 'What this replica has seen',
       parameters: [
-        query('adds_since', false, { type: 'integer' }, 'Also answer digests of adds since this second.'),
         query(
-          'deletions_since',
+          'digests_at_us',
           false,
-          { type: 'integer' },
-          'Also answer digests of deletions since this second.',
+          { type: 'integer', minimum: 0 },
+          'Also answer digests of what matters at this time, in µs since 1970.',
         ),
         ...asker,
       ],
