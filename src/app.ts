@@ -195,7 +195,7 @@ export class App {
     const selector = new Selector(
       replicator,
       { caughtUp: () => repair.joining.ready, degraded: () => report.degraded },
-      config.replayPolicy === 'accept',
+      config.copyPolicy === 'accept',
       this.cache && cachedChunksOf(this.cache.index, nowUs),
     );
 
@@ -214,7 +214,7 @@ export class App {
       },
       cache: this.cache,
       watchers,
-      replayPolicy: config.replayPolicy,
+      copyPolicy: config.copyPolicy,
       readiness,
       logger,
       registry,
@@ -250,10 +250,11 @@ export class App {
 
     this.parts = [
       files,
+      { start: () => undefined, stop: () => lines.finish() },
       { start: () => this.startBus(bus), stop: () => bus.stop() },
       ...(history ? [history] : []),
       { start: () => undefined, stop: () => transport.close() },
-      { start: () => undefined, stop: () => republisher.finish() },
+      { start: () => undefined, stop: () => this.finishPublishing() },
       every(REPUBLISH_TICK_MS, () => republisher.tick(performance.now())),
       ...(room.discovery ? [room.discovery] : []),
       ownerWatch,
@@ -302,6 +303,11 @@ export class App {
   /** Stops taking requests, answers those that were accepted, then drains the bus. */
   async stop(): Promise<void> {
     while (this.started.length > 0) await this.started.shift()!.stop();
+  }
+
+  private finishPublishing(): void {
+    const lost = this.republisher.finish();
+    if (lost > 0) this.troubles.count('write', `stopped, and ${lost} events were never published`, lost);
   }
 
   private startBus(bus: Bus): void {

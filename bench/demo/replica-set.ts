@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/free-port';
-import { NatsServerProcess } from '../../test/support/nats-server';
+import { JETSTREAM, NatsServerProcess } from '../../test/support/nats-server';
 import { ReplicaProcess } from '../../test/support/replica-process';
 
 const NAME = 'replicas.metadata-center.demo';
@@ -42,7 +42,7 @@ export class ReplicaSet {
     }
     const hosts = places.map(({ host }) => `${host} ${NAME}`);
     writeFileSync(join(folder, 'hosts'), ['127.0.0.1 localhost', ...hosts, ''].join('\n'));
-    const nats = await NatsServerProcess.start({ config: 'jetstream: { store_dir: "{folder}" }' });
+    const nats = await NatsServerProcess.start({ config: JETSTREAM });
     const set = new ReplicaSet(nats, places, folder, withPeers, main);
     try {
       await Promise.all(places.map((_place, i) => set.launch(i)));

@@ -4,10 +4,10 @@
  */
 import { collect, LoadedCluster, type Measured } from '../cluster/loaded-cluster';
 import { Collected, type Part, type Row, ratios } from '../report/rows';
+import { JETSTREAM } from '../../test/support/nats-server';
 
 const SIZE = 3;
 const ROUND_MS = 2_000;
-const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 
 export const historyPart: Part = {
   name: 'history',

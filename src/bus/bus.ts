@@ -28,8 +28,8 @@ export interface BusStatus {
  * What goes wrong without being a change of the connection. `connect`: an attempt failed for another reason than
  * the one before; `permission`: the server denied a subject; `slow-consumer`: the server or this process could
  * not keep up and messages were lost; `server-error`: any other complaint of the server; `handler`: a handler threw;
- * `write`: messages that were taken could not be written; `unconfirmed`: the connection ended before the server had confirmed
- * what was sent to it; `max-payload`: the server takes smaller messages only than the largest event.
+ * `write`: messages that were taken could not be written; `unconfirmed`: the connection, or this process, ended before the server
+ * had confirmed what was sent to it; `max-payload`: the server takes smaller messages only than the largest event.
  */
 export type BusTrouble =
   | 'connect'

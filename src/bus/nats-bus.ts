@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bus, OnBusStatus, OnBusTrouble, OnMessage, Subscriptions } from './bus';
 import type { GatherPause } from './gather-pause';
-import { describeError, isTimeout, probe } from './nats-connection';
+import { describeError, isTimeout, NO_ANSWER, probe } from './nats-connection';
 import { announcedServer, nameOf, type NatsServer } from './nats-servers';
 import { NatsSession, type NatsSessionOptions } from './nats-session';
 
@@ -107,8 +107,16 @@ export class NatsBus implements Bus {
     this.up = false;
     this.why = 'stopped';
     const { stopTimeoutMs } = this.options;
-    await within(stopTimeoutMs, this.session?.drain());
-    await within(stopTimeoutMs, Promise.all([this.session?.close(), this.loop]));
+    const undrained = await failureWithin(stopTimeoutMs, this.session?.drain());
+    if (undrained !== undefined) {
+      const name = this.at === undefined ? '' : `${nameOf(this.at)}: `;
+      this.onTrouble(
+        'unconfirmed',
+        `${name}stopped, and what was sent last may not have arrived: ${undrained}`,
+      );
+    }
+    // Nothing more is lost, however this ends.
+    await failureWithin(stopTimeoutMs, Promise.all([this.session?.close(), this.loop]));
   }
 
   private async keepConnected(subscriptions: Subscriptions): Promise<void> {
@@ -247,12 +255,17 @@ function shuffled<T>(items: readonly T[], random: () => number): readonly T[] {
     .map(({ item }) => item);
 }
 
-/** Waits for `work`, no longer than `timeoutMs`; how it ends does not matter. */
-async function within(timeoutMs: number, work: Promise<unknown> | undefined): Promise<void> {
+/** Waits for `work`, no longer than `timeoutMs`; answers why it failed, or that it has not ended. */
+async function failureWithin(
+  timeoutMs: number,
+  work: Promise<unknown> | undefined,
+): Promise<string | undefined> {
   const timeout = new AbortController();
-  await Promise.race([
-    Promise.resolve(work).catch(() => undefined),
-    delay(timeoutMs, undefined, { signal: timeout.signal }).catch(() => undefined),
-  ]);
-  timeout.abort();
+  const late = delay(timeoutMs, NO_ANSWER, { signal: timeout.signal });
+  try {
+    return await Promise.race([Promise.resolve(work).then(() => undefined, describeError), late]);
+  } finally {
+    late.catch(() => undefined);
+    timeout.abort();
+  }
 }

@@ -174,7 +174,7 @@ export async function probe(server: NatsServer, lookUp: Lookup, timeoutMs: numbe
   });
 }
 
-const NO_ANSWER = 'no answer in time';
+export const NO_ANSWER = 'no answer in time';
 const CLOSED = 'the server closed the connection';
 
 /** Nobody serves the subject of a request. */

@@ -109,9 +109,11 @@ export class NatsSession {
     else this.waiting.push(callback);
   }
 
-  /** Sends what is left, then closes. Can take for ever on a link that swallows everything. */
+  /** Sends what is left, and closes once the server has it. Can take for ever on a link that swallows everything. */
   async drain(): Promise<void> {
     this.write();
+    // To drain alone ends well also where the connection does not.
+    await this.connection?.flush();
     await this.connection?.drain();
   }
 

@@ -204,15 +204,15 @@ export class CacheIndex {
     return found.slice(0, most).map(({ holder, length }) => ({ ip: holder.ip, length }));
   }
 
-  /** Takes out some of what has gone; looks at no more than `limit` entries, engines and clears. */
-  sweep(nowUs: number, limit: number): void {
+  /** Takes out some of what has gone; looks at no more than `slice` entries, engines and clears. */
+  sweep(nowUs: number, slice: number): void {
     const now = this.advance(nowUs);
-    for (let looked = 0; looked < limit; looked++) this.sweepOne();
-    for (let looked = Math.min(limit, this.byNumber.length); looked > 0; looked--) this.forgetOne(now);
+    for (let looked = 0; looked < slice; looked++) this.sweepOne();
+    for (let looked = Math.min(slice, this.byNumber.length); looked > 0; looked--) this.forgetOne(now);
     let looked = 0;
     for (const [ip, clearedUs] of this.clears) {
       // A clear matters as long as what it clears could be saved late.
-      if (++looked > limit || clearedUs + this.options.ttlUs > now) break;
+      if (++looked > slice || clearedUs + this.options.ttlUs > now) break;
       this.clears.delete(ip);
     }
   }

@@ -36,7 +36,7 @@ export function pickEngine(
   candidates: readonly string[],
   rowOf: (ip: string) => EngineRow | undefined,
   { of = 4, requestCost = 128 }: PickOptions,
-  random: (limit: number) => number,
+  random: (below: number) => number,
 ): EngineRow | undefined {
   const engines = [...new Set(candidates)];
   let best: EngineRow | undefined;

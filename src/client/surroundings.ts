@@ -9,8 +9,8 @@ export interface Surroundings {
   readonly timestampNs: () => bigint;
   /** An id that nobody has used. */
   readonly newId: () => string;
-  /** An integer from 0 to below `limit`. */
-  readonly random: (limit: number) => number;
+  /** An integer from 0 on that is less than `below`. */
+  readonly random: (below: number) => number;
   /** The IPv4 addresses behind a name. */
   readonly lookup: (name: string) => Promise<readonly string[]>;
   readonly fetch: typeof fetch;
@@ -20,7 +20,7 @@ export const nodeSurroundings: Surroundings = {
   monotonicMs: () => performance.now(),
   timestampNs: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1_000)) * 1_000n,
   newId: () => randomBytes(16).toString('base64url'),
-  random: (limit) => randomInt(limit),
+  random: (below) => randomInt(below),
   lookup: async (name) => (await lookup(name, { all: true, family: 4 })).map(({ address }) => address),
   fetch: (...args) => fetch(...args),
 };

@@ -5,7 +5,7 @@
 import type { AuthConfig, HttpConfig } from '../config/http-config';
 import type { PeersConfig } from '../config/config';
 import type { HttpDependencies } from '../http/dependencies';
-import { httpLimits } from '../http/limits';
+import { httpServerOptions } from '../http/server-options';
 import { HttpServer } from '../http/server';
 import { PeerTransport, checkedAuthorities } from '../repair/peer-transport';
 import { AccessTokens } from '../security/access-tokens';
@@ -44,9 +44,9 @@ export function createHttpServer(
   dependencies: HttpDependencies,
   files: LiveFiles,
 ): HttpServer {
-  const limits = { ...httpLimits, keepAliveTimeout: keepAliveTimeoutMs };
-  if (!tls) return new HttpServer(dependencies, limits);
-  const server = new HttpServer(dependencies, limits, 'https');
+  const options = { ...httpServerOptions, keepAliveTimeout: keepAliveTimeoutMs };
+  if (!tls) return new HttpServer(dependencies, options);
+  const server = new HttpServer(dependencies, options, 'https');
   files.follow('HTTP_TLS_CERT_FILE and HTTP_TLS_KEY_FILE', [tls.certFile, tls.keyFile], ([cert, key]) =>
     server.useKeyPair(cert!, key!),
   );

@@ -11,7 +11,7 @@ import { SnapshotMerge } from '../core/snapshot-merge';
 import type { History } from '../history/history';
 import type { SparseLines } from '../observability/sparse-lines';
 import type { DnsDiscovery } from '../peers/dns-discovery';
-import { repairOptions } from '../repair/limits';
+import { repairOptions } from '../repair/repair-options';
 import { PeerClient } from '../repair/peer-client';
 import type { PeerTransport } from '../repair/peer-transport';
 import type { Identity } from '../repair/protocol';

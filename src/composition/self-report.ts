@@ -7,7 +7,7 @@ import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import type { History } from '../history/history';
 import type { Readiness } from '../http/dependencies';
-import { httpLimits } from '../http/limits';
+import { httpServerOptions } from '../http/server-options';
 import type { Limit } from '../observability/limit-metrics';
 import type { LimitWatch } from '../observability/limit-watch';
 import type { DnsDiscovery } from '../peers/dns-discovery';
@@ -160,7 +160,7 @@ export class SelfReport {
         refused: () => repair.counts.heartbeatsRefused,
       },
       { name: 'watchers', most: http.maxWatchers, use: watchers, refusesReaders: true },
-      { name: 'connections', most: httpLimits.maxConnections, use: connections },
+      { name: 'connections', most: httpServerOptions.maxConnections, use: connections },
     ];
   }
 

@@ -12,7 +12,7 @@ import { InProcessBus, InProcessHub } from '../bus/in-process-bus';
 import { CausalContext } from '../core/causal-context';
 import { LoadStats } from '../core/load-stats';
 import type { HttpDependencies } from '../http/dependencies';
-import { httpLimits } from '../http/limits';
+import { httpServerOptions } from '../http/server-options';
 import { HttpServer } from '../http/server';
 import { wallClock } from '../replication/clock';
 import { contextOptions, loadStatsOptions } from '../replication/limits';
@@ -48,7 +48,7 @@ const LOAD = {
 /** What the warm-up shares with the replica: nothing that it could leave a trace in. */
 export type Shared = Pick<
   HttpDependencies,
-  'messageClasses' | 'monotonicMs' | 'randomBytes' | 'replayPolicy' | 'version'
+  'messageClasses' | 'monotonicMs' | 'randomBytes' | 'copyPolicy' | 'version'
 >;
 
 /**
@@ -56,7 +56,7 @@ export type Shared = Pick<
  * events go to other replicas and come from them.
  */
 export async function warmUp(
-  { messageClasses, monotonicMs, randomBytes, replayPolicy, version }: Shared,
+  { messageClasses, monotonicMs, randomBytes, copyPolicy, version }: Shared,
   sharing: boolean,
 ): Promise<void> {
   const token = randomBytes(16).toString('hex');
@@ -75,7 +75,7 @@ export async function warmUp(
       replica: { status: refuse, snapshot: refuse, cache: refuse },
       cache: undefined,
       watchers: new Watchers(engines, noState, noState, { ...WATCH_TIMES, origin: token, maxWatchers: 0 }),
-      replayPolicy,
+      copyPolicy,
       readiness: () => ({ ready: false, reason: WARMING, body: {} }),
       logger: pino({ level: 'silent' }),
       registry: new Registry(),
@@ -85,7 +85,7 @@ export async function warmUp(
       monotonicMs,
       randomBytes,
     },
-    httpLimits,
+    httpServerOptions,
   );
   let lives = 0;
   let late = false;

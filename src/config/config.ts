@@ -62,7 +62,7 @@ export interface Config {
   readonly readyTimeoutMs: number;
   readonly load: LoadConfig;
   readonly cache: CacheConfig;
-  readonly replayPolicy: 'reject' | 'accept';
+  readonly copyPolicy: 'reject' | 'accept';
   readonly auth: AuthConfig;
   /** Undefined: no second listener. */
   readonly debug: DebugConfig | undefined;
@@ -98,7 +98,7 @@ export function parseConfig(env: Env, isReadable: (path: string) => boolean = ca
       ttlMs: reader.read('METADATA_CENTER_CACHE_TTL'),
       maxEntries: reader.read('METADATA_CENTER_CACHE_MAX_ENTRIES'),
     },
-    replayPolicy: reader.read('METADATA_CENTER_REPLAY_POLICY'),
+    copyPolicy: reader.read('METADATA_CENTER_REPLAY_POLICY'),
     auth: readAuth(reader),
     debug: readDebug(reader, http),
     logLevel: reader.read('LOG_LEVEL'),

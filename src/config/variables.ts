@@ -3,7 +3,7 @@
  * its errors, `--help`, `docs/configuration.md` and what the start-up log shows.
  */
 import { parseNatsServers } from '../bus/nats-servers';
-import { httpLimits } from '../http/limits';
+import { httpServerOptions } from '../http/server-options';
 import { isToken, parseTokens } from '../security/token-list';
 import {
   durationMs,
@@ -54,7 +54,7 @@ const http = {
   HTTP_TLS_KEY_FILE: variable(file('a PEM file'), undefined, 'both or neither'),
   HTTP_KEEP_ALIVE_TIMEOUT: variable(
     durationMs(SECOND, 24 * HOUR),
-    httpLimits.keepAliveTimeout,
+    httpServerOptions.keepAliveTimeout,
     'how long an idle connection stays open; longer than gateways and load balancers keep it',
   ),
   METADATA_CENTER_AUTH_TOKENS: variable(

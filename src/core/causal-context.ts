@@ -134,7 +134,7 @@ export class CausalContext {
     const before = context?.seen.intervalCount;
     if (!context?.seen.add(seq)) return false;
     if (seq > context.highest) context.highest = seq;
-    if (context.seen.intervalCount !== before) this.limit(context);
+    if (context.seen.intervalCount !== before) this.keepToLimits(context);
     return true;
   }
 
@@ -186,7 +186,7 @@ export class CausalContext {
       ours.highest = Math.max(ours.highest, theirs.highest);
       if (ours.givenUp.intervalCount === 0) continue;
       ours.givenUp = ours.givenUp.minus(theirs.seen);
-      this.limit(ours);
+      this.keepToLimits(ours);
     }
   }
 
@@ -249,7 +249,7 @@ export class CausalContext {
     context.givenUp.addAll(seqs);
     const dropped = context.givenUp.dropLowest(this.options.maxIntervals);
     if (dropped > 0) context.givenUp.addRange(1, dropped);
-    this.limit(context);
+    this.keepToLimits(context);
   }
 
   /** Stops chasing what every origin did before the first of its events that was seen. */
@@ -288,7 +288,7 @@ export class CausalContext {
       if (!ours) continue;
       ours.seen.addAll(theirs.seen.minus(above(ours, this.speaks)));
       ours.highest = Math.max(ours.highest, theirs.highest);
-      this.limit(ours);
+      this.keepToLimits(ours);
     }
   }
 
@@ -320,7 +320,7 @@ export class CausalContext {
     for (const [origin, newestUs, highest, ...bounds] of origins) {
       const entry = context.create(origin, new SeqSet(bounds), newestUs);
       entry.highest = highest;
-      context.limit(entry);
+      context.keepToLimits(entry);
     }
     return context;
   }
@@ -397,11 +397,11 @@ export class CausalContext {
     marked.addAll(seqs);
     const dropped = marked.dropLowest(this.options.maxIntervals);
     if (dropped > 0) context.givenUp.addRange(1, dropped);
-    this.limit(context);
+    this.keepToLimits(context);
   }
 
-  /** Keeps to the bounds after an origin has changed. */
-  private limit(context: OriginContext): void {
+  /** Keeps to the limits after an origin has changed. */
+  private keepToLimits(context: OriginContext): void {
     if (context.cut) {
       context.seen.dropLowest(1);
       return;

@@ -52,8 +52,8 @@ export class DeletionTimes {
   }
 
   /** Bound of a walk with `isUsed` over all slots; slots keep their number while used. */
-  get slotLimit(): number {
-    return this.slots.slotLimit;
+  get slotEnd(): number {
+    return this.slots.slotEnd;
   }
 
   isUsed(slot: number): boolean {
@@ -135,9 +135,9 @@ export class DeletionTimes {
     this.slots.remove(slot);
   }
 
-  /** Forgets at most `limit` times that are past their keeping; true when none is left. */
-  expire(nowUs: number, limit: number): boolean {
-    for (let budget = limit; ;) {
+  /** Forgets at most `slice` times that are past their keeping; true when none is left. */
+  expire(nowUs: number, slice: number): boolean {
+    for (let budget = slice; ;) {
       const second = this.bySecond.oldestSecond();
       // A whole second at a time: `find` already hides what is past its keeping within the second.
       if ((second + 1) * 1_000_000 + this.keepForUs > nowUs) return true;
@@ -156,8 +156,13 @@ export class DeletionTimes {
     return [...slots];
   }
 
-  /** The slots of one second of deletion time. */
-  ofSecond(second: number): Generator<number> {
-    return this.bySecond.slotsOf(second);
+  /** The slots of one second of deletion time; undefined where they are more than `most`. */
+  ofSecond(second: number, most: number): number[] | undefined {
+    return this.bySecond.slotsOf(second, most);
+  }
+
+  /** Undefined for a slot that is free. */
+  secondAt(slot: number): number | undefined {
+    return this.isUsed(slot) ? secondOf(this.times.get(slot)) : undefined;
   }
 }

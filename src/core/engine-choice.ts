@@ -42,13 +42,16 @@ export function chooseEngine(
   requestId: string,
   { requestCost, maxQueued, maxPromptLength, ownShare }: ChoiceRules,
 ): Choice | undefined {
-  const withRoom = candidates.filter(
-    (engine) => engine.queuedRequests < maxQueued && engine.promptLength < maxPromptLength,
-  );
-  if (withRoom.length === 0) return undefined;
   const seeds = seedsOf(requestId);
-  const hashes = new Uint32Array(withRoom.length);
-  for (let i = 0; i < hashes.length; i++) hashes[i] = engineHash(seeds, withRoom[i]!.address);
+  const withRoom: Candidate[] = [];
+  const hashesOfAll = new Uint32Array(candidates.length);
+  for (const engine of candidates) {
+    if (engine.queuedRequests >= maxQueued || engine.promptLength >= maxPromptLength) continue;
+    hashesOfAll[withRoom.length] = engineHash(seeds, engine.address);
+    withRoom.push(engine);
+  }
+  if (withRoom.length === 0) return undefined;
+  const hashes = hashesOfAll.subarray(0, withRoom.length);
   const considered = consideredOf(withRoom.length, ownShare);
   const last = considered < hashes.length ? hashes.slice().sort()[considered - 1]! : 0xffffffff;
   let best = withRoom[0]!;

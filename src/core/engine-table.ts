@@ -116,9 +116,9 @@ export class EngineTable {
     }
   }
 
-  /** Visits at most `limit` rows whose last event may be E old; true when none is left, as `SecondLists.visitUntil` has it. */
-  expire(nowUs: number, limit: number): boolean {
-    return this.bySecond.visitUntil(nowUs - this.expireAfterUs, limit, (number, second, wholly) =>
+  /** Visits at most `slice` rows whose last event may be E old; true when none is left, as `SecondLists.visitUntil` has it. */
+  expire(nowUs: number, slice: number): boolean {
+    return this.bySecond.visitUntil(nowUs - this.expireAfterUs, slice, (number, second, wholly) =>
       this.expireRow(this.byNumber[number]!, second, nowUs, wholly),
     );
   }

@@ -10,7 +10,7 @@ import type { Fingerprint } from './fingerprint';
 
 export const NO_SLOT = -1;
 
-const CHUNK_BITS = 14;
+const CHUNK_BITS = 11;
 const CHUNK_SIZE = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK_SIZE - 1;
 const TABLE_COUNT = 256;
@@ -43,7 +43,7 @@ export class HashedSlots {
   /** Of free slots: the next one that is free. */
   private readonly places = int32Column();
   private firstFree = NO_SLOT;
-  private limit = 0;
+  private end = 0;
   private used = 0;
   /** Each cell holds slot + 1, or 0 when empty. */
   private readonly tables: Int32Array[] = [];
@@ -58,8 +58,8 @@ export class HashedSlots {
   }
 
   /** Every slot ever given out is below this: the bound of a walk over all slots. */
-  get slotLimit(): number {
-    return this.limit;
+  get slotEnd(): number {
+    return this.end;
   }
 
   /** The fingerprint of a slot, put into `into`. */
@@ -93,7 +93,7 @@ export class HashedSlots {
   insert({ w0, w1, w2, w3, place }: Fingerprint): number {
     let slot = this.firstFree;
     if (slot === NO_SLOT) {
-      slot = this.limit++;
+      slot = this.end++;
       this.words.ensure(4 * slot);
       this.places.ensure(slot);
     } else {

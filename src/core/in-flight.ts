@@ -82,8 +82,8 @@ export class InFlight {
     return this.slots.size;
   }
 
-  get slotLimit(): number {
-    return this.slots.slotLimit;
+  get slotEnd(): number {
+    return this.slots.slotEnd;
   }
 
   find(id: Fingerprint): number {
@@ -129,21 +129,27 @@ export class InFlight {
 
   /**
    * Calls `drop` for slots whose first add is at or before `untilUs`; `drop` must remove every such add of the slot.
-   * Visits at most `limit` slots; true when none is left, as `SecondLists.visitUntil` has it.
+   * Visits at most `slice` slots; true when none is left, as `SecondLists.visitUntil` has it.
    */
-  expire(untilUs: number, limit: number, drop: (slot: number) => void): boolean {
-    return this.bySecond.visitUntil(untilUs, limit, (slot) => {
+  expire(untilUs: number, slice: number, drop: (slot: number) => void): boolean {
+    return this.bySecond.visitUntil(untilUs, slice, (slot) => {
       if (this.firsts[slot]!.timeUs <= untilUs) drop(slot);
     });
   }
 
-  /** The slots whose first add is of one second of event time. */
-  *ofSecond(second: number): Generator<number> {
-    yield* this.bySecond.slotsOf(second);
+  /** The slots whose first add is of one second of event time; undefined where they are more than `most`. */
+  ofSecond(second: number, most: number): number[] | undefined {
+    return this.bySecond.slotsOf(second, most);
+  }
+
+  /** Undefined for a slot that is free. */
+  secondAt(slot: number): number | undefined {
+    const first = this.firsts[slot];
+    return first && secondOf(first.timeUs);
   }
 
   /** The slots with several adds, of whatever seconds. */
-  get conflicts(): Iterable<number> {
+  get conflicts(): ReadonlySet<number> {
     return this.conflicted;
   }
 }

@@ -285,10 +285,10 @@ export class LoadStats {
     this.owners.look(lease, this.advance(nowUs));
   }
 
-  /** Looks again at adds whose owner's standing has changed, at most `limit` of them; true when none is left. */
-  settle(limit: number, nowUs: number): boolean {
+  /** Looks again at adds whose owner's standing has changed, at most `slice` of them; true when none is left. */
+  settle(slice: number, nowUs: number): boolean {
     const now = this.advance(nowUs);
-    for (let budget = limit; budget > 0; budget--) {
+    for (let budget = slice; budget > 0; budget--) {
       const slot = this.owners.nextUnsettled();
       if (slot === undefined) return true;
       const first = this.inFlight.firstOf(slot)!;
@@ -314,15 +314,15 @@ export class LoadStats {
     return 'applied';
   }
 
-  /** Drops what is past its time, looking at no more than about `limit` things; true when nothing is left to drop. */
-  expire(nowUs: number, limit: number): boolean {
+  /** Drops what is past its time, looking at no more than about `slice` things; true when nothing is left to drop. */
+  expire(nowUs: number, slice: number): boolean {
     const now = this.advance(nowUs);
     const untilUs = now - this.options.expireAfterUs;
     return (
-      this.inFlight.expire(untilUs, limit, (slot) => this.expireAdds(slot, untilUs, now)) &&
-      this.deletes.expire(now, limit) &&
-      this.promptDeletes.expire(now, limit) &&
-      this.engines.expire(now, limit)
+      this.inFlight.expire(untilUs, slice, (slot) => this.expireAdds(slot, untilUs, now)) &&
+      this.deletes.expire(now, slice) &&
+      this.promptDeletes.expire(now, slice) &&
+      this.engines.expire(now, slice)
     );
   }
 

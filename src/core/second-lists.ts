@@ -58,26 +58,26 @@ export class SecondLists {
     return this.heads.get(second) ?? NO_SLOT;
   }
 
-  /** The slots of one second; the slot that was visited last may be unlinked meanwhile. */
-  *slotsOf(second: number): Generator<number> {
-    for (let slot = this.headOf(second); slot !== NO_SLOT;) {
-      const next = this.next.get(slot);
-      yield slot;
-      slot = next;
+  /** A copy of the slots of one second; undefined where they are more than `most`. */
+  slotsOf(second: number, most: number): number[] | undefined {
+    const slots: number[] = [];
+    for (let slot = this.headOf(second); slot !== NO_SLOT; slot = this.next.get(slot)) {
+      if (slots.push(slot) > most) return undefined;
     }
+    return slots;
   }
 
   /**
-   * Visits at most `limit` slots of the seconds that have begun by `untilUs`, the oldest first; true when none is left.
+   * Visits at most `slice` slots of the seconds that have begun by `untilUs`, the oldest first; true when none is left.
    * `visit` must unlink every slot of a second that is wholly over. In the second that is not over yet, what is beyond
-   * the limit waits for the second's end: else slots that are not due would use the limit up in each call.
+   * the slice waits for the second's end: else slots that are not due would use the slice up in each call.
    */
   visitUntil(
     untilUs: number,
-    limit: number,
+    slice: number,
     visit: (slot: number, second: number, wholly: boolean) => void,
   ): boolean {
-    for (let budget = limit; ;) {
+    for (let budget = slice; ;) {
       const second = this.oldestSecond();
       if (second * 1_000_000 > untilUs) return true;
       const wholly = (second + 1) * 1_000_000 <= untilUs;

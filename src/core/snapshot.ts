@@ -132,11 +132,19 @@ export function* snapshotLines(
 function* addSlots(stats: LoadStats, selection: SnapshotSelection | undefined): Generator<number> {
   const { inFlight } = stats;
   if (!selection) {
-    for (let slot = 0; slot < inFlight.slotLimit; slot++) if (inFlight.firstOf(slot)) yield slot;
+    for (let slot = 0; slot < inFlight.slotEnd; slot++) if (inFlight.firstOf(slot)) yield slot;
     return;
   }
-  for (const second of selection.adds) yield* [...inFlight.ofSecond(second)];
-  yield* [...inFlight.conflicts];
+  yield* slotsOfSeconds(inFlight, selection.adds);
+  const { conflicts } = inFlight;
+  if (conflicts.size <= MOST_COPIED) yield* [...conflicts];
+  else {
+    // One that is settled meanwhile is in the second of the add that is left.
+    const seconds = new Set(selection.adds);
+    for (let slot = 0; slot < inFlight.slotEnd; slot++) {
+      if (conflicts.has(slot) || seconds.has(inFlight.secondAt(slot)!)) yield slot;
+    }
+  }
 }
 
 function* deletionSlots(
@@ -144,12 +152,35 @@ function* deletionSlots(
   selection: SnapshotSelection | undefined,
   sinceRaises = 0,
 ): Generator<number> {
-  // Copied at once: the lists may change while the stream waits for its reader, slots keep their number.
-  if (selection) for (const second of selection.deletions) yield* [...times.ofSecond(second)];
+  if (selection) yield* slotsOfSeconds(times, selection.deletions);
   const raised = selection && times.raisedSince(sinceRaises);
   if (raised) yield* raised;
   // Free slots are passed over here, where that costs next to nothing: there may be a million in a row.
-  else for (let slot = 0; slot < times.slotLimit; slot++) if (times.isUsed(slot)) yield slot;
+  else for (let slot = 0; slot < times.slotEnd; slot++) if (times.isUsed(slot)) yield slot;
+}
+
+/** Slots of a second that are copied at once. Whoever can publish can put all that there is room for into one second. */
+const MOST_COPIED = 20_000;
+
+interface BySecond {
+  readonly slotEnd: number;
+  ofSecond(second: number, most: number): readonly number[] | undefined;
+  secondAt(slot: number): number | undefined;
+}
+
+/**
+ * Copied, since the lists may change while the stream waits for its reader; slots keep their number. What is too much for that
+ * is found by going through all slots: what has left its second by then was raised, or has several adds, and is shown as such.
+ */
+function* slotsOfSeconds(records: BySecond, seconds: readonly number[]): Generator<number> {
+  const long = new Set<number>();
+  for (const second of seconds) {
+    const slots = records.ofSecond(second, MOST_COPIED);
+    if (slots) yield* slots;
+    else long.add(second);
+  }
+  if (long.size === 0) return;
+  for (let slot = 0; slot < records.slotEnd; slot++) if (long.has(records.secondAt(slot)!)) yield slot;
 }
 
 function rowLine(row: EngineStats): string {

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
 import { getHeapSnapshot } from 'node:v8';
 import type { Logger } from 'pino';
+import { isCrossSite } from '../http/cross-site';
 import { ApiError } from '../http/errors';
 import { onceOver } from '../http/once-over';
 import { queryValue } from '../http/query-string';
@@ -17,7 +18,7 @@ import { EventLoopDelay } from './event-loop-delay';
 
 const DEFAULT_PROFILE_SECONDS = 10;
 const MAX_PROFILE_SECONDS = 120;
-const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 };
+const SERVER_OPTIONS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 };
 const MAX_CONNECTIONS = 16;
 
 type Work = (url: string, res: ServerResponse) => void | Promise<void>;
@@ -38,7 +39,7 @@ export class DebugServer {
     private readonly accessTokens: AccessTokens | undefined,
     private readonly logger: Logger,
   ) {
-    this.server = createServer(LIMITS, (req, res) => this.handle(req, res));
+    this.server = createServer(SERVER_OPTIONS, (req, res) => this.handle(req, res));
     this.server.maxConnections = MAX_CONNECTIONS;
   }
 
@@ -71,7 +72,9 @@ export class DebugServer {
     const { url = '' } = req;
     const [path = ''] = url.split('?');
     const work = Object.hasOwn(this.routes, path) ? this.routes[path] : undefined;
-    if (this.accessTokens && !this.accessTokens.accepts(req.headers.authorization)) {
+    if (isCrossSite(req)) {
+      say(res, 403, 'not for web pages of other origins');
+    } else if (this.accessTokens && !this.accessTokens.accepts(req.headers.authorization)) {
       res.setHeader('WWW-Authenticate', 'Bearer');
       say(res, 401, 'needs a valid bearer token');
     } else if (!work) {

@@ -59,7 +59,7 @@ export class Answers {
     if (error !== cause) this.logger.error({ err: cause, trace_id: traceId }, 'request failed');
     if (res.headersSent) {
       // Too late for an error answer: a cut connection at least does not look like a complete answer.
-      res.destroy();
+      req.socket.destroy();
       return;
     }
     const body = errorEnvelope(error, traceId, dataJson);

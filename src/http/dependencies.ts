@@ -21,7 +21,7 @@ export interface Readiness {
 }
 
 /** Whether copies of a report that the view already shows are refused, or answered like the first one. */
-type ReplayPolicy = 'reject' | 'accept';
+type CopyPolicy = 'reject' | 'accept';
 
 export interface HttpDependencies {
   /** Undefined: nobody needs a token. */
@@ -37,7 +37,7 @@ export interface HttpDependencies {
   /** Undefined: switched off. */
   readonly cache: PrefixCache | undefined;
   readonly watchers: Watchers;
-  readonly replayPolicy: ReplayPolicy;
+  readonly copyPolicy: CopyPolicy;
   readonly readiness: () => Readiness;
   /** Its level is what `POST /log/level` changes. */
   readonly logger: Logger;

@@ -17,8 +17,8 @@ export type LoadReports = Readonly<Record<BatchOp, (object: JsonObject) => void>
 
 export function loadReports({
   replicator,
-  replayPolicy,
-}: Pick<HttpDependencies, 'replicator' | 'replayPolicy'>): LoadReports {
+  copyPolicy,
+}: Pick<HttpDependencies, 'replicator' | 'copyPolicy'>): LoadReports {
   const addBody = new DtoCheck(LoadAddDto, ['owner']);
   const refreshBody = new DtoCheck(LoadRefreshDto, ['cluster', 'ip', 'owner']);
   const ownerBody = new DtoCheck(OwnerRenewDto);
@@ -27,11 +27,11 @@ export function loadReports({
   const takeAdd = (result: AddResult): void => {
     if (result === 'accepted' || result === 'resend') return;
     const isCopy = result === 'duplicate' || result === 'moved';
-    if (isCopy && replayPolicy === 'accept') return;
+    if (isCopy && copyPolicy === 'accept') return;
     throw addRefused(result);
   };
   const takeDeleted = (): void => {
-    if (replayPolicy === 'accept') return;
+    if (copyPolicy === 'accept') return;
     throw new ApiError('alreadyDeleted', 'request_id was already deleted');
   };
   const takeRefresh = (result: RefreshResult): void => {

@@ -43,9 +43,9 @@ export function readBody(
   else if (awaitsContinue(req)) res.writeContinue();
 }
 
-/** A body that will be refused need not be sent at all. */
+/** A body that will be refused need not be sent at all. HTTP/1.0 knows no interim answers. */
 function awaitsContinue(req: IncomingMessage): boolean {
-  return req.headers.expect?.toLowerCase() === '100-continue';
+  return req.httpVersionMinor > 0 && req.headers.expect?.toLowerCase() === '100-continue';
 }
 
 export function bodyTooLarge(maxBytes: number): ApiError {

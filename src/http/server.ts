@@ -14,7 +14,7 @@ import { answerConnect, answerMalformed } from './client-error';
 import type { HttpDependencies } from './dependencies';
 import { ApiError } from './errors';
 import { checkedKeyPair } from './key-pair';
-import { type HttpLimits, httpLimits } from './limits';
+import { type HttpServerOptions, httpServerOptions } from './server-options';
 import { TraceIds } from './trace-ids';
 
 export class HttpServer {
@@ -28,7 +28,7 @@ export class HttpServer {
 
   constructor(
     dependencies: HttpDependencies,
-    private readonly limits: HttpLimits = httpLimits,
+    private readonly options: HttpServerOptions = httpServerOptions,
     /** `https` needs a certificate before it listens. */
     protocol: 'http' | 'https' = 'http',
   ) {
@@ -50,13 +50,15 @@ export class HttpServer {
         );
       }
     };
-    const { maxConnections, maxHeadersCount, answerTimeoutMs, ...bounds } = limits;
-    const options = { ...bounds, ...messageClasses, requireHostHeader: false };
-    this.tlsServer = protocol === 'https' ? createTlsServer(options, onRequest) : undefined;
-    this.server = this.tlsServer ?? createServer(options, onRequest);
+    const { maxConnections, maxHeadersCount, answerTimeoutMs, ...nodes } = this.options;
+    const serverOptions = { ...nodes, ...messageClasses, requireHostHeader: false };
+    this.tlsServer = protocol === 'https' ? createTlsServer(serverOptions, onRequest) : undefined;
+    this.server = this.tlsServer ?? createServer(serverOptions, onRequest);
     this.server.maxConnections = maxConnections;
     this.server.maxHeadersCount = maxHeadersCount;
     this.server.timeout = answerTimeoutMs;
+    // Who sends no more after a report still waits for its answer; streams end by themselves (once-over.ts).
+    (this.server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
     this.server.on('checkContinue', (req, res) => {
       // Whether its body comes is known only where the body is read, so the connection can't be used for another request.
       res.shouldKeepAlive = false;
@@ -91,7 +93,7 @@ export class HttpServer {
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen({ host, port, backlog: this.limits.backlog }, () => {
+      this.server.listen({ host, port, backlog: this.options.backlog }, () => {
         this.server.off('error', reject);
         resolve((this.server.address() as AddressInfo).port);
       });

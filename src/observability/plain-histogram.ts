@@ -1,7 +1,7 @@
 /**
- * Histograms counted in plain numbers and turned into Prometheus samples when scraped. An observation takes 33 ns, one of
- * prom-client's own 255 ns without labels and 790 ns with two, and each request and each event makes one. Their counts can be
- * read at any time, while prom-client's can only be scraped.
+ * Histograms counted in plain numbers and turned into Prometheus samples when scraped. An observation takes 13 to 27 ns, one of
+ * prom-client's own 150 ns without labels and 320 ns with two; each request and each event makes one. Their counts can be read at
+ * any time, while prom-client's can only be scraped.
  */
 import type { Histogram, Registry } from 'prom-client';
 

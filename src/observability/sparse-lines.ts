@@ -26,7 +26,15 @@ export class SparseLines {
 
   /** Writes what has waited long enough. */
   flush(): void {
-    const now = this.monotonicMs();
+    this.writeAt(this.monotonicMs());
+  }
+
+  /** Writes all that waits: nobody will come back to it. */
+  finish(): void {
+    this.writeAt(Infinity);
+  }
+
+  private writeAt(now: number): void {
     for (const [cause, said] of this.causes) {
       if (said.nextMs > now) continue;
       const { waiting, more } = said;

@@ -5,7 +5,7 @@
  */
 import type { CausalContext } from '../core/causal-context';
 import { SeqSet } from '../core/seq-set';
-import type { RepairOptions } from './limits';
+import type { RepairOptions } from './repair-options';
 
 /** What is chased at a time. Beyond it the newest strangers wait, or stop being chased for the sake of live peers. */
 export const MAX_CHASES = 256;

@@ -18,7 +18,7 @@ import { compareDigests, type StateDigests } from './digests';
 import { Heard, type ClockView } from './heard';
 import { HoleChase } from './holes';
 import { joined, type JoiningState, type Surroundings } from './joining';
-import type { RepairOptions } from './limits';
+import type { RepairOptions } from './repair-options';
 import { PeerTable, stateOf, type PeerReport, type Peer, type PeerState } from './peer-table';
 import { MAX_NAMED_ORIGINS, type Heartbeat, type Identity, type PeerStatus } from './protocol';
 

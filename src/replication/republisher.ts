@@ -73,10 +73,11 @@ export class Republisher {
     if (this.rounds.length === 0) this.drop(this.kept.length);
   }
 
-  /** Publishes what is left, as far as the bus takes it, and ends. */
-  finish(): void {
+  /** Publishes what is left, as far as the bus takes it, and ends. Answers how many events it did not take. */
+  finish(): number {
     this.next = this.first;
     this.publish();
+    return this.first + this.kept.length - this.next;
   }
 
   /** True when the bus has taken all of it. */

@@ -100,7 +100,8 @@ const NONE: ReadonlySet<string> = new Set();
 
 /** The names that the object `json` has more than once; `distinctCount` is how many members it parsed to. */
 function repeatedMembers(json: string, distinctCount: number): ReadonlySet<string> {
-  if (scanMembers(json) === distinctCount) return NONE;
+  // Mostly there is one colon for each member and no other, and that is quickly seen.
+  if (colonsIn(json, distinctCount) === distinctCount || scanMembers(json) === distinctCount) return NONE;
   const repeated = new Set<string>();
   const seen = new Set<string>();
   scanMembers(json, (literal) => {
@@ -109,6 +110,13 @@ function repeatedMembers(json: string, distinctCount: number): ReadonlySet<strin
     seen.add(name);
   });
   return repeated;
+}
+
+/** How many there are; no more than `most` and one are counted. */
+function colonsIn(json: string, most: number): number {
+  let count = 0;
+  for (let at = json.indexOf(':'); at !== -1 && count <= most; at = json.indexOf(':', at + 1)) count++;
+  return count;
 }
 
 /** Where the value of the last top-level member `key` starts, or -1. */

@@ -89,13 +89,13 @@ function shownBy(of: CacheIndex | NaiveIndex, hashes: readonly bigint[], topk: n
 describe('The index of the prefix cache', () => {
   it('I15: answers what a naive recount of the events says, in whatever order they came, and how often; so does a full one, with the same horizon', () => {
     fc.assert(
-      fc.property(events, fc.nat(), prompt, limits, (history, seed, hashes, { topk, maxEntries }) => {
+      fc.property(events, fc.nat(), prompt, limits, (happenings, seed, hashes, { topk, maxEntries }) => {
         const cache = index({ maxEntries });
-        for (const event of shuffled(history, seed)) apply(cache, event, T0);
+        for (const event of shuffled(happenings, seed)) apply(cache, event, T0);
         // Time passes also where nothing comes.
         cache.sweep(T0, 0);
         const found = shownBy(cache, hashes, topk, T0);
-        expect(found).toBe(shownBy(naive(history, T0, maxEntries), hashes, topk));
+        expect(found).toBe(shownBy(naive(happenings, T0, maxEntries), hashes, topk));
       }),
       { numRuns: runs(2_000) },
     );
@@ -109,11 +109,11 @@ describe('The index of the prefix cache', () => {
     });
     const steps = fc.array(step, { maxLength: 25, size: 'max' });
     fc.assert(
-      fc.property(steps, prompt, limits, (history, hashes, { topk, maxEntries }) => {
+      fc.property(steps, prompt, limits, (happenings, hashes, { topk, maxEntries }) => {
         const cache = index({ maxEntries });
         const events: Happening[] = [];
         let now = T0;
-        for (const { event, after, sweep } of history) {
+        for (const { event, after, sweep } of happenings) {
           now += after * SECOND;
           const happened = { ...event, timeUs: event.timeUs - T0 + now };
           events.push(happened);
@@ -132,18 +132,18 @@ describe('The index of the prefix cache', () => {
     const engines = fc.uniqueArray(fc.integer({ min: 1, max: 90 }), { minLength: 60, maxLength: 90 });
     fc.assert(
       fc.property(engines, fc.nat(), fc.integer({ min: 1, max: 90 }), (numbers, seed, cleared) => {
-        const history: Happening[] = numbers.map((n) => ({
+        const happenings: Happening[] = numbers.map((n) => ({
           kind: 'save',
           cluster: 'llama',
           ip: `10.0.0.${n}`,
           hashes: [42n],
           timeUs: T0 + (n % 7),
         }));
-        history.push({ kind: 'clear', cluster: 'llama', ip: `10.0.0.${cleared}`, timeUs: T0 + 8 });
+        happenings.push({ kind: 'clear', cluster: 'llama', ip: `10.0.0.${cleared}`, timeUs: T0 + 8 });
         const cache = index();
-        for (const event of shuffled(history, seed)) apply(cache, event, T0);
+        for (const event of shuffled(happenings, seed)) apply(cache, event, T0);
         expect(cache.locations('llama', prefixHashesOf([42n]), 100, T0)).toEqual(
-          naive(history, T0).locations('llama', [42n], 100),
+          naive(happenings, T0).locations('llama', [42n], 100),
         );
       }),
       { numRuns: runs(60) },
@@ -206,9 +206,9 @@ describe('The index of the prefix cache', () => {
 
   it('what a joining replica is shown makes an index that answers alike', () => {
     fc.assert(
-      fc.property(events, prompt, fc.integer({ min: 1, max: 12 }), (history, hashes, maxEntries) => {
+      fc.property(events, prompt, fc.integer({ min: 1, max: 12 }), (happenings, hashes, maxEntries) => {
         const cache = index({ maxEntries });
-        for (const event of history) apply(cache, event, T0);
+        for (const event of happenings) apply(cache, event, T0);
         const joiner = index({ maxEntries, key: [1, 2] });
         for (const shown of cache.clearsAndEntries(() => T0)) {
           if ('holder' in shown) {

@@ -1,29 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
-import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { SelfReport, type ReplicaParts } from '../../src/composition/self-report';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { SystemLookup } from '../../src/dns/system-lookup';
 import { DnsDiscovery, type DiscoveryState } from '../../src/peers/dns-discovery';
-import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
+import { CONTEXT_LIMITS } from '../../src/replication/limits';
 import { CleanUp } from '../support/clean-up';
 import { until } from '../support/until';
+import { viewOptions } from '../support/view-options';
 
 const cleanUp = new CleanUp();
 afterEach(() => cleanUp.run());
 
-const load = {
-  expireAfterMs: 600_000,
-  finishedRetentionMs: 60_000,
-  maxInFlight: 10,
-  maxEngines: 10,
-  maxOwners: 10,
-};
-
 /** What a replica says that has caught up, with these parts. */
 async function reportOf(parts: Partial<ReplicaParts>): Promise<{ report: SelfReport; stats: LoadStats }> {
-  const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
+  const stats = new LoadStats(viewOptions());
   const bus = new InProcessBus(new InProcessHub(), () => undefined);
   cleanUp.add(() => bus.stop());
   bus.start({}, () => undefined);

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { CleanUp } from '../support/clean-up';
+import { runs } from '../support/size';
 import { until } from '../support/until';
 import { seededRandom } from '../support/seeded-random';
 import { Fleet } from './fleet';
@@ -53,22 +54,29 @@ const BAD_PEERS: Record<string, RequestListener> = {
   },
 };
 
+// One fleet for all, and one recount: each test leaves it as it was.
 let fleet: Fleet;
 let load: Workload;
+const atEnd = new CleanUp();
 const cleanUp = new CleanUp();
 
-afterEach(() => cleanUp.run());
-
-async function start(env: Record<string, string> = {}): Promise<void> {
-  fleet = await cleanUp.use(Fleet.start({ size: 2, env }), (it) => it.stop());
+beforeAll(async () => {
+  const env = { METADATA_CENTER_READY_TIMEOUT: '8s' };
+  fleet = await atEnd.use(Fleet.start({ size: 2, env }), (it) => it.stop());
   load = new Workload(seededRandom(1), fleet.urls);
-  cleanUp.add(() => load.close());
-}
+  atEnd.add(() => load.close());
+});
+
+afterAll(() => atEnd.run());
+
+afterEach(async () => {
+  await cleanUp.run();
+  fleet.resolveAll();
+});
 
 test.each(Object.entries(BAD_PEERS))(
   'I4 I7 I8: beside a peer that %s a replica joins, repairs and stays right',
   async (_what, listener) => {
-    await start({ METADATA_CENTER_READY_TIMEOUT: '8s' });
     const badHost = fleet.members[0]!.host.replace(/\d+$/, '77');
     const bad = createServer(listener).listen(fleet.port, badHost);
     cleanUp.add(async () => {
@@ -81,42 +89,42 @@ test.each(Object.entries(BAD_PEERS))(
 
     await second!.replica.kill();
     load.targets = [fleet.urls[0]!];
-    await load.addMany(200);
+    await load.addMany(runs(200));
     await fleet.launch(second!);
     await second!.replica.ready(20_000);
     expect(await load.differenceAt(fleet.urls[1]!)).toBe('');
 
     // Lost on the bus: only the good peer has them.
     second!.link.swallow(true);
-    await load.addMany(200);
+    await load.addMany(runs(200));
     second!.link.swallow(false);
     const ms = await load.converged(fleet.urls, 10_000);
     expect(load.refused).toEqual([]);
     const rows = (await (await fetch(`${fleet.urls[1]!}/v1/replica/status`)).json()) as {
       data: { counts: { in_flight: number } };
     };
-    expect(rows.data.counts.in_flight).toBe(400);
+    expect(rows.data.counts.in_flight).toBe(load.live.size);
     process.stdout.write(`beside a peer that ${_what}: repaired after ${ms} ms\n`);
   },
   90_000,
 );
 
 test('I9: a replica of another deployment whose address is in the name is no peer, and is told so', async () => {
-  fleet = await cleanUp.use(
+  const mixed = await cleanUp.use(
     Fleet.start({
       size: 3,
       memberEnv: (index) => (index === 2 ? { NATS_SUBJECT_PREFIX: 'staging' } : {}),
     }),
     (it) => it.stop(),
   );
-  const [first, , staging] = fleet.members;
-  const [prodUrl, , stagingUrl] = fleet.urls;
+  const [first, , staging] = mixed.members;
+  const [prodUrl, , stagingUrl] = mixed.urls;
   const report = { cluster: 'llama', request_id: 'of-staging', ip: '10.9.9.9' };
   const added = await fetch(`${stagingUrl!}/v1/load/stats`, { method: 'POST', body: JSON.stringify(report) });
   expect(added.status).toBe(200);
   // Started anew, it catches up: with its own only.
   await first!.replica.kill();
-  await fleet.launch(first!);
+  await mixed.launch(first!);
   await first!.replica.ready(20_000);
   const peersOf = async (url: string): Promise<Record<string, string>> => {
     const { data } = (await (await fetch(`${url}/readyz`)).json()) as {
@@ -147,7 +155,6 @@ test('I9: a replica of another deployment whose address is in the name is no pee
 }, 60_000);
 
 test('the peers that a name answers come and go', async () => {
-  await start();
   const [first, second] = fleet.members;
   const peersOfFirst = async (): Promise<string> => {
     const { data } = (await (await fetch(`${fleet.urls[0]!}/readyz`)).json()) as {

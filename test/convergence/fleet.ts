@@ -10,6 +10,7 @@ import { freePort } from '../support/free-port';
 import { NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { SwallowingProxy } from '../support/swallowing-proxy';
+import type { Workload } from './workload';
 
 const NAME = 'replicas.metadata-center.test';
 
@@ -103,6 +104,14 @@ export class Fleet {
       },
     });
     member.replica = await this.cleanUp.use(starting, (it) => it.kill());
+  }
+
+  /** Kills a member, and starts it anew when the others have taken so many more reports; resolves when it is ready. */
+  async replaceUnder(load: Workload, member: Member, reports: number): Promise<void> {
+    await member.replica.kill();
+    await load.more(reports);
+    await this.launch(member);
+    await member.replica.ready();
   }
 
   /** What each member's lookup of the name answers. */

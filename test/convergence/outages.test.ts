@@ -5,26 +5,33 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CleanUp } from '../support/clean-up';
 import { seededRandom } from '../support/seeded-random';
+import { runs } from '../support/size';
 import { until } from '../support/until';
 import { Fleet } from './fleet';
 import { Workload } from './workload';
 
 const HEALED_WITHIN_MS = 5_000;
-const LANES = 12;
+const LANES = runs(12);
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
 let fleet: Fleet;
 let load: Workload;
 const cleanUp = new CleanUp();
 
-beforeEach(async () => {
-  const env = { METADATA_CENTER_READY_TIMEOUT: '5s' };
+// One fleet for all, and one recount: each test leaves it healed.
+beforeAll(async () => {
+  const env = { METADATA_CENTER_READY_TIMEOUT: '5s', LOG_LEVEL: 'info' };
   fleet = await cleanUp.use(Fleet.start({ size: 3, env }), (it) => it.stop());
   load = new Workload(seededRandom(SEED), fleet.urls);
   cleanUp.add(() => load.close());
 });
 
-afterEach(() => cleanUp.run());
+afterAll(() => cleanUp.run());
+
+beforeEach(() => {
+  load.targets = fleet.urls;
+  load.start(LANES);
+});
 
 async function healed(what: string): Promise<void> {
   await load.stop();
@@ -50,32 +57,24 @@ async function busState(index: number, connected: boolean): Promise<void> {
 }
 
 test('I1 I2 I4: a replica that is killed and started anew under load is right when it is ready', async () => {
-  load.start(LANES);
-  await until(() => load.reports > 500, { describe: 'load runs' });
+  await load.more(runs(500), 'load runs');
   const [, , victim] = fleet.members;
-  await victim!.replica.kill();
-  const killedAt = load.reports;
-  await until(() => load.reports > killedAt + 500, { describe: 'load goes on' });
-  await fleet.launch(victim!);
-  await victim!.replica.ready();
+  await fleet.replaceUnder(load, victim!, runs(500));
   await healed('kill -9 and restart of a replica');
 });
 
 test('I4 I6: while nats-server is dead for seconds every replica takes reports, and all agree when it is back', async () => {
-  load.start(LANES);
-  await until(() => load.reports > 300, { describe: 'load runs' });
+  await load.more(runs(300), 'load runs');
   await fleet.nats.kill();
   await busState(0, false);
-  const deadAt = load.reports;
-  await until(() => load.reports > deadAt + 1000, { describe: 'load goes on without the bus' });
+  await load.more(runs(1000), 'load goes on without the bus');
   await fleet.nats.run();
   await Promise.all([0, 1, 2].map((index) => busState(index, true)));
   await healed('nats-server killed and restarted');
 });
 
 test('I4 I6: a link that swallows everything in silence is noticed, and what was lost is repaired both ways', async () => {
-  load.start(LANES);
-  await until(() => load.reports > 300, { describe: 'load runs' });
+  await load.more(runs(300), 'load runs');
   const [, member] = fleet.members;
   member!.link.swallow(true);
   await busState(1, false);
@@ -85,7 +84,6 @@ test('I4 I6: a link that swallows everything in silence is noticed, and what was
 });
 
 test('I1 I4: a replica whose link flaps under load ends with the same rows as the others', async () => {
-  load.start(LANES);
   for (let i = 0; i < 8; i++) {
     const { link } = fleet.members[i % 3]!;
     link.swallow(true);
@@ -98,8 +96,7 @@ test('I1 I4: a replica whose link flaps under load ends with the same rows as th
 });
 
 test('I1 I4: a replica that is paused for seconds catches up when it goes on', async () => {
-  load.start(LANES);
-  await until(() => load.reports > 300, { describe: 'load runs' });
+  await load.more(runs(300), 'load runs');
   const [paused, ...others] = fleet.members;
   load.targets = others.map(({ host }) => `http://${host}:${fleet.port}`);
   paused!.replica.signal('SIGSTOP');

@@ -24,6 +24,7 @@ export interface Row {
 
 const CLUSTERS = ['llama', 'qwen', 'mixtral'];
 const ENGINES = 5;
+const MAX_BATCH = 512;
 
 export class Workload {
   /** Statuses that no gateway should have got. */
@@ -59,6 +60,12 @@ export class Workload {
     );
   }
 
+  /** Resolves when so many more reports were taken. */
+  async more(count: number, describe = 'load goes on'): Promise<void> {
+    const before = this.reports;
+    await until(() => this.reports > before + count, { describe });
+  }
+
   /** Resolves when every lane has ended; throws what one of them failed with. */
   async stop(): Promise<void> {
     this.running = false;
@@ -75,32 +82,45 @@ export class Workload {
     await Promise.all(this.lanes);
   }
 
-  /** Adds so many requests, a few hundred at a time. */
-  async addMany(count: number): Promise<void> {
-    for (let left = count; left > 0; left -= 500) {
-      await Promise.all(Array.from({ length: Math.min(left, 500) }, () => this.add()));
-    }
+  /** Adds so many requests, in batches. */
+  async addMany(count: number): Promise<readonly Live[]> {
+    const lives = Array.from({ length: count }, () => this.newLive());
+    await this.batches(lives.map((live) => `{"op":"add",${membersOf(live)}}`));
+    for (const live of lives) this.live.set(live.id, live);
+    return lives;
+  }
+
+  async prefillMany(lives: readonly Live[]): Promise<void> {
+    await this.batches(lives.map(({ id }) => `{"op":"prompt-delete","request_id":"${id}"}`));
+    for (const live of lives) live.promptDeleted = true;
+  }
+
+  async finishMany(lives: readonly Live[]): Promise<void> {
+    await this.batches(lives.map(({ id }) => `{"op":"delete","request_id":"${id}"}`));
+    for (const { id } of lives) this.live.delete(id);
   }
 
   async add(): Promise<Live> {
-    const n = this.count++;
-    const live: Live = {
-      id: `request-${n}`,
-      cluster: CLUSTERS[Math.floor(this.random() * CLUSTERS.length)]!,
-      ip: `10.0.0.${1 + Math.floor(this.random() * ENGINES)}`,
-      prompt: Math.floor(this.random() * 4000),
-      promptDeleted: false,
-    };
+    const live = this.newLive();
     await this.resend(live);
     this.live.set(live.id, live);
     return live;
   }
 
   /** Reports the add of a request, the same each time. */
-  async resend({ id, cluster, ip, prompt }: Live): Promise<void> {
-    const timestamp = `17322222221234${id.replace('request-', '').padStart(5, '0')}`;
-    const body = `{"cluster":"${cluster}","request_id":"${id}","prompt_length":${prompt},"ip":"${ip}","timestamp":${timestamp}}`;
-    await this.report('POST', '/v1/load/stats', body);
+  async resend(live: Live): Promise<void> {
+    await this.report('POST', '/v1/load/stats', `{${membersOf(live)}}`);
+  }
+
+  private newLive(): Live {
+    const n = this.count++;
+    return {
+      id: `request-${n}`,
+      cluster: CLUSTERS[Math.floor(this.random() * CLUSTERS.length)]!,
+      ip: `10.0.0.${1 + Math.floor(this.random() * ENGINES)}`,
+      prompt: Math.floor(this.random() * 4000),
+      promptDeleted: false,
+    };
   }
 
   async prefill(live: Live): Promise<void> {
@@ -172,8 +192,15 @@ export class Workload {
     }
   }
 
+  private async batches(events: readonly string[]): Promise<void> {
+    for (let at = 0; at < events.length; at += MAX_BATCH) {
+      const batch = events.slice(at, at + MAX_BATCH);
+      await this.report('POST', '/v1/load/batch', `{"events":[${batch.join()}]}`, batch.length);
+    }
+  }
+
   /** Sends a report to a random replica, and again to the next one until one has taken it. */
-  private async report(method: string, path: string, body: string): Promise<void> {
+  private async report(method: string, path: string, body: string, reports = 1): Promise<void> {
     let turn = Math.floor(this.random() * this.targets.length);
     for (let attempt = 1; ; attempt++) {
       if (this.closed) throw new Error('the workload is closed');
@@ -187,7 +214,8 @@ export class Workload {
       }
       // A replica that died may have taken the report, and told the others, before it could answer.
       if (status === 200 || (attempt > 1 && /4000(1404|1000)/.test(answer))) {
-        this.reports++;
+        this.reports += reports;
+        if (reports > 1 && !answer.includes('"failed":[]')) this.refused.push(answer);
         return;
       }
       if (status !== 0) this.refused.push(`${method} ${path} ${body} at ${target}: ${answer}`);
@@ -217,4 +245,10 @@ export class Workload {
       outgoing.end(body);
     });
   }
+}
+
+/** Of the report of its add. */
+function membersOf({ id, cluster, ip, prompt }: Live): string {
+  const timestamp = `17322222221234${id.replace('request-', '').padStart(5, '0')}`;
+  return `"cluster":"${cluster}","request_id":"${id}","prompt_length":${prompt},"ip":"${ip}","timestamp":${timestamp}`;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { Fingerprint } from '../../src/core/fingerprint';
 import { HashedSlots } from '../../src/core/hashed-slots';
-import { SECOND, newView } from './histories';
+import { SECOND, newView } from './steps';
 import { listedRows } from './view-inspection';
 
 const FINGERPRINTING = newFingerprinting();

@@ -80,7 +80,7 @@ describe('InFlight', () => {
         for (const [id, held] of model) equal(timesOf(inFlight.firstOf(inFlight.find(keyOf(id)))), held);
         for (let second = 0; second <= 8; second++) {
           const found = new Set(
-            [...inFlight.ofSecond(second), ...inFlight.conflicts].map(
+            [...inFlight.ofSecond(second, Infinity)!, ...inFlight.conflicts].map(
               (slot) => inFlight.idOf(slot, fingerprint).w0,
             ),
           );

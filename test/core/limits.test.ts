@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { AddEvent, LoadEvent } from '../../src/core/event';
 import type { LoadStats } from '../../src/core/load-stats';
 import { Fingerprint } from '../../src/core/fingerprint';
-import { E, R, ROOMY, SECOND, endOf, events, lifeWithRowsOf, newView, perform } from './histories';
+import { E, R, ROOMY, SECOND, endOf, events, lifeWithRowsOf, newView, perform } from './steps';
 import { expectConsistent, heldDeletions, listedRows, stateOf } from './view-inspection';
 import { equal, same } from '../support/same';
 import { runs } from '../support/size';

@@ -5,7 +5,7 @@ import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { snapshotLines } from '../../src/core/snapshot';
 import { CausalContext } from '../../src/core/causal-context';
 import { Fingerprint } from '../../src/core/fingerprint';
-import type { Event, Step } from './histories';
+import type { Event, Step } from './steps';
 import {
   E,
   R,
@@ -19,7 +19,7 @@ import {
   lookAt,
   newView,
   perform,
-} from './histories';
+} from './steps';
 import { NaiveView } from './naive-view';
 import { expectConsistent, expectRows, heldAdds, listedRows, sortedDigest, stateOf } from './view-inspection';
 import { equal, same } from '../support/same';
@@ -86,7 +86,7 @@ describe('LoadStats', () => {
           const expected = tell(oracle, step);
           same(perform(view, step), expected);
           expectNotNegative(view);
-          if (step.kind !== 'expire' || step.limit !== Infinity) continue;
+          if (step.kind !== 'expire' || step.slice !== Infinity) continue;
           const now = view.advance(step.atUs);
           expectRows(listedRows(view), oracle.rows(now), now - E);
         }
@@ -126,11 +126,11 @@ describe('LoadStats', () => {
   });
 
   it('ends in the same rows and digest at every replica that was sent the same events, at whatever times (I1)', () => {
-    const histories = events.chain((list) =>
+    const deliveries = events.chain((list) =>
       fc.record({ list: fc.constant(list), a: lifeOf(list), b: lifeOf(list), c: lifeOf(list) }),
     );
     fc.assert(
-      fc.property(histories, wait, ({ list, a, b, c }, waitUs) => {
+      fc.property(deliveries, wait, ({ list, a, b, c }, waitUs) => {
         const now = endOf(a, b, c) + waitUs;
         const views = [a, b, c].map((steps) => {
           const view = newView();
@@ -223,11 +223,11 @@ describe('LoadStats', () => {
   });
 
   it('gains from a merge by hash what applying the events would give, both ways and twice (I1)', () => {
-    const histories = events.chain((list) =>
+    const deliveries = events.chain((list) =>
       fc.record({ a: lifeOf(list, false), b: lifeOf(list, false), c: lifeOf(list, false) }),
     );
     fc.assert(
-      fc.property(histories, wait, ({ a, b, c }, waitUs) => {
+      fc.property(deliveries, wait, ({ a, b, c }, waitUs) => {
         const now = endOf(a, b, c) + waitUs;
         const views = [a, b, c].map((steps) => {
           const view = newView();

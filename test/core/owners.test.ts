@@ -7,7 +7,7 @@ import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { equal, same } from '../support/same';
 import { runs } from '../support/size';
-import { E, lookAt, newView, R, SECOND, type Event } from './histories';
+import { E, lookAt, newView, R, SECOND, type Event } from './steps';
 import { NaiveView } from './naive-view';
 import { expectConsistent, listedRows } from './view-inspection';
 
@@ -223,7 +223,7 @@ const busy = (view: LoadStats): unknown =>
 
 describe('No row depends on the order of leases, adds and gone', () => {
   it('wherever each was told of first, by an event or a snapshot, also through a replica that knows no owners (I14)', () => {
-    const histories = list.chain((events) =>
+    const deliveries = list.chain((events) =>
       fc.record({
         events: fc.constant(events),
         shuffled: fc.shuffledSubarray([...events, ...events], { minLength: 2 * events.length }),
@@ -234,7 +234,7 @@ describe('No row depends on the order of leases, adds and gone', () => {
     );
     const ends = { none: 0, some: 0 };
     fc.assert(
-      fc.property(histories, ({ events, shuffled, parts, looksAt, laterS }) => {
+      fc.property(deliveries, ({ events, shuffled, parts, looksAt, laterS }) => {
         const now = T + 12 * SECOND;
         const end = now + laterS * SECOND;
         const wide = { expireAfterUs: 70 * SECOND };

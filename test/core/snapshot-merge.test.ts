@@ -4,7 +4,7 @@ import { CausalContext } from '../../src/core/causal-context';
 import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotFault, SnapshotMerge } from '../../src/core/snapshot-merge';
 import type { LoadStats } from '../../src/core/load-stats';
-import { E, R, SECOND, newView } from './histories';
+import { E, R, SECOND, newView } from './steps';
 import { expectConsistent, stateOf } from './view-inspection';
 import { codePoint } from '../support/code-point';
 import { runs } from '../support/size';
@@ -158,4 +158,42 @@ describe('What a peer sends as its snapshot', () => {
     expect(merge(newView(), [...lines, '["end",1]'], 'own').complete).toBe(true);
     expect(() => merge(newView(), [...lines, '["end",2]'], 'own')).toThrow('records are missing');
   });
+});
+
+test('a second with more records than are copied at once is shown whole, though they go on meanwhile (I4, I7)', () => {
+  const limits = { inFlightCeiling: 60_000, waitingCeiling: 50_000, finishedCeiling: 200_000 };
+  const source = newView(limits);
+  const context = new CausalContext(CONTEXT);
+  const timeUs = NOW - 10 * SECOND;
+  let seq = 0;
+  const sees = (event: { type: 'add' | 'delete'; requestId: string; timeUs: number }): void => {
+    const row = { cluster: 'm', ip: '10.0.0.1', promptLength: 1, timestampNs: undefined };
+    source.apply({ ...row, ...event, origin: 'o', seq: ++seq }, NOW);
+  };
+  for (let i = 0; i < 25_000; i++) {
+    sees({ type: 'add', requestId: `held-${i}`, timeUs });
+    sees({ type: 'add', requestId: `twice-${i}`, timeUs: timeUs + 3 * SECOND });
+    sees({ type: 'add', requestId: `twice-${i}`, timeUs: timeUs + 5 * SECOND });
+    sees({ type: 'delete', requestId: `gone-${i}`, timeUs });
+  }
+  const seconds = [timeUs / SECOND, timeUs / SECOND - 1];
+  const since = [source.deletes.raises, source.promptDeletes.raises] as const;
+  const selection = { adds: seconds, deletions: seconds, since };
+  const from = { replica: 'o', ready: true, deployment: 'd', speaks: 2 };
+  const target = newView(limits);
+  const merge = new SnapshotMerge(target, CONTEXT, { ...from, replica: 'own' });
+  let lines = 0;
+  for (const line of snapshotLines(source, context, from, selection)) {
+    merge.line(line, NOW);
+    // Of some the add has been shown by then, of others it has not; and deletes move to another second.
+    if (++lines % 1_000 === 0 && lines < 45_000) {
+      sees({ type: 'delete', requestId: `held-${(lines * 7) % 25_000}`, timeUs: NOW });
+      sees({ type: 'delete', requestId: `gone-${(lines * 7) % 25_000}`, timeUs: NOW });
+    }
+  }
+  expect(lines).toBeGreaterThan(100_000);
+  expect(merge.complete).toBe(true);
+  expect(target.inFlight.size).toBe(source.inFlight.size);
+  for (const digest of ['addDigest', 'deletionDigest'] as const)
+    expect(target[digest].since(0)).toEqual(source[digest].since(0));
 });

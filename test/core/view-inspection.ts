@@ -69,7 +69,7 @@ export function heldAdds(view: LoadStats): HeldAdd[] {
   const held: HeldAdd[] = [];
   const { inFlight } = view;
   const id = new Fingerprint(view.options.fingerprinting);
-  for (let slot = 0; slot < inFlight.slotLimit; slot++) {
+  for (let slot = 0; slot < inFlight.slotEnd; slot++) {
     const first = inFlight.firstOf(slot);
     for (let add = first; add; add = add.next) {
       held.push({ words: wordsOf(inFlight.idOf(slot, id)), add, first: add === first });
@@ -92,7 +92,7 @@ function wordsOf({ w0, w1, w2, w3 }: Fingerprint): Words {
 export function heldDeletions(of: DeletionTimes): HeldDeletion[] {
   const id = new Fingerprint(FINGERPRINTING);
   const held: HeldDeletion[] = [];
-  for (let slot = 0; slot < of.slotLimit; slot++) {
+  for (let slot = 0; slot < of.slotEnd; slot++) {
     if (!of.isUsed(slot)) continue;
     const words = wordsOf(of.idOf(slot, id));
     held.push({ words, timeUs: of.timeOf(slot), waiting: of.isWaiting(slot), rows: of.rowsOf(slot) });

@@ -58,6 +58,15 @@ it('takes one profile or snapshot at a time, and gives up one that nobody waits 
   });
 });
 
+it('stands still for no web page of another origin', async () => {
+  const headers = { 'Sec-Fetch-Site': 'cross-site' };
+  for (const path of ['/debug/heap-snapshot', '/debug/cpu-profile', '/debug/event-loop?reset=true'])
+    expect((await fetch(`${url}${path}`, { headers })).status).toBe(403);
+  expect(
+    (await fetch(`${url}/debug/event-loop`, { headers: { Origin: 'https://example.com' } })).status,
+  ).toBe(403);
+});
+
 it('gives a heap snapshot, and the replica serves on', async () => {
   const response = await fetch(`${url}/debug/heap-snapshot`);
   expect(response.status).toBe(200);

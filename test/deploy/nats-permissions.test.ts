@@ -1,4 +1,4 @@
-/** The permissions that docs/operations.md recommends are enough for replicas, and for nothing else. */
+/** The permissions of deploy/nats/cluster, which docs/operations.md recommends, are enough for replicas, and for nothing else. */
 import { connect, type NatsConnection } from 'nats';
 import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';

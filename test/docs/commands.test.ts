@@ -6,9 +6,9 @@ import { Fleet } from '../convergence/fleet';
 import { CleanUp } from '../support/clean-up';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
+import { JETSTREAM } from '../support/nats-server';
 
 const ROOT = join(__dirname, '../..');
-const JETSTREAM = 'jetstream: { store_dir: "{folder}" }';
 const cleanUp = new CleanUp();
 
 afterAll(() => cleanUp.run());

@@ -11,7 +11,7 @@ import { CLUSTERS, Conversations } from './conversations';
 import { Gateway } from './gateway';
 import { heldUpMs } from './held-up';
 
-const LIVES = isFull ? 5_000 : 1_000;
+const LIVES = isFull ? 5_000 : 500;
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 /** What its deletes are hashed by. */
 const NO_CLUSTER = '';

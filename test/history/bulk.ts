@@ -5,8 +5,6 @@ import { until } from '../support/until';
 
 export const STREAM = 'metadata-center-load';
 
-const LANES = 24;
-
 export interface Bulk {
   /** Ids of requests that have finished. */
   readonly finished: readonly string[];
@@ -14,20 +12,11 @@ export interface Bulk {
 
 /** Leaves `inFlight` requests in flight: one in five more has finished, one in three of them is past its prefill. */
 export async function fill(load: Workload, inFlight: number): Promise<Bulk> {
-  const finished: string[] = [];
-  let left = Math.round(inFlight * 1.25);
-  const lane = async (): Promise<void> => {
-    while (left-- > 0) {
-      const n = left;
-      const live = await load.add();
-      if (n % 3 === 0) await load.prefill(live);
-      if (n % 5 !== 0) continue;
-      await load.finish(live);
-      finished.push(live.id);
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
-  return { finished };
+  const lives = await load.addMany(Math.round(inFlight * 1.25));
+  await load.prefillMany(lives.filter((_live, n) => n % 3 === 0));
+  const finished = lives.filter((_live, n) => n % 5 === 0);
+  await load.finishMany(finished);
+  return { finished: finished.map(({ id }) => id) };
 }
 
 /**

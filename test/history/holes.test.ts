@@ -1,36 +1,26 @@
 /** Holes in an origin's seqs that no peer can fill are filled from what the bus remembers. */
 import { connect } from 'nats';
-import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { History } from '../../src/history/history';
 import { createLogger } from '../../src/observability/logger';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import { Repair } from '../../src/repair/repair';
-import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
+import { contextOptions } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
 import { Republisher } from '../../src/replication/republisher';
 import { parseNatsServers } from '../../src/bus/nats-servers';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { encodeEvent } from '../../src/wire/event-codec';
-import { lookUp, NO_CREDENTIALS, NO_TLS } from '../bus/nats-bus-fixture';
+import { LINK } from '../bus/nats-bus-fixture';
 import { CleanUp } from '../support/clean-up';
-import { NatsServerProcess } from '../support/nats-server';
+import { JETSTREAM, NatsServerProcess } from '../support/nats-server';
 import { until } from '../support/until';
+import { viewOptions } from '../support/view-options';
 
 const SECOND = 1_000_000;
-const [EXPIRE_AFTER_MS, RETENTION_MS] = [600_000, 60_000];
-const STATS = loadStatsOptions(
-  {
-    expireAfterMs: EXPIRE_AFTER_MS,
-    finishedRetentionMs: RETENTION_MS,
-    maxInFlight: 100,
-    maxEngines: 100,
-    maxOwners: 100,
-  },
-  newFingerprinting(),
-);
-const CONTEXT = { ...CONTEXT_LIMITS, forgetAfterUs: 2 * (STATS.expireAfterUs + STATS.finishedRetentionUs) };
+const STATS = viewOptions();
+const CONTEXT = contextOptions(STATS);
 const TICK_MS = 100;
 
 describe('What an origin did before the first of its events that is remembered', () => {
@@ -59,8 +49,7 @@ describe('With a real stream', () => {
   afterEach(() => cleanUp.run());
 
   it('an event that the live subscription lost and that nobody else has is replayed within seconds (I4)', async () => {
-    const config = 'jetstream: { store_dir: "{folder}" }';
-    const nats = await cleanUp.use(NatsServerProcess.start({ config }), (it) => it.stop());
+    const nats = await cleanUp.use(NatsServerProcess.start({ config: JETSTREAM }), (it) => it.stop());
     const nowUs = (): number => Date.now() * 1000;
     const stats = new LoadStats(STATS);
     const context = new CausalContext(CONTEXT);
@@ -83,17 +72,9 @@ describe('With a real stream', () => {
           storage: 'memory',
           replicas: 1,
           maxBytes: 1024 * 1024,
-          maxAgeMs: EXPIRE_AFTER_MS + RETENTION_MS,
+          maxAgeMs: 660_000,
         },
-        connection: {
-          clientName: 'test',
-          credentials: NO_CREDENTIALS,
-          tls: NO_TLS,
-          lookUp,
-          timeoutMs: 1_000,
-          pingIntervalMs: 1_000,
-          maxPingOut: 2,
-        },
+        connection: LINK,
       },
       () => server,
       {

@@ -1,13 +1,11 @@
 /** Where there can be no history, or not all of it, a replica serves and says why; unless history is required. */
 import { connect, type NatsConnection } from 'nats';
 import { CleanUp } from '../support/clean-up';
-import { NatsServerProcess } from '../support/nats-server';
+import { JETSTREAM, NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
 import type { Readyz } from './restarts';
 import { readyz } from './restarts';
-
-const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 
 const cleanUp = new CleanUp();
 

@@ -11,8 +11,8 @@ import { until } from '../support/until';
 import { captured, fill, STREAM } from './bulk';
 import { NatsCluster } from './nats-cluster';
 import { deleteAgain, killAll, readyz, startAllAndCompare } from './restarts';
+import { JETSTREAM } from '../support/nats-server';
 
-const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
 const cleanUp = new CleanUp();

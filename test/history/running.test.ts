@@ -3,14 +3,13 @@ import { connect, type NatsConnection } from 'nats';
 import { Fleet } from '../convergence/fleet';
 import { Workload } from '../convergence/workload';
 import { CleanUp } from '../support/clean-up';
-import { NatsServerProcess } from '../support/nats-server';
+import { JETSTREAM, NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { seededRandom } from '../support/seeded-random';
 import { until } from '../support/until';
 import { captured, fill, STREAM } from './bulk';
 import { deleteAgain, killAll, readyz, startAllAndCompare, type Readyz } from './restarts';
 
-const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
 const cleanUp = new CleanUp();

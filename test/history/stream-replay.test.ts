@@ -2,9 +2,9 @@ import { connect, type NatsConnection } from 'nats';
 import { parseNatsServers } from '../../src/bus/nats-servers';
 import { JetStreamLink } from '../../src/history/jetstream-link';
 import { StreamReplay } from '../../src/history/stream-replay';
-import { lookUp, NO_CREDENTIALS, NO_TLS } from '../bus/nats-bus-fixture';
+import { LINK } from '../bus/nats-bus-fixture';
 import { CleanUp } from '../support/clean-up';
-import { NatsServerProcess } from '../support/nats-server';
+import { JETSTREAM, NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
 import { readyz, type Readyz } from './restarts';
@@ -15,19 +15,10 @@ let link: JetStreamLink;
 const cleanUp = new CleanUp();
 
 beforeEach(async () => {
-  const config = 'jetstream: { store_dir: "{folder}" }';
-  nats = await cleanUp.use(NatsServerProcess.start({ config }), (it) => it.stop());
+  nats = await cleanUp.use(NatsServerProcess.start({ config: JETSTREAM }), (it) => it.stop());
   connection = await cleanUp.use(connect({ servers: nats.url }), (it) => it.close());
   const [server] = parseNatsServers(nats.url);
-  const opening = JetStreamLink.open(server!, {
-    clientName: 'test',
-    credentials: NO_CREDENTIALS,
-    tls: NO_TLS,
-    lookUp,
-    timeoutMs: 1_000,
-    pingIntervalMs: 1_000,
-    maxPingOut: 2,
-  });
+  const opening = JetStreamLink.open(server!, LINK);
   link = await cleanUp.use(opening, (it) => it.close());
 });
 

@@ -1,13 +1,12 @@
 /** What replicas say of their history is so: whose stream it is, whether it was replayed, whether it is being kept. */
 import { connect, type NatsConnection } from 'nats';
 import { CleanUp } from '../support/clean-up';
-import { NatsServerProcess } from '../support/nats-server';
+import { JETSTREAM, NatsServerProcess } from '../support/nats-server';
 import { ReplicaProcess } from '../support/replica-process';
 import { until } from '../support/until';
 import { NatsCluster } from './nats-cluster';
 import { readyz, type Readyz } from './restarts';
 
-const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 const STREAM = 'metadata-center-load';
 
 const cleanUp = new CleanUp();

@@ -59,16 +59,16 @@ class RecordingBus implements Bus {
 
 interface Circumstances {
   readonly stepUs: number;
-  readonly replayPolicy: 'accept' | 'reject';
+  readonly copyPolicy: 'accept' | 'reject';
   readonly maxInFlight: number;
   readonly maxEngines: number;
 }
 
-function sideOf({ stepUs, replayPolicy, maxInFlight, maxEngines }: Circumstances) {
+function sideOf({ stepUs, copyPolicy, maxInFlight, maxEngines }: Circumstances) {
   const bus = new RecordingBus();
   let nowUs = 1_700_000_000_000_000;
   const replicator = scratchReplicator({ bus, nowUs: () => (nowUs += stepUs), maxInFlight, maxEngines });
-  const reports = loadReports({ replicator, replayPolicy });
+  const reports = loadReports({ replicator, copyPolicy });
   return { bus, reports, state: () => stateOf(replicator.loadStats) };
 }
 
@@ -111,7 +111,7 @@ const events = fc.array(
 );
 const circumstances: fc.Arbitrary<Circumstances> = fc.record({
   stepUs: fc.constantFrom(0, 1, 25_000_000),
-  replayPolicy: fc.constantFrom('accept', 'reject'),
+  copyPolicy: fc.constantFrom('accept', 'reject'),
   maxInFlight: fc.constantFrom(2, 100),
   maxEngines: fc.constantFrom(3, 100),
 });

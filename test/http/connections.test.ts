@@ -39,7 +39,7 @@ describe('bodies that come slowly', () => {
 
   it('are given up after the time limit with 408, and apply nothing (I7, I8)', async () => {
     const impatient = await startServer({
-      limits: { headersTimeout: 50, requestTimeout: 100, connectionsCheckingInterval: 20 },
+      http: { headersTimeout: 50, requestTimeout: 100, connectionsCheckingInterval: 20 },
     });
     const silent = await RawConnection.open(impatient.port);
     const halfHead = (await RawConnection.open(impatient.port)).send(
@@ -101,7 +101,7 @@ describe('a body that is too large', () => {
 
   it('is cut off when it does not end within the time of a request (I7)', async () => {
     const hurried = await startServer({
-      limits: { headersTimeout: 500, requestTimeout: 500, connectionsCheckingInterval: 20 },
+      http: { headersTimeout: 500, requestTimeout: 500, connectionsCheckingInterval: 20 },
     });
     const endless = await RawConnection.open(hurried.port);
     endless.send(head(1e12));
@@ -132,6 +132,11 @@ describe('Expect: 100-continue', () => {
     raw.send(expecting(65_537));
     expect(await raw.answer()).toMatchObject({ status: 413, headers: { connection: 'close' } });
     await raw.untilClosed();
+  });
+
+  it('is ignored in HTTP/1.0, which knows no interim answers', async () => {
+    raw.send(expecting(body('old').length).replace('HTTP/1.1', 'HTTP/1.0') + body('old'));
+    expect(await raw.answer()).toMatchObject({ status: 200, code: 0 });
   });
 
   it('is ignored when it asks for anything else', async () => {
@@ -182,6 +187,33 @@ describe('what is no request', () => {
     expect(metrics.text).toContain('{url="unmatched",method="other",status_code="400"} 1\n');
   });
 
+  it.each([
+    ['rubbish', 'rubbish\r\n\r\n', 400],
+    ['CONNECT', 'CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n', 405],
+    [
+      'half a body that breaks off',
+      'POST /log/level HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz',
+      400,
+    ],
+  ])(
+    'is answered after the reports that came before it in one packet (I8): %s',
+    async (what, bytes, status) => {
+      const ids = ['first', 'second', 'third'].map((which) => `${which} before ${what}`);
+      raw.send(ids.map((id) => head(body(id).length, `TraceId: ${id}\r\n`) + body(id)).join('') + bytes);
+      for (const id of ids) expect(await raw.answer()).toMatchObject({ code: 0, envelope: { trace_id: id } });
+      expect(await raw.answer()).toMatchObject({ status, headers: { connection: 'close' } });
+      await raw.untilClosed();
+      expect(raw.received).toBe('');
+    },
+  );
+
+  it('does not delay the end of a connection whose last answer was asked to be the last', async () => {
+    raw.send(head(body('last').length, 'Connection: close\r\n') + body('last') + 'rubbish\r\n\r\n');
+    expect((await raw.answer()).code).toBe(0);
+    await raw.untilClosed();
+    expect(raw.received).toBe('');
+  });
+
   it('is refused without a Host header, which HTTP/1.0 does not need', async () => {
     raw.send('GET /healthz HTTP/1.1\r\n\r\n');
     expect(await raw.answer()).toMatchObject({ status: 400, reason: 'the Host header is required' });
@@ -206,6 +238,13 @@ describe('one connection', () => {
     for (const id of ids) expect(await raw.answer()).toMatchObject({ code: 0, envelope: { trace_id: id } });
   });
 
+  it('that sends no more gets its answers, to the last one (I8)', async () => {
+    const ids = ['half-closed-1', 'half-closed-2'];
+    raw.socket.end(ids.map((id) => head(body(id).length) + body(id)).join(''));
+    expect([(await raw.answer()).code, (await raw.answer()).code]).toEqual([0, 0]);
+    await raw.untilClosed();
+  });
+
   it('stays open when idle for longer than gateways keep one, or for as long as HTTP_KEEP_ALIVE_TIMEOUT says', async () => {
     const hour = await startReplica();
     const second = await startReplica({ HTTP_KEEP_ALIVE_TIMEOUT: '1s' });
@@ -227,7 +266,7 @@ describe('one connection', () => {
   });
 
   it('is refused beyond the limit of connections (I7)', async () => {
-    const small = await startServer({ limits: { maxConnections: 2 } });
+    const small = await startServer({ http: { maxConnections: 2 } });
     const open = [await RawConnection.open(small.port), await RawConnection.open(small.port)];
     await (await RawConnection.open(small.port)).untilClosed();
     for (const connection of open) {

@@ -51,6 +51,23 @@ it('streams one after the other on one connection leave nothing behind (I7)', as
   expect(await listeners()).toEqual(before);
 });
 
+it('pipelined snapshots lose their places in time, though their connection stays (I7)', async () => {
+  const status = async (): Promise<number> =>
+    (await call(replica.port, 'GET', '/v1/replica/snapshot')).status;
+  const raw = (await RawConnection.open(replica.port)).send(watch + get('/v1/replica/snapshot').repeat(4));
+  cleanUp.add(() => raw.close());
+  await until(async () => (await status()) === 503, { describe: 'all places are taken' });
+  await until(async () => (await status()) === 200, { describe: 'there is a place again' });
+});
+
+it('a stream ends when its reader sends no more (I7)', async () => {
+  const raw = (await RawConnection.open(replica.port)).send(watch.repeat(2));
+  await until(() => replica.watchers.count === 2, { describe: 'both watch' });
+  raw.socket.end();
+  await until(() => replica.watchers.count === 0, { describe: 'nobody watches' });
+  await raw.untilClosed();
+});
+
 it.each(['', 'Accept-Encoding: gzip\r\n'])(
   'pipelined snapshots give their places back with their connection (I7) %j',
   async (header) => {

@@ -51,6 +51,12 @@ describe('PUT /v1/load/stats', () => {
     expect(await rows(port, 'taken-up')).toMatchObject([{ queued_req_num: 0, prompt_length: 0 }]);
   });
 
+  it('names all bad fields, in the order in which they are documented (I8)', async () => {
+    const bad = { owner: 'a b', timestamp: 'now', prompt_length: -1, ip: 'host', cluster: 5, request_id: 7 };
+    const { reason } = await put(port, bad);
+    expect(reason.split('; ').map((it) => it.split(' ')[0])).toEqual(Object.keys(bad).reverse());
+  });
+
   it.each([
     [{}, 'request_id'],
     [{ request_id: '' }, 'request_id'],

@@ -1,6 +1,6 @@
 /**
  * The HTTP side alone on a real port, over a real view and replicator: for what the environment cannot set, such as the
- * server's limits and a replica that is not ready. Everything else is tested on a whole replica.
+ * server's options and a replica that is not ready. Everything else is tested on a whole replica.
  */
 import { randomBytes } from 'node:crypto';
 import { Registry } from 'prom-client';
@@ -9,7 +9,7 @@ import type { Bus } from '../../src/bus/bus';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import type { Readiness } from '../../src/http/dependencies';
-import { type HttpLimits, httpLimits } from '../../src/http/limits';
+import { type HttpServerOptions, httpServerOptions } from '../../src/http/server-options';
 import { HttpServer } from '../../src/http/server';
 import { createMessageClasses } from '../../src/http/api-request';
 import { createLogger } from '../../src/observability/logger';
@@ -23,7 +23,7 @@ import { type LogLine, type Replica, running } from './replica';
 export interface ServerOptions {
   /** What a replica that asks is sent. */
   readonly snapshot?: () => Iterable<string>;
-  readonly limits?: Partial<HttpLimits>;
+  readonly http?: Partial<HttpServerOptions>;
   readonly readiness?: () => Readiness;
   readonly finishedCeiling?: number;
   readonly caughtUp?: () => boolean;
@@ -127,7 +127,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       },
       cache: undefined,
       watchers,
-      replayPolicy: 'reject',
+      copyPolicy: 'reject',
       readiness: options.readiness ?? (() => ({ ready: true, reason: readyBody.reason, body: readyBody })),
       logger: createLogger('info', 'origin-under-test', {
         write: (line) => void log.push(JSON.parse(line) as LogLine),
@@ -139,7 +139,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Replica>
       monotonicMs: () => performance.now(),
       randomBytes,
     },
-    { ...httpLimits, ...options.limits },
+    { ...httpServerOptions, ...options.http },
   );
   const port = await server.listen('127.0.0.1', options.port ?? 0);
   const replica: Replica = {

@@ -18,6 +18,13 @@ it('a cause that comes all the time is one line a period, which counts the other
   expect(written.slice(4)).toEqual(['349 +48']);
 });
 
+it('at the end nothing waits any more: it would never be said', () => {
+  const { lines, written, say } = setUp();
+  for (let i = 0; i < 3; i++) say('lost', String(i));
+  lines.finish();
+  expect(written).toEqual(['0 +0', '2 +1']);
+});
+
 it('causes do not wait for each other, and what has been quiet is said at once', () => {
   const { state, lines, written, say } = setUp();
   say('a', 'a1');

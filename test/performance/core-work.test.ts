@@ -1,10 +1,9 @@
 /** What an event costs, in counts that are exact: no clock decides whether these pass. */
-import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { EngineStats } from '../../src/core/engine-stats';
 import type { LoadEvent } from '../../src/core/event';
 import { LoadStats } from '../../src/core/load-stats';
 import { ModelStats } from '../../src/core/model-stats';
-import { loadStatsOptions } from '../../src/replication/limits';
+import { viewOptions } from '../support/view-options';
 
 const ENGINES = 200;
 const CLUSTERS = 5;
@@ -36,18 +35,7 @@ function deletion(type: 'delete' | 'prompt-delete', number: number): LoadEvent {
 
 /** Every row has requests in flight. */
 function busyView(): LoadStats {
-  const view = new LoadStats(
-    loadStatsOptions(
-      {
-        expireAfterMs: 600_000,
-        finishedRetentionMs: 60_000,
-        maxInFlight: 10_000,
-        maxEngines: 10_000,
-        maxOwners: 100,
-      },
-      newFingerprinting(),
-    ),
-  );
+  const view = new LoadStats(viewOptions(10_000));
   for (let number = 1; number <= 4 * ENGINES; number++) view.apply(addEvent(number), NOW_US + 10_000);
   expect(view.engines.size).toBe(ENGINES);
   return view;

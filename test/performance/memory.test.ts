@@ -4,6 +4,17 @@ import { join } from 'node:path';
 
 const COUNT = 100_000;
 
+/** What a script prints, run with the collector at hand and the folder of the build as its argument. */
+function measured(script: string): unknown {
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', '-e', script, join(__dirname, '../../dist')],
+    { encoding: 'utf8', timeout: 120_000 },
+  );
+  expect(stderr).toBe('');
+  return JSON.parse(stdout);
+}
+
 /** Runs in a fresh process, on the build: says the bytes per request in flight, and per finished one. */
 const MEASURE = `
 const { LoadStats } = require(process.argv[1] + '/core/load-stats');
@@ -29,13 +40,7 @@ process.stdout.write(JSON.stringify([measure(add), measure(del)]));
 `;
 
 it('I7: a request in flight takes at most 300 bytes of heap, a finished one at most 80', () => {
-  const { stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--expose-gc', '-e', MEASURE, join(__dirname, '../../dist')],
-    { encoding: 'utf8', timeout: 60_000 },
-  );
-  expect(stderr).toBe('');
-  const [inFlight, finished] = JSON.parse(stdout) as { bytes: number; inFlight: number; finished: number }[];
+  const [inFlight, finished] = measured(MEASURE) as { bytes: number; inFlight: number; finished: number }[];
   expect(inFlight!.inFlight).toBe(COUNT);
   expect(finished!.finished).toBe(COUNT);
   expect(inFlight!.bytes).toBeLessThan(300);
@@ -60,13 +65,7 @@ process.stdout.write(JSON.stringify({ bytes: (used() - before) / index.size, siz
 `;
 
 it('I7 I15: an entry of a full prefix cache takes at most 32 bytes', () => {
-  const { stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--expose-gc', '-e', MEASURE_CACHE, join(__dirname, '../../dist')],
-    { encoding: 'utf8', timeout: 120_000 },
-  );
-  expect(stderr).toBe('');
-  const { bytes, size } = JSON.parse(stdout) as { bytes: number; size: number };
+  const { bytes, size } = measured(MEASURE_CACHE) as { bytes: number; size: number };
   process.stdout.write(`an entry of ${size} takes ${bytes.toFixed(1)} bytes\n`);
   expect(size).toBeGreaterThan(0.9 * ENTRIES);
   expect(size).toBeLessThanOrEqual(ENTRIES);

@@ -1,4 +1,3 @@
-import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
@@ -14,18 +13,12 @@ import {
   statusPath,
 } from '../../src/repair/protocol';
 import { compareDigests, digestsOf } from '../../src/repair/digests';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import { Repair } from '../../src/repair/repair';
-import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
+import { CONTEXT_LIMITS } from '../../src/replication/limits';
+import { viewOptions } from '../support/view-options';
 
 const NOW = 1_700_000_000_000_000;
-const load = {
-  expireAfterMs: 600_000,
-  finishedRetentionMs: 60_000,
-  maxInFlight: 10,
-  maxEngines: 10,
-  maxOwners: 10,
-};
 const CONTEXT = { ...CONTEXT_LIMITS, forgetAfterUs: 1e12 };
 const PROD: Identity = { replica: 'self', deployment: 'prod', speaks: 1 };
 const queryOf =
@@ -37,7 +30,7 @@ function answering(
   self: Identity,
   context: CausalContext,
   nowUs = NOW,
-  stats = new LoadStats(loadStatsOptions(load, newFingerprinting())),
+  stats = new LoadStats(viewOptions()),
 ): Answering {
   return new Answering({
     self,
@@ -59,7 +52,7 @@ describe('A heartbeat', () => {
     context.observe('dead', 5, NOW - 100_000_000, NOW);
     context.observe('long-dead', 5, NOW - 200_000_000, NOW);
     context.observe('self', 7, NOW, NOW);
-    const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
+    const stats = new LoadStats(viewOptions());
     const repair = new Repair(PROD, stats, context, () => 0.5, repairOptions(stats.options));
     const around = { busConnected: true, peersKnown: true, history: 'none' } as const;
     const commands = repair.step({ kind: 'tick', around }, NOW, 0);
@@ -194,11 +187,7 @@ describe('A second level of the language', () => {
 
   it('in a snapshot: unknown records are left out and counted, and what is claimed is claimed if it was written for the reader (I9)', () => {
     const merged = (speaks: number): SnapshotMerge => {
-      const merge = new SnapshotMerge(
-        new LoadStats(loadStatsOptions(load, newFingerprinting())),
-        CONTEXT,
-        OLD,
-      );
+      const merge = new SnapshotMerge(new LoadStats(viewOptions()), CONTEXT, OLD);
       const context = [['x', NOW, 1, 1, 1]];
       const header = {
         snapshot: 2,
@@ -217,7 +206,7 @@ describe('A second level of the language', () => {
   });
 
   it('shows owners, whose adds are, and their digests to who speaks it, and to nobody else (I9)', () => {
-    const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
+    const stats = new LoadStats(viewOptions());
     const place = { cluster: 'm', ip: '10.0.0.1', promptLength: 1, timestampNs: undefined };
     const add = {
       type: 'add',
@@ -250,7 +239,7 @@ describe('A second level of the language', () => {
   });
 
   it('is compared in the lower language of the two (I9)', () => {
-    const [whole, without] = [1, 2].map(() => new LoadStats(loadStatsOptions(load, newFingerprinting())));
+    const [whole, without] = [1, 2].map(() => new LoadStats(viewOptions()));
     const place = { cluster: 'm', ip: '10.0.0.1', promptLength: 1, timestampNs: undefined };
     const add = { type: 'add', origin: 'x', seq: 1, timeUs: NOW, requestId: 'r', ...place } as const;
     whole!.apply({ ...add, owner: 'gw' }, NOW);
@@ -266,7 +255,7 @@ describe('A second level of the language', () => {
   });
 
   it('of another deployment no snapshot is merged (I9)', () => {
-    const merge = new SnapshotMerge(new LoadStats(loadStatsOptions(load, newFingerprinting())), CONTEXT, OLD);
+    const merge = new SnapshotMerge(new LoadStats(viewOptions()), CONTEXT, OLD);
     const header = { snapshot: 2, replica: 'x', deployment: 'staging', speaks: 1, ready: true, context: [] };
     expect(() => merge.line(JSON.stringify(header), NOW)).toThrow('another deployment');
   });

@@ -1,4 +1,3 @@
-import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { CausalContext } from '../../src/core/causal-context';
 import type { LoadEvent } from '../../src/core/event';
 import type { LoadStatsOptions } from '../../src/core/load-stats';
@@ -8,12 +7,13 @@ import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { digestsOf } from '../../src/repair/digests';
 import { MAX_CHASES } from '../../src/repair/holes';
 import type { HistoryState } from '../../src/repair/joining';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import type { PeerState } from '../../src/repair/peer-table';
 import type { Heartbeat, PeerStatus } from '../../src/repair/protocol';
 import type { Command, Input, News } from '../../src/repair/repair';
 import { MAX_HEARD, Repair } from '../../src/repair/repair';
-import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
+import { CONTEXT_LIMITS, contextOptions } from '../../src/replication/limits';
+import { viewOptions } from '../support/view-options';
 
 const DEPLOYMENT = { deployment: 'prod', speaks: 1 };
 const SELF = { replica: 'own', ...DEPLOYMENT };
@@ -22,20 +22,8 @@ const SECOND = 1_000_000;
 const NOW = 10_000 * SECOND;
 const ADDRESS = '10.1.0.2';
 const OTHER = '10.1.0.3';
-const OPTIONS = loadStatsOptions(
-  {
-    expireAfterMs: 600_000,
-    finishedRetentionMs: 60_000,
-    maxInFlight: 100,
-    maxEngines: 100,
-    maxOwners: 100,
-  },
-  newFingerprinting(),
-);
-const CONTEXT = {
-  ...CONTEXT_LIMITS,
-  forgetAfterUs: 2 * (OPTIONS.expireAfterUs + OPTIONS.finishedRetentionUs),
-};
+const OPTIONS = viewOptions();
+const CONTEXT = contextOptions(OPTIONS);
 
 class Peer {
   readonly stats = new LoadStats(OPTIONS);
@@ -65,7 +53,7 @@ class Repairing {
   readonly commands: Command[] = [];
   history: HistoryState = 'none';
   busConnected = true;
-  private nowUs = NOW;
+  nowUs = NOW;
   private monotonicUs = 0;
 
   /** Unless told otherwise it does not ask again who is there: nobody would answer. */
@@ -320,6 +308,74 @@ describe('Forged events and heartbeats', () => {
     expect(here.machine.chase.deferred).toBeGreaterThan(0);
     // A minute of one question a second to either, and health.
     expect(here.compared.length).toBeLessThan(150);
+  });
+
+  it.each([
+    ['with the token, that claims all that the others have', true],
+    ['without it, that claims what nobody has', false],
+  ])('of a lying peer %s, cost nothing but rows that are not (I2, I4)', (_who, knows) => {
+    const [peer, here] = [new Peer('peer'), new Repairing({}, [ADDRESS, OTHER], 5 * SECOND).established()];
+    established(peer, here);
+    const liar = new Peer('liar');
+    for (let seq = 1; seq <= 5; seq++) liar.sees(add('nobody', seq));
+    const lies = (): PeerStatus => {
+      const context = knows ? peer.context.copy() : liar.context.copy();
+      context.join(liar.context, '', NOW);
+      const { digests } = knows ? peer.status() : liar.status();
+      return { ...liar.status(), context, digests };
+    };
+    let answered = 0;
+    const answers = (): void => {
+      for (; answered < here.commands.length; answered++) {
+        const command = here.commands[answered]!;
+        const isLiar = 'address' in command && command.address === OTHER;
+        if (command.kind === 'ask') {
+          const status = { ...(isLiar ? lies() : peer.status()), timeUs: here.nowUs };
+          here.step({ kind: 'status', address: command.address, status });
+        }
+        if (command.kind === 'pull') here.pulled(isLiar ? liar : peer, command.address);
+      }
+    };
+    for (let seq = 1; seq <= 20; seq++) {
+      peer.sees(add('peer', seq));
+      here.context.announce('peer', seq, here.nowUs, here.nowUs);
+      for (let tick = 0; tick < 30; tick++) {
+        here.passes(SECOND / 10);
+        answers();
+      }
+    }
+    // The other one is lied to likewise. Then both claim the same, and what was claimed and not shown is found by the alarm.
+    for (let seq = 1; seq <= 5; seq++) peer.sees(add('nobody', seq));
+    for (let tick = 0; tick < 900; tick++) {
+      here.passes(SECOND / 10);
+      answers();
+    }
+    const idsOf = ({ stats: { inFlight } }: { stats: LoadStats }): string[] =>
+      Array.from({ length: inFlight.slotEnd }, (_, slot) => inFlight.firstOf(slot)?.requestId ?? [])
+        .flat()
+        .sort();
+    expect(idsOf(here)).toEqual(idsOf(peer));
+  });
+
+  it('in the name of a live peer hide what it lost on the bus no longer than until the alarm compares with it (I4)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing({}, [ADDRESS], 5 * SECOND).established()];
+    established(peer, here);
+    here.context.observe('peer', 1, NOW, NOW);
+    peer.sees(add('peer', 1));
+    let answered = 0;
+    let tick = 0;
+    for (; tick < 600 && here.stats.inFlight.size < peer.stats.inFlight.size; tick++) {
+      here.passes(SECOND / 10);
+      for (; answered < here.commands.length; answered++) {
+        const command = here.commands[answered]!;
+        const status = { ...peer.status(), timeUs: here.nowUs };
+        if (command.kind === 'ask') here.step({ kind: 'status', address: ADDRESS, status });
+        if (command.kind === 'pull') here.pulled(peer);
+      }
+    }
+    // 30 s by the alarm, and a second to each of its looks.
+    expect(tick).toBeLessThan(350);
+    expect(here.news('divergence')).toHaveLength(1);
   });
 
   it('of a thousand replicas with wrong clocks neither take it out of service nor push a live peer out (I7)', () => {

@@ -11,8 +11,8 @@ import { exitOf, killWithParent } from '../support/child-processes';
 import { CleanUp } from '../support/clean-up';
 import { isFull, runs } from '../support/size';
 import { until } from '../support/until';
+import { JETSTREAM } from '../support/nats-server';
 
-const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
 const DEBUG_PORT = 8081;
 const TTL_MS = 3_000;
 /** What a machine that does other things may take beyond that; the output shows what it was. */

@@ -1,22 +1,15 @@
 import fc from 'fast-check';
-import { newFingerprinting } from '../../src/composition/fingerprinting';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
-import { CONTEXT_LIMITS, loadStatsOptions } from '../../src/replication/limits';
+import { CONTEXT_LIMITS } from '../../src/replication/limits';
 import { Replicator } from '../../src/replication/replicator';
 import { Republisher } from '../../src/replication/republisher';
 import { decodeEvent } from '../../src/wire/event-codec';
 import { runs } from '../support/size';
+import { viewOptions } from '../support/view-options';
 
 const NOW = 1_700_000_000_000_000;
-const load = {
-  expireAfterMs: 600_000,
-  finishedRetentionMs: 60_000,
-  maxInFlight: 1_000,
-  maxEngines: 1_000,
-  maxOwners: 100,
-};
 const add = {
   v: 1,
   type: 'add',
@@ -33,7 +26,7 @@ function replicatorWithARow(): Replicator {
   const bus = new InProcessBus(new InProcessHub(), () => undefined);
   const context = new CausalContext({ ...CONTEXT_LIMITS, forgetAfterUs: 1e9 });
   const replicator = new Replicator({
-    loadStats: new LoadStats(loadStatsOptions(load, newFingerprinting())),
+    loadStats: new LoadStats(viewOptions(1_000)),
     context,
     bus,
     republisher: new Republisher(bus),

@@ -78,8 +78,9 @@ describe('What the bus could not take', () => {
     await connect(newBus(), heard);
     const republisher = new Republisher(own, ROUNDS_MS);
     keepAll(republisher, ['a', 'b']);
+    expect(republisher.finish()).toBe(2);
     await connect(own);
-    republisher.finish();
+    expect(republisher.finish()).toBe(0);
     await until(() => heard.length === 2, { describe: 'published' });
   });
 

@@ -41,13 +41,9 @@ afterAll(() => cleanUp.run());
 
 it('I1 I4: a replica that is killed and started anew under load pulls what it missed over TLS', async () => {
   load.start(8);
-  await until(() => load.reports > 200, { describe: 'load runs' });
+  await load.more(200, 'load runs');
   const [, , victim] = fleet.members;
-  await victim!.replica.kill();
-  const killedAt = load.reports;
-  await until(() => load.reports > killedAt + 200, { describe: 'load goes on' });
-  await fleet.launch(victim!);
-  await victim!.replica.ready();
+  await fleet.replaceUnder(load, victim!, 200);
   await load.stop();
   await load.converged(fleet.urls, 5_000);
   expect(load.refused).toEqual([]);

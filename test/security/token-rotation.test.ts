@@ -44,8 +44,7 @@ async function metric(member: Member, series: string): Promise<number> {
 async function repairs(member: Member): Promise<void> {
   const before = await metric(member, 'metacenter_snapshot_pulls_total');
   member.link.swallow(true);
-  const lostFrom = load.reports;
-  await until(() => load.reports > lostFrom + 20, { describe: 'events are lost' });
+  await load.more(20, 'events are lost');
   member.link.swallow(false);
   await until(async () => (await metric(member, 'metacenter_snapshot_pulls_total')) > before, {
     describe: 'the replica that lost events pulls them from a peer',

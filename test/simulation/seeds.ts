@@ -15,7 +15,7 @@ export function runSeeds(base: number, count: number): Sums {
     const violation = violationOf(seed, {}, (figures) => {
       for (const key of Object.keys(figures) as (keyof Figures)[]) sums[key] += figures[key];
     });
-    if (violation !== undefined) throw new Error(`${violation}\n${replayOf(seed, TRACE_LINES)}`);
+    if (violation !== undefined) throw new Error(`${violation}\n${rerunOf(seed, TRACE_LINES)}`);
     sums.seeds++;
   }
   return sums;
@@ -37,7 +37,7 @@ export function violationOf(
 }
 
 /** The steps of a seed, the last ones only where there are more. */
-export function replayOf(seed: number, mostLines = Infinity): string {
+export function rerunOf(seed: number, mostLines = Infinity): string {
   const lines: string[] = [];
   const violation = violationOf(seed, { trace: (line) => lines.push(line) });
   const [first = '', ...steps] = lines;

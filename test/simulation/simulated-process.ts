@@ -15,7 +15,7 @@ import { snapshotLines } from '../../src/core/snapshot';
 import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { Answering } from '../../src/repair/answering';
 import { SparseLines } from '../../src/observability/sparse-lines';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 import type { Identity, Query, StatusJson } from '../../src/repair/protocol';
 import { levelFor, readSelection } from '../../src/repair/protocol';
 import { Repair } from '../../src/repair/repair';

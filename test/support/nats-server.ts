@@ -9,6 +9,9 @@ import { freePort } from './free-port';
 import { findNatsServer } from './nats-server-binary';
 import { until } from './until';
 
+/** Configuration of a server that can keep the history. */
+export const JETSTREAM = 'jetstream: { store_dir: "{folder}", max_memory_store: 1GB, max_file_store: 1GB }';
+
 export interface NatsServerOptions {
   /** Text of the configuration file, without host and port. `{folder}` stands for a folder of the server's own. */
   readonly config?: string;

@@ -7,7 +7,6 @@ import { request as tlsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { exitOf, hasEnded, killWithParent, type ExitStatus } from './child-processes';
 import { freePort } from './free-port';
-import { isFull } from './size';
 import { PATIENCE_MS, until } from './until';
 
 const MAIN = join(__dirname, '../../dist/main.js');
@@ -25,7 +24,7 @@ export interface ReplicaOptions {
   readonly main?: string;
   /** More options of the engine. */
   readonly nodeOptions?: readonly string[];
-  /** Whether it warms up before it is ready: at quick size only where that is asked for, or another entry is named. */
+  /** Whether it warms up before it is ready: only where that is asked for, or another entry is named. */
   readonly warm?: boolean;
 }
 
@@ -70,7 +69,7 @@ export class ReplicaProcess {
     hostsFile,
     main,
     nodeOptions = [],
-    warm = isFull || main !== undefined,
+    warm = main !== undefined,
   }: ReplicaOptions = {}): Promise<ReplicaProcess> {
     const chosen = port ?? (await freePort(host));
     const command = [

@@ -5,7 +5,7 @@ import { Charts } from './charts.js';
 import { Clusters, linkTo } from './clusters.js';
 import { Engines } from './engines.js';
 import { EventStream } from './event-stream.js';
-import { History } from './history.js';
+import { Samples } from './samples.js';
 import { Owners } from './owners.js';
 import { ReplicaPanel } from './replica.js';
 import { Past } from './past.js';
@@ -26,7 +26,7 @@ for (const place of document.querySelectorAll('.origin')) setText(place, locatio
 
 const clusters = new Clusters();
 const engines = new Engines(showSelection);
-const history = new History();
+const samples = new Samples();
 const charts = new Charts();
 const replica = new ReplicaPanel();
 const totals = new Totals();
@@ -46,7 +46,7 @@ const overview = new EventStream(`/v1/overview/watch?interval_ms=${INTERVAL_MS}`
   onEvent: (name, data) => {
     lastNewsMs = Date.now();
     if (name === 'replica') takeReplica(data);
-    else if (name === 'recent') history.remember(Math.floor(Date.now() / 1000), data);
+    else if (name === 'recent') samples.remember(Math.floor(Date.now() / 1000), data);
     else takeClusters(name, data);
     if (cluster === undefined) selectFromAddress();
   },
@@ -130,7 +130,7 @@ function selectFromAddress() {
   clusters.select(cluster);
   engines.clear();
   owners.select(cluster);
-  history.forgetEngines();
+  samples.forgetEngines();
   setText(document.getElementById('cluster-name'), cluster);
   rowsStream?.stop();
   const intervalMs = clusters.rows.get(cluster)?.engines > LARGE.engines ? LARGE.intervalMs : INTERVAL_MS;
@@ -141,7 +141,7 @@ function selectFromAddress() {
     onEvent: (name, data) => {
       engines.take(name, data);
       // An engine's line begins with what is known, not with the next second.
-      if (name === 'rows') history.sample(Math.floor(Date.now() / 1000), clusters.rows, engines.rows);
+      if (name === 'rows') samples.sample(Math.floor(Date.now() / 1000), clusters.rows, engines.rows);
     },
     onState: (state, reason) =>
       problem('rows', state === 'lost' ? `The rows of this cluster do not come (${reason}).` : undefined),
@@ -171,12 +171,12 @@ function showSpread() {
 }
 
 function draw() {
-  charts.show(history.series(Math.floor(Date.now() / 1000), cluster, engines.selected));
+  charts.show(samples.series(Math.floor(Date.now() / 1000), cluster, engines.selected));
 }
 
 setInterval(() => {
   const fresh = !problems.has('replica');
-  if (fresh) history.sample(Math.floor(Date.now() / 1000), clusters.rows, engines.rows);
+  if (fresh) samples.sample(Math.floor(Date.now() / 1000), clusters.rows, engines.rows);
   draw();
   showSpread();
 }, 1_000);

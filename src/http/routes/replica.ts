@@ -2,7 +2,7 @@
  * Carries what replicas ask each other: `/v1/replica/status`, `/v1/replica/snapshot` and `/v1/replica/cache`. What is asked and answered is
  * `repair/protocol.ts`. Not for gateways.
  */
-import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { Readable, pipeline } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
@@ -59,7 +59,7 @@ function addStream(
         return;
       }
       streaming++;
-      const bounds = new ReaderBounds(res);
+      const bounds = new ReaderBounds(res.req.socket);
       const pieces = Readable.from(piecesOf(lines, bounds), { objectMode: false });
       let over = false;
       const done = (error?: Error | null): void => {
@@ -81,14 +81,14 @@ function addStream(
   });
 }
 
-/** Cuts the connection of a reader that is too slow. */
+/** Cuts the connection of a reader that is too slow: not the answer, which waits for its turn on it perhaps. */
 class ReaderBounds {
   private readonly whole: NodeJS.Timeout;
   private stalled: NodeJS.Timeout;
 
-  constructor(res: ServerResponse) {
-    this.whole = setTimeout(() => res.destroy(), MAX_SNAPSHOT_MS);
-    this.stalled = setTimeout(() => res.destroy(), STALLED_MS);
+  constructor(socket: Socket) {
+    this.whole = setTimeout(() => socket.destroy(), MAX_SNAPSHOT_MS);
+    this.stalled = setTimeout(() => socket.destroy(), STALLED_MS);
   }
 
   /** It has taken a piece. */

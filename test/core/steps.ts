@@ -1,5 +1,5 @@
 /**
- * Histories for properties: events of a few ids by a few origins with skewed clocks, each delivered some times, in some
+ * Steps for properties: events of a few ids by a few origins with skewed clocks, each delivered some times, in some
  * order, early, in time or far too late, with expiry and clock steps in between. Few ids and coarse times, so that
  * conflicts, overtaking, reuse and equal times are the rule.
  */
@@ -84,7 +84,7 @@ export const events: fc.Arbitrary<Event[]> = fc
 export type Step =
   | { readonly kind: 'deliver'; readonly atUs: number; readonly event: Event }
   | { readonly kind: 'look'; readonly atUs: number }
-  | { readonly kind: 'expire'; readonly atUs: number; readonly limit: number }
+  | { readonly kind: 'expire'; readonly atUs: number; readonly slice: number }
   | {
       readonly kind: 'row';
       readonly atUs: number;
@@ -117,7 +117,7 @@ function expiriesOf(list: readonly Event[]): fc.Arbitrary<Step[]> {
   const step = fc.record({
     kind: fc.constant('expire' as const),
     atUs: fc.oneof(time, due),
-    limit: fc.constantFrom(1, 3, Infinity, Infinity),
+    slice: fc.constantFrom(1, 3, Infinity, Infinity),
   });
   return fc.array(step, { maxLength: 8, size: 'max' });
 }
@@ -172,7 +172,7 @@ export function perform(view: LoadStats, step: Step): Outcome | undefined {
       lookAt(view, step.atUs);
       return undefined;
     case 'expire':
-      view.expire(step.atUs, step.limit);
+      view.expire(step.atUs, step.slice);
       return undefined;
   }
 }

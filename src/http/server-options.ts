@@ -1,6 +1,6 @@
-/** The bounds on what connections may cost, each chosen on purpose. Names are those of `http.Server` where it has one. */
+/** What the HTTP server is built with, each chosen on purpose. Names are those of `http.Server` where it has one. */
 
-export interface HttpLimits {
+export interface HttpServerOptions {
   readonly headersTimeout: number;
   readonly requestTimeout: number;
   readonly connectionsCheckingInterval: number;
@@ -16,7 +16,7 @@ export interface HttpLimits {
   readonly backlog: number;
 }
 
-export const httpLimits: HttpLimits = {
+export const httpServerOptions: HttpServerOptions = {
   /** A gateway's headers come in one packet; who dribbles them for longer is cut off. Also for connections that send nothing. */
   headersTimeout: 10_000,
   /** Headers and a body of at most 64 KiB, over the slowest link that still makes sense. */

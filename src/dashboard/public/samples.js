@@ -48,7 +48,7 @@ class Track {
   }
 }
 
-export class History {
+export class Samples {
   constructor() {
     this.clusters = new Map();
     this.engines = new Map();

@@ -1,7 +1,7 @@
 /** The page on convergence gives the constants as the code has them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { repairOptions } from '../../src/repair/limits';
+import { repairOptions } from '../../src/repair/repair-options';
 
 const page = readFileSync(join(__dirname, '../../docs/convergence.md'), 'utf8');
 
