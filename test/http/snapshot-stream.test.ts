@@ -31,6 +31,10 @@ it('a reader that takes nothing loses its place (I7)', async () => {
   }
   const statusOf = async (): Promise<number> => (await call(port, 'GET', '/v1/replica/snapshot')).status;
   await until(async () => (await statusOf()) === 503, { describe: 'all places are taken' });
-  await until(async () => (await statusOf()) === 200, { describe: 'a place is free again', intervalMs: 500 });
+  await until(async () => (await statusOf()) === 200, {
+    describe: 'a place is free again',
+    intervalMs: 500,
+    timeoutMs: 90_000,
+  });
   for (const { socket } of readers) socket.destroy();
 });
