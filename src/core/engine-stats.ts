@@ -31,6 +31,8 @@ export class EngineStats {
   selectLimit = 0;
   selectLimitUntilUs = 0;
   selectOrigin = '';
+  /** The number of the latest select that named it: one that is named twice is one candidate. */
+  namedIn = 0;
   private json = '';
 
   constructor(

@@ -50,6 +50,7 @@ export class Selector {
   readonly results = new Map<string, number>();
   /** Engines that were looked at, over all selects. */
   considered = 0;
+  private namings = 0;
 
   constructor(
     private readonly replicator: Replicator,
@@ -137,6 +138,7 @@ export class Selector {
       const rows = model?.rows ?? [];
       return cached ? rows.map((row) => candidateOf(row.ip, row, cachedTokens(row.ip))) : rows;
     }
+    if (!cached && isNames(candidates)) return this.named(candidates, model);
     // One that is named twice is one engine, with the larger of its credits.
     const engines = new Map<string, Candidate>();
     for (const named of candidates) {
@@ -149,6 +151,25 @@ export class Selector {
     }
     return [...engines.values()];
   }
+
+  /** The engines of that many addresses, each once. */
+  private named(ips: readonly string[], model: ModelStats | undefined): readonly Candidate[] {
+    this.namings++;
+    const candidates: Candidate[] = [];
+    const withoutRow = new Set<string>();
+    for (const ip of ips) {
+      const row = model?.engines.get(ip);
+      if (row ? row.namedIn === this.namings : withoutRow.has(ip)) continue;
+      if (row) row.namedIn = this.namings;
+      else withoutRow.add(ip);
+      candidates.push(candidateOf(ip, row, 0));
+    }
+    return candidates;
+  }
+}
+
+function isNames(candidates: NonNullable<SelectRequest['candidates']>): candidates is readonly string[] {
+  return candidates.every((each) => typeof each === 'string');
 }
 
 /** An engine without a row counts as idle. */
