@@ -1,4 +1,4 @@
-/** Files that start processes mostly wait: they begin first, the longest of all before them, and the others fill the cores beside them. */
+/** Files that start processes mostly wait: they begin first, and the others fill the cores beside them. */
 const { readFileSync } = require('node:fs');
 const Sequencer = require('@jest/test-sequencer').default;
 
@@ -10,11 +10,6 @@ module.exports = class WaitingFirst extends Sequencer {
       tests.map((test) => [test, STARTS_PROCESSES.test(readFileSync(test.path, 'utf8'))]),
     );
     const sorted = super.sort(tests);
-    const longest = ({ path }) => path.endsWith('simulation/convergence.test.ts');
-    return [
-      ...sorted.filter(longest),
-      ...sorted.filter((test) => waits.get(test) && !longest(test)),
-      ...sorted.filter((test) => !waits.get(test)),
-    ];
+    return [...sorted.filter((test) => waits.get(test)), ...sorted.filter((test) => !waits.get(test))];
   }
 };
