@@ -62,8 +62,11 @@ describe('Events on the wire', () => {
       await Promise.resolve();
     }
     expect(writes()).toBe(0);
+    let turnIsOver = false;
+    setImmediate(() => (turnIsOver = true));
+    // Who waits has published what it had: it need not wait for the turn's end.
     await new Promise<void>((resolve) => bus.whenWritten(resolve));
-    expect(writes()).toBe(1);
+    expect([writes(), turnIsOver]).toEqual([1, false]);
   });
 
   it('what is published in several turns of a busy event loop is one write, and nothing is called written before', async () => {
