@@ -11,14 +11,16 @@ import { until } from '../support/until';
 
 const executable = findChromium();
 const withBrowser = executable === undefined ? describe.skip : describe;
+const SCREEN = { width: 1280, height: 900 };
 
 let nats: NatsServerProcess;
 let shown: ReplicaProcess;
 let other: ReplicaProcess;
 let browser: TestBrowser;
 let page: Page;
-let foreign: string[];
-let errors: string[];
+let origin = '';
+let foreign: string[] = [];
+let errors: string[] = [];
 const atEnd = new CleanUp();
 
 beforeAll(async () => {
@@ -26,8 +28,14 @@ beforeAll(async () => {
   atEnd.add(closeConnections);
   nats = await atEnd.use(NatsServerProcess.start(), (it) => it.stop());
   [shown, other] = await Promise.all([startReplica(), startReplica()]);
-  const opening = TestBrowser.open(executable, { viewport: { width: 1280, height: 900 } });
+  const opening = TestBrowser.open(executable, { viewport: SCREEN });
   browser = await atEnd.use(opening, (it) => it.close());
+  // One page for all: a new one costs a process, and what the browser does for a window.
+  page = await browser.context.newPage();
+  page.on('request', (request) => {
+    if (!request.url().startsWith(`${origin}/`)) foreign.push(request.url());
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
 });
 
 afterAll(() => atEnd.run());
@@ -42,13 +50,9 @@ const startAlone = (port?: number): Promise<ReplicaProcess> =>
   startReplica(port, { NATS_SUBJECT_PREFIX: 'alone' });
 
 async function open(cluster: string, replica = shown): Promise<void> {
-  page = await browser.context.newPage();
   foreign = [];
   errors = [];
-  page.on('request', (request) => {
-    if (!request.url().startsWith(`${replica.url}/`)) foreign.push(request.url());
-  });
-  page.on('pageerror', (error) => errors.push(String(error)));
+  origin = replica.url;
   await page.goto(`${replica.url}/#cluster=${cluster}`);
   await pill('live')
     .waitFor()
@@ -82,8 +86,11 @@ async function untilText(ip: string, text: string): Promise<void> {
 
 withBrowser('the dashboard', () => {
   afterEach(async () => {
-    await page.close();
     expect(errors).toEqual([]);
+    await page.emulateMedia({ colorScheme: null });
+    await page.setViewportSize(SCREEN);
+    // Its streams end with it.
+    await page.goto('about:blank');
   });
 
   it('shows rows within a second of a report at another replica, and each change of them', async () => {
@@ -364,7 +371,6 @@ withBrowser('the API page', () => {
   it('makes the calls that it shows at its replica, with the token that it is given, and shows the answer', async () => {
     const starting = ReplicaProcess.start({ env: { METADATA_CENTER_AUTH_TOKENS: 'right-token' } });
     const guarded = await atEnd.use(starting, (it) => it.kill());
-    page = await browser.context.newPage();
     await page.goto(`${guarded.url}/docs`);
     const add = page.locator('#post-v-load-stats');
     await add.getByRole('button', { name: 'Send' }).click();
@@ -375,7 +381,6 @@ withBrowser('the API page', () => {
     const rows = page.locator('#get-v-load-stats');
     await rows.getByLabel('Path').press('Enter');
     await rows.locator('output').getByText('"queued_req_num":1').waitFor();
-    await page.close();
   });
 });
 
@@ -383,7 +388,6 @@ withBrowser('the dashboard of a replica that asks for a token', () => {
   it('is open itself, asks for the token, says when it is wrong, and is live with the right one', async () => {
     const starting = ReplicaProcess.start({ env: { METADATA_CENTER_AUTH_TOKENS: 'right-token' } });
     const guarded = await atEnd.use(starting, (it) => it.kill());
-    page = await browser.context.newPage();
     await page.goto(guarded.url);
     await page.getByText('This replica asks for a token.').waitFor();
     const empty = page.getByText('No request has been reported yet');
@@ -401,6 +405,5 @@ withBrowser('the dashboard of a replica that asks for a token', () => {
     expect(await page.locator('.charts').isVisible()).toBe(false);
     await page.reload();
     await pill('live').waitFor();
-    await page.close();
   });
 });

@@ -50,6 +50,8 @@ export class Conversations {
     private readonly gateway: Gateway,
     private readonly random: () => number,
     private readonly goesOn: (begun: number) => boolean,
+    /** One digit of the ids, so that another run has others. */
+    private readonly run: number,
   ) {
     this.lanes = Array.from({ length: CONVERSATIONS }, (_, lane) => this.lane(lane));
   }
@@ -82,7 +84,7 @@ export class Conversations {
   ): Promise<string> {
     const { gateway } = this;
     const number = this.begun++;
-    const id = `5f1c9a70-0000-4000-8000-${number.toString(16).padStart(12, '0')}`;
+    const id = `5f1c9a70-0000-4000-800${this.run}-${number.toString(16).padStart(12, '0')}`;
     const cached = (await gateway.ask(calls.queryCache(cluster, hashes))) as
       { readonly locations: readonly Location[] } | undefined;
     const rows = (await gateway.ask(calls.queryLoad(cluster))) as readonly Row[] | undefined;

@@ -18,11 +18,18 @@ const NO_CLUSTER = '';
 
 let fleet: Fleet;
 let gateway: Gateway;
+const atEnd = new CleanUp();
 const cleanUp = new CleanUp();
 
-beforeEach(async () => {
+// One fleet for both: the first test leaves it as it was.
+beforeAll(async () => {
   const env = { METADATA_CENTER_REPLAY_POLICY: 'accept', LOG_LEVEL: 'info' };
-  fleet = await cleanUp.use(Fleet.start({ size: 3, env }), (it) => it.stop());
+  fleet = await atEnd.use(Fleet.start({ size: 3, env }), (it) => it.stop());
+});
+
+afterAll(() => atEnd.run());
+
+beforeEach(() => {
   const hosts = fleet.members.map(({ host }) => host);
   const pidOf = (host: string): number => fleet.members.find((member) => member.host === host)!.replica.pid;
   gateway = new Gateway(hosts, fleet.port, (host) => heldUpMs(process.pid) + heldUpMs(pidOf(host)));
@@ -31,10 +38,10 @@ beforeEach(async () => {
 
 afterEach(() => cleanUp.run());
 
-function start(goesOn: (begun: number) => boolean): Conversations {
+function start(run: number, goesOn: (begun: number) => boolean): Conversations {
   let stopped = false;
   cleanUp.add(() => (stopped = true));
-  return new Conversations(gateway, seededRandom(SEED), (begun) => !stopped && goesOn(begun));
+  return new Conversations(gateway, seededRandom(SEED + run), (begun) => !stopped && goesOn(begun), run);
 }
 
 /** Every row of every replica: no request and no prompt is left. */
@@ -71,7 +78,7 @@ function say(what: string, { ended, routedByLoad, repeated, found }: Conversatio
 const opened = (): number[] => fleet.members.map(({ host }) => gateway.breaker(host).opened);
 
 test(`I2 I15: ${LIVES} requests are all routed by load and by cache, no breaker opens, and every row is 0 at the end`, async () => {
-  const conversations = start((begun) => begun < LIVES);
+  const conversations = start(1, (begun) => begun < LIVES);
   await conversations.over();
   say('the gateway in use', conversations);
   expect(gateway.refused).toEqual([]);
@@ -89,7 +96,7 @@ test('I2 I4 I6: where the replica that all deletes go to is killed and started a
   const victim = fleet.members.find(({ host }) => host === gateway.hostOf(NO_CLUSTER))!;
   const breaker = gateway.breaker(victim.host);
   let back = false;
-  const conversations = start((begun) => begun < LIVES || !back);
+  const conversations = start(2, (begun) => begun < LIVES || !back);
   await until(() => conversations.ended >= LIVES / 4, { describe: 'load runs' });
   await victim.replica.kill();
   await until(() => breaker.opened > 0, { describe: 'the breaker of the killed replica opens' });

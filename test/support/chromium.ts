@@ -1,7 +1,4 @@
 /** A real browser, without a window, for the tests of the dashboard. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { chromium, type BrowserContext, type BrowserContextOptions } from 'playwright-core';
 
 const ARGS = [
@@ -15,24 +12,19 @@ const ARGS = [
 
 /** A browser with a profile of its own, which `close` removes. */
 export class TestBrowser {
-  private constructor(
-    readonly context: BrowserContext,
-    private readonly profile: string,
-  ) {}
+  private constructor(readonly context: BrowserContext) {}
 
   static async open(executablePath: string, options: BrowserContextOptions = {}): Promise<TestBrowser> {
-    const profile = mkdtempSync(join(tmpdir(), 'chromium-'));
+    const browser = await chromium.launch({ executablePath, args: ARGS });
     try {
-      const all = { ...options, executablePath, args: ARGS };
-      return new TestBrowser(await chromium.launchPersistentContext(profile, all), profile);
+      return new TestBrowser(await browser.newContext(options));
     } catch (error) {
-      rmSync(profile, { recursive: true, force: true });
+      await browser.close();
       throw error;
     }
   }
 
   async close(): Promise<void> {
-    await this.context.close();
-    rmSync(this.profile, { recursive: true, force: true });
+    await this.context.browser()!.close();
   }
 }
