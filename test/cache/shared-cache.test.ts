@@ -30,8 +30,8 @@ async function found(replica: number, cluster: string, hashes: string): Promise<
   return data.locations.map(({ ip, length }) => `${ip} ${length}`).join(', ');
 }
 
-/** Within a second on an idle machine, which the output shows; other work on the same cores must not fail a test. */
-async function allFind(cluster: string, hashes: string, expected: string): Promise<void> {
+/** Answers after how many milliseconds. */
+async function allFind(cluster: string, hashes: string, expected: string): Promise<number> {
   const started = performance.now();
   let seen: string[] = [];
   await until(
@@ -41,9 +41,7 @@ async function allFind(cluster: string, hashes: string, expected: string): Promi
     },
     { describe: () => `all replicas find ${expected}, not ${seen.join(' | ')}` },
   );
-  process.stdout.write(
-    `all replicas find the same of ${cluster} after ${Math.round(performance.now() - started)} ms\n`,
-  );
+  return Math.round(performance.now() - started);
 }
 
 async function metric(replica: number, name: string): Promise<number> {
@@ -63,17 +61,21 @@ async function tap(): Promise<{ connection: NatsConnection; messages: { subject:
 }
 
 test('I15: a save at one replica is found at the others within a second, and a clear at another one is heard by all', async () => {
+  const tookMs: number[] = [];
   await save(0, 'walk', '[12873452398745623487,42]', '10.0.0.7');
   expect(await found(0, 'walk', '[12873452398745623487,42]')).toBe('10.0.0.7 2');
-  await allFind('walk', '[12873452398745623487,42]', '10.0.0.7 2');
+  tookMs.push(await allFind('walk', '[12873452398745623487,42]', '10.0.0.7 2'));
   await save(1, 'walk', '[12873452398745623487]', '10.0.0.10');
-  await allFind('walk', '[12873452398745623487,42]', '10.0.0.7 2, 10.0.0.10 1');
+  tookMs.push(await allFind('walk', '[12873452398745623487,42]', '10.0.0.7 2, 10.0.0.10 1'));
   await send(2, 'DELETE', '/v1/cache', '{"cluster":"walk","ip":"10.0.0.7"}');
-  await allFind('walk', '[12873452398745623487,42]', '10.0.0.10 1');
+  tookMs.push(await allFind('walk', '[12873452398745623487,42]', '10.0.0.10 1'));
   await save(1, 'walk', '[12873452398745623487,42]', '10.0.0.7');
-  await allFind('walk', '[12873452398745623487,42]', '10.0.0.7 2, 10.0.0.10 1');
+  tookMs.push(await allFind('walk', '[12873452398745623487,42]', '10.0.0.7 2, 10.0.0.10 1'));
   await send(0, 'DELETE', '/v1/cache', '{"ip":"10.0.0.10"}');
-  await allFind('walk', '[12873452398745623487,42]', '10.0.0.7 2');
+  tookMs.push(await allFind('walk', '[12873452398745623487,42]', '10.0.0.7 2'));
+  process.stdout.write(`all replicas find the same after ${tookMs.join(', ')} ms\n`);
+  // The median: other work on the same cores must not fail a test.
+  expect(tookMs.sort((a, b) => a - b)[2]).toBeLessThan(1_000);
 });
 
 test('people can tap the events, long lists come in several messages, the next turn of a conversation is one small one, and rubbish changes nothing', async () => {
@@ -167,6 +169,9 @@ test('I15: a replica that is killed and started again takes the cache over from 
   await fleet.launch(joiner!);
   await joiner!.replica.ready();
   await allFind('join', '[1,2,3,4]', '10.0.0.4 4, 10.0.0.1 3, 10.0.0.2 2');
+  await until(() => joiner!.replica.logged('prefix cache taken over'), {
+    describe: 'it says that it has taken the cache over',
+  });
   const lines = joiner!.replica.log.map(({ msg }) => msg);
   expect(lines.indexOf('ready')).toBeGreaterThanOrEqual(0);
   expect(lines.indexOf('prefix cache taken over')).toBeGreaterThan(lines.indexOf('ready'));
