@@ -6,7 +6,7 @@
  * forget servers that failed at the start.
  */
 import { readFile } from 'node:fs/promises';
-import { createConnection, isIP } from 'node:net';
+import { createConnection, isIP, type Socket } from 'node:net';
 import {
   connect,
   createInbox,
@@ -22,6 +22,9 @@ import type { Lookup } from '../dns/system-lookup';
 import { nameOf, type NatsServer } from './nats-servers';
 
 export { createInbox, type NatsConnection };
+
+/** Hundreds of events: what a turn has no time for is kept, or refused, in a millisecond or two. */
+const READ_A_TURN_BYTES = 128 * 1024;
 
 /** Named after the options of the NATS client. Files are read anew for each connection, so they can be rotated. */
 export interface NatsCredentials {
@@ -86,8 +89,28 @@ export async function openConnection(
     ...(await credentialOptions(server, options.credentials)),
     ...(await tlsOptions(server, options.tls)),
   });
+  readInTurns(connection);
   events.onServers(connection.info?.connect_urls ?? []);
   return { connection, ended: watch(connection, events) };
+}
+
+/**
+ * A socket with a backlog hands over up to 2 MiB in one turn of the event loop, which the client would read at once. It
+ * shows its socket to nobody.
+ */
+function readInTurns(connection: NatsConnection): void {
+  const { socket } = (connection as unknown as { protocol: { transport: { socket: Socket } } }).protocol
+    .transport;
+  let read = 0;
+  const nextTurn = (): void => {
+    read = 0;
+    if (socket.isPaused()) socket.resume();
+  };
+  socket.on('data', ({ length }: Buffer) => {
+    if (read === 0) setImmediate(nextTurn);
+    read += length;
+    if (read >= READ_A_TURN_BYTES) socket.pause();
+  });
 }
 
 async function watch(connection: NatsConnection, events: NatsConnectionEvents): Promise<string> {

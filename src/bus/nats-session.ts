@@ -48,6 +48,7 @@ export class NatsSession {
   private waiting: (() => void)[] = [];
   /** Set while what is unwritten waits for more. */
   private writing: NodeJS.Timeout | undefined;
+  private turnEnd: NodeJS.Immediate | undefined;
   private denied = false;
   private giveUp: NodeJS.Timeout | undefined;
   private end: (reason: string) => void = () => undefined;
@@ -105,8 +106,13 @@ export class NatsSession {
   }
 
   whenWritten(callback: () => void): void {
-    if (this.unwritten.length === 0) callback();
-    else this.waiting.push(callback);
+    if (this.unwritten.length === 0) {
+      callback();
+      return;
+    }
+    this.waiting.push(callback);
+    // Who waits comes at the end of the turn, and has published what it had.
+    if (this.turnEnd !== undefined) this.write();
   }
 
   /** Sends what is left, and closes once the server has it. Can take for ever on a link that swallows everything. */
@@ -129,12 +135,13 @@ export class NatsSession {
 
   private writeAtTurnEnd(): void {
     this.cancelWriting();
-    setImmediate(() => this.write());
+    this.turnEnd = setImmediate(() => this.write());
   }
 
   private cancelWriting(): void {
     clearTimeout(this.writing);
-    this.writing = undefined;
+    clearImmediate(this.turnEnd);
+    this.writing = this.turnEnd = undefined;
   }
 
   private write(): void {

@@ -35,10 +35,9 @@ export type InvalidCacheEvent =
 
 export function encodeCacheEvent(event: CacheEvent): Buffer {
   const { type, origin, seq, timeUs, cluster, ip } = event;
-  const wire = { v: WIRE_VERSION, type, origin, seq, time_us: timeUs, cluster, ip };
-  return Buffer.from(
-    JSON.stringify(event.type === 'cache-save' ? { ...wire, hashes: toHex(event.hashes) } : wire),
-  );
+  const json = JSON.stringify({ v: WIRE_VERSION, type, origin, seq, time_us: timeUs, cluster, ip });
+  if (event.type === 'cache-clear') return Buffer.from(json);
+  return Buffer.from(`${json.slice(0, -1)},"hashes":[${toHex(event.hashes)}]}`);
 }
 
 export function decodeCacheEvent(payload: Uint8Array): CacheEvent | InvalidCacheEvent {

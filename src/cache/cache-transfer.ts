@@ -27,7 +27,7 @@ export function* cacheLines(index: CacheIndex, nowUs: () => number): Generator<s
       named.add(holder);
       yield JSON.stringify(['holder', holder.number, holder.cluster, holder.ip]);
     }
-    yield `["entry",${holder.number},${timeUs},"${toHex(Int32Array.of(hi, lo))[0]!}"]`;
+    yield `["entry",${holder.number},${timeUs},${toHex(Int32Array.of(hi, lo))}]`;
   }
   yield '["end"]';
 }

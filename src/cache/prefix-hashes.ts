@@ -3,9 +3,11 @@ export type PrefixHashes = Int32Array;
 
 export function prefixHashesOf(values: readonly bigint[]): PrefixHashes {
   const hashes = new Int32Array(2 * values.length);
-  values.forEach((value, i) => {
-    hashes[2 * i] = Number(value >> 32n) | 0;
-    hashes[2 * i + 1] = Number(value & 0xffffffffn) | 0;
-  });
+  const view = new DataView(new ArrayBuffer(8));
+  for (let i = 0; i < values.length; i++) {
+    view.setBigUint64(0, values[i]!);
+    hashes[2 * i] = view.getInt32(0);
+    hashes[2 * i + 1] = view.getInt32(4);
+  }
   return hashes;
 }

@@ -220,13 +220,15 @@ export class CausalContext {
   }
 
   private holesIn(context: OriginContext): SeqSet | undefined {
-    const { seen, givenUp, highest, cut } = context;
+    const { seen, givenUp, levels, highest, cut } = context;
     if (cut) return undefined;
     // Nothing is missing where the one interval reaches down to the first event, or to what was given up.
     const reachesDown = givenUp.has(1) && givenUp.intervalCount === 1 && givenUp.last + 1 >= seen.first;
     if (seen.intervalCount === 1 && seen.last === highest && (seen.first === 1 || reachesDown))
       return undefined;
-    const seqs = seen.gaps(1, highest).minus(givenUp).minus(above(context, this.speaks));
+    let seqs = seen.gaps(1, highest);
+    if (givenUp.intervalCount > 0) seqs = seqs.minus(givenUp);
+    if (levels) seqs = seqs.minus(above(context, this.speaks));
     return seqs.intervalCount > 0 ? seqs : undefined;
   }
 

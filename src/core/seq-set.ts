@@ -14,6 +14,13 @@ export class SeqSet {
     this.bounds = [...bounds];
   }
 
+  /** Of bounds that are nobody else's. */
+  private static of(bounds: number[]): SeqSet {
+    const set = new SeqSet();
+    set.bounds = bounds;
+    return set;
+  }
+
   get intervalCount(): number {
     return this.bounds.length / 2;
   }
@@ -81,7 +88,7 @@ export class SeqSet {
       next = this.bounds[i + 1]! + 1;
     }
     if (next <= to) gaps.push(next, to);
-    return new SeqSet(gaps);
+    return SeqSet.of(gaps);
   }
 
   /** Members of this set that are not in `other`. */
@@ -101,7 +108,7 @@ export class SeqSet {
       }
       if (from <= to) left.push(from, to);
     }
-    return new SeqSet(left);
+    return SeqSet.of(left);
   }
 
   intersect(other: SeqSet): SeqSet {
@@ -114,7 +121,7 @@ export class SeqSet {
       if (ours[i + 1]! < theirs[j + 1]!) i += 2;
       else j += 2;
     }
-    return new SeqSet(both);
+    return SeqSet.of(both);
   }
 
   /** How many seqs the set holds. */

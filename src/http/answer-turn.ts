@@ -1,7 +1,8 @@
 /**
- * The answers of one turn of the event loop, given together in its next phase. An answer that is written between the parsing of
- * two requests wakes its reader at once, and this process pays for each waking; and its code and the kernel's take turns in the
- * processor's caches. An idle process gets to the next phase at once, so nothing waits there.
+ * The requests of one turn of the event loop, worked off together in its next phase: first all reports, then the queries, then the
+ * answers. An answer that is written between the parsing of two requests wakes its reader at once, and this process pays for each
+ * waking; and the code of parsing, of work and of answers would take turns in the processor's caches. An idle process gets to the
+ * next phase at once, so nothing waits there.
  *
  * Node.js accepts one connection a turn. Where many come at once, the last of them would wait for all that is asked on those before
  * it; so answers are held while each turn brings one more.
@@ -10,9 +11,12 @@
 /** How long an answer is held at most while connections come. A gateway gives a replica 100 ms. */
 const MAX_HELD_MS = 40;
 
+/** Takes a report, and returns what then answers it. */
+type Work = () => () => void;
+
 export class AnswerTurn {
   private queries: (() => void)[] = [];
-  private reports: (() => void)[] = [];
+  private reports: Work[] = [];
   private scheduled = false;
   private sinceMs = 0;
   private accepted = false;
@@ -35,8 +39,8 @@ export class AnswerTurn {
   }
 
   /** Answered when its event has left: not even kill -9 takes back what a gateway was told. */
-  report(answer: () => void): void {
-    this.reports.push(answer);
+  report(work: Work): void {
+    this.reports.push(work);
     this.schedule();
   }
 
@@ -59,10 +63,11 @@ export class AnswerTurn {
     this.queries = [];
     this.reports = [];
     this.scheduled = false;
+    const answers = reports.map((work) => work());
     for (const answer of queries) answer();
-    if (reports.length > 0) {
+    if (answers.length > 0) {
       this.whenPublished(() => {
-        for (const answer of reports) answer();
+        for (const answer of answers) answer();
       });
     }
   };

@@ -1,5 +1,6 @@
-/** The express app with every route on it. Express is the one router; the rest of it stays switched off. */
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+/** The express app with every route on it. Express routes what is not spelled as a route is; the rest of it stays switched off. */
+import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
+import type { RequestListener } from 'node:http';
 import type { AnswerTurn } from './answer-turn';
 import type { Answers } from './answers';
 import type { ApiRequest } from './api-request';
@@ -17,7 +18,11 @@ import { addSelectRoute } from './routes/select';
 import { addMetricsRoute } from './routes/metrics';
 import { addWatchRoutes } from './routes/watch';
 
-export function createApi(dependencies: HttpDependencies, answers: Answers, turn: AnswerTurn): Express {
+export function createApi(
+  dependencies: HttpDependencies,
+  answers: Answers,
+  turn: AnswerTurn,
+): RequestListener {
   const { accessTokens, messageClasses } = dependencies;
   const app = express();
   app.disable('x-powered-by');
@@ -47,5 +52,7 @@ export function createApi(dependencies: HttpDependencies, answers: Answers, turn
     answers.error(req as ApiRequest, res, error);
   };
   app.use(onError);
-  return app;
+  return (req, res) => {
+    if (!router.handle(req as ApiRequest, res)) app(req, res);
+  };
 }

@@ -2,6 +2,9 @@
  * How a route module puts its routes on the express app. What every route shares is here: errors become answers, a wrong
  * method is answered 405 with `Allow`, OPTIONS says what is allowed, HEAD is GET without the body, and whoever needs a
  * token is asked for it.
+ *
+ * Express takes a tenth of what a report costs. So a request whose path is spelled as that of a route is handed to the handler
+ * that express would find; any other one is left to express.
  */
 import type { Express, RequestHandler } from 'express';
 import type { ServerResponse } from 'node:http';
@@ -34,7 +37,12 @@ export interface Handlers {
 /** By the path of the route, not of the request, so that no spelling of a URL leads around the check. */
 const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
 
+/** By method, as a request names it. */
+type GuardedHandlers = Readonly<Partial<Record<string, Handler>>>;
+
 export class Router {
+  private readonly byPath = new Map<string, { readonly path: string; readonly handlers: GuardedHandlers }>();
+
   constructor(
     private readonly app: Express,
     private readonly answers: Answers,
@@ -44,26 +52,52 @@ export class Router {
   ) {}
 
   json(path: string, { get, post, put, delete: del }: JsonHandlers, maxBodyBytes = MAX_BODY_BYTES): void {
-    this.add(path, {
+    const handlers: Handlers = {
       ...(get && { get: (req, res) => this.turn.query(() => this.attempt(req, res, () => get(req))()) }),
       ...(post && { post: this.withBody(post, maxBodyBytes) }),
       ...(put && { put: this.withBody(put, maxBodyBytes) }),
       ...(del && { delete: this.withBody(del, maxBodyBytes) }),
-    });
+    };
+    this.add(path, handlers);
+    this.byPath.set(path, { path, handlers: this.shared(path, handlers) });
+  }
+
+  /** Handles a request that is spelled as its route is; false where it is not. */
+  handle(req: ApiRequest, res: ServerResponse): boolean {
+    const { url, method } = req;
+    const queryAt = url.indexOf('?');
+    const route = this.byPath.get(queryAt === -1 ? url : url.slice(0, queryAt));
+    const handler = route?.handlers[method];
+    if (handler === undefined) return false;
+    req.route = route;
+    try {
+      void handler(req, res);
+    } catch (error) {
+      this.answers.error(req, res, error);
+    }
+    return true;
   }
 
   /** For answers outside the envelope, and for those that take their time. */
   add(path: string, handlers: Handlers): void {
     const route = this.app.route(path);
-    for (const method of ['get', 'post', 'put', 'delete'] as const) {
-      const handler = handlers[method];
+    for (const [method, handler] of Object.entries(this.shared(path, handlers))) {
       // Requests are built from the class that has `startedMs`, which express's types cannot know.
-      if (handler === undefined) continue;
-      const safe = method === 'get' ? handler : ofOwnSite(handler);
-      route[method](this.guarded(path, safe) as unknown as RequestHandler);
+      route[method.toLowerCase() as keyof Handlers](handler as unknown as RequestHandler);
     }
     const others = this.otherMethods(Object.keys(handlers));
     route.all(this.guarded(path, others) as unknown as RequestHandler);
+  }
+
+  /** With what every route shares. */
+  private shared(path: string, handlers: Handlers): GuardedHandlers {
+    const shared: Record<string, Handler> = {};
+    for (const method of ['get', 'post', 'put', 'delete'] as const) {
+      const handler = handlers[method];
+      if (handler === undefined) continue;
+      shared[method.toUpperCase()] = this.guarded(path, method === 'get' ? handler : ofOwnSite(handler));
+    }
+    return shared;
   }
 
   /** The last one: for every request that no other route has taken. */
@@ -96,7 +130,7 @@ export class Router {
         req,
         res,
         maxBytes,
-        (body) => this.turn.report(this.attempt(req, res, () => work(contentOf(req, body, maxBytes)))),
+        (body) => this.turn.report(() => this.attempt(req, res, () => work(contentOf(req, body, maxBytes)))),
         () => this.answers.error(req, res, bodyTooLarge(maxBytes)),
       );
     };

@@ -101,6 +101,10 @@ export class RepairRunner {
   tick(): void {
     this.heartbeats = 0;
     this.parts.lines.flush();
+    this.decide();
+  }
+
+  private decide(): void {
     this.step({ kind: 'tick', around: this.parts.surroundings() });
   }
 
@@ -177,6 +181,8 @@ export class RepairRunner {
     answer.then((value) => {
       try {
         onValue(value);
+        // A replica that starts may have waited for just this.
+        if (!this.parts.repair.joining.caughtUp) this.decide();
       } catch (error) {
         this.parts.logger.error({ err: error }, 'what a peer answered could not be taken in');
         onError(error);

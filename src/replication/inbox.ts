@@ -5,19 +5,25 @@
 import { MAX_PAYLOAD_BYTES } from '../wire/event-codec';
 
 /** So much of a turn goes into events while more of them wait. */
-const SLICE_MS = 8;
+const SLICE_MS = 4;
 /** Taken between two looks at the clock: a dozen load events, or one event of the prefix cache. */
 const LOOK_EVERY_BYTES = 2_048;
 /** What may wait. An event that finds no room is lost, as one that the bus loses is: repair notices. */
 export const MAX_WAITING_BYTES = 16 * 1024 * 1024;
-/** Of the object that holds one. */
-const OVERHEAD_BYTES = 128;
+/** Of what waits; no less than the largest event. */
+const BLOCK_BYTES = MAX_PAYLOAD_BYTES;
+
+/** Copies of events that wait, one behind the other: an object for each would make the garbage collector hold the loop. */
+interface Block {
+  readonly bytes: Uint8Array;
+  readonly ends: number[];
+  next: number;
+}
 
 export class Inbox {
   /** Events that found no room. */
   lost = 0;
-  private waiting: Uint8Array[] = [];
-  private next = 0;
+  private blocks: Block[] = [];
   private bytes = 0;
   private turnOpen = false;
   private endsAtMs = 0;
@@ -38,13 +44,25 @@ export class Inbox {
     // What is too large to be an event is refused at no cost.
     if ((this.bytes === 0 && this.hasTimeFor(payload)) || payload.length > MAX_PAYLOAD_BYTES) {
       this.take(payload);
-    } else if (this.bytes + payload.length + OVERHEAD_BYTES > MAX_WAITING_BYTES) {
+    } else if (this.bytes + payload.length > MAX_WAITING_BYTES) {
       this.lost++;
     } else {
-      // It is only lent.
-      this.waiting.push(new Uint8Array(payload));
-      this.bytes += payload.length + OVERHEAD_BYTES;
+      this.keep(payload);
     }
+  }
+
+  /** It is only lent. */
+  private keep(payload: Uint8Array): void {
+    let block = this.blocks.at(-1);
+    let at = block?.ends.at(-1) ?? 0;
+    if (!block || at + payload.length > BLOCK_BYTES) {
+      block = { bytes: new Uint8Array(BLOCK_BYTES), ends: [], next: 0 };
+      this.blocks.push(block);
+      at = 0;
+    }
+    block.bytes.set(payload, at);
+    block.ends.push(at + payload.length);
+    this.bytes += payload.length;
   }
 
   private openTurn(): void {
@@ -58,16 +76,17 @@ export class Inbox {
     this.turnOpen = false;
     if (this.bytes === 0) return;
     this.openTurn();
-    while (this.next < this.waiting.length) {
-      const payload = this.waiting[this.next]!;
-      if (!this.hasTimeFor(payload)) break;
-      this.next++;
-      this.bytes -= payload.length + OVERHEAD_BYTES;
-      this.take(payload);
+    for (let block = this.blocks[0]; block; block = this.blocks[0]) {
+      const { bytes, ends } = block;
+      while (block.next < ends.length) {
+        const payload = bytes.subarray(ends[block.next - 1] ?? 0, ends[block.next]);
+        if (!this.hasTimeFor(payload)) return;
+        block.next++;
+        this.bytes -= payload.length;
+        this.take(payload);
+      }
+      this.blocks.shift();
     }
-    if (this.next * 2 < this.waiting.length) return;
-    this.waiting = this.waiting.slice(this.next);
-    this.next = 0;
   }
 
   private hasTimeFor({ length }: Uint8Array): boolean {

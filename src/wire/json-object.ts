@@ -40,7 +40,10 @@ export class JsonObject {
 
   /** Those of an array, likewise; none where the member is no array. */
   exactIntegers(name: string): (bigint | undefined)[] {
-    return this.inArray(name, (_value, start) => integerAt(this.text, skipSpace(this.text, start)));
+    const values = this.members[name];
+    const plain =
+      Array.isArray(values) && plainIntegers(this.text, valueStart(this.text, name), values.length);
+    return plain || this.inArray(name, (_value, start) => integerAt(this.text, skipSpace(this.text, start)));
   }
 
   /** The elements of an array: an object as a `JsonObject`, anything else as it was parsed; none where the member is no array. */
@@ -81,6 +84,11 @@ const COMMA = 0x2c;
  * no integer, or has more than 64 digits.
  */
 export function exactIntegerOf(json: string, key: string): bigint | undefined {
+  return integerAt(json, valueStart(json, key));
+}
+
+/** Where the value of the last top-level member `key` starts, or -1; mostly without looking at all that is before it. */
+function valueStart(json: string, key: string): number {
   const quoted = `"${key}"`;
   const at = json.indexOf(quoted);
   // The text is one object without escapes and has the key once: then it is a top-level member, or a string value.
@@ -90,10 +98,10 @@ export function exactIntegerOf(json: string, key: string): bigint | undefined {
     !json.includes('\\') &&
     !json.includes('{', start + 1) &&
     (at === -1 || !json.includes(quoted, at + quoted.length));
-  if (!simple) return integerAt(json, lastValueStart(json, key));
-  if (at === -1) return undefined;
+  if (!simple) return lastValueStart(json, key);
+  if (at === -1) return -1;
   const colon = skipSpace(json, at + quoted.length);
-  return json.charCodeAt(colon) === COLON ? integerAt(json, skipSpace(json, colon + 1)) : undefined;
+  return json.charCodeAt(colon) === COLON ? skipSpace(json, colon + 1) : -1;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -170,6 +178,56 @@ function separatorsOf(json: string, from: number): number[] {
     } else if (code === COMMA && depth === 1) places.push(at);
   }
   return places;
+}
+
+/** Of a number of up to 20 digits: so many that a double holds them beside the others' scale, in two parts of 32 bits each. */
+const HEAD_DIGITS = 14;
+const PART_DIGITS = 7;
+const MOST_DIGITS = 20;
+const SCALES = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000] as const;
+const HALF = 2 ** 32;
+const DIGIT_0 = 0x30;
+
+/**
+ * The elements of the array of `count` that starts at `from`, where all are integers of 64 bits, unsigned, in nothing but digits, as
+ * hashes are: read in halves of 32 bits, which takes half the time. Undefined where one is anything else.
+ */
+function plainIntegers(json: string, from: number, count: number): bigint[] | undefined {
+  const values: bigint[] = [];
+  const view = new DataView(new ArrayBuffer(8));
+  let at = from + 1;
+  for (let i = 0; i < count; i++) {
+    const start = skipSpace(json, at);
+    let end = start;
+    while (isDigit(json.charCodeAt(end))) end++;
+    if (end === start || end > start + MOST_DIGITS) return undefined;
+    const part = Math.min(start + PART_DIGITS, end);
+    const tail = Math.min(start + HEAD_DIGITS, end);
+    const head = digitsOf(json, start, part) * SCALES[tail - part]! + digitsOf(json, part, tail);
+    const scale = SCALES[end - tail]!;
+    const headHigh = Math.floor(head / HALF);
+    const low = (head - headHigh * HALF) * scale + digitsOf(json, tail, end);
+    const carry = Math.floor(low / HALF);
+    const high = headHigh * scale + carry;
+    if (high >= HALF) return undefined;
+    view.setUint32(0, high);
+    view.setUint32(4, low - carry * HALF);
+    values.push(view.getBigUint64(0));
+    at = skipSpace(json, end);
+    if (json.charCodeAt(at++) !== (i < count - 1 ? COMMA : BRACKET_CLOSE)) return undefined;
+  }
+  return values;
+}
+
+function isDigit(code: number): boolean {
+  return code >= DIGIT_0 && code <= DIGIT_0 + 9;
+}
+
+/** Of at most nine digits. */
+function digitsOf(json: string, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) value = (Math.imul(value, 10) + json.charCodeAt(at) - DIGIT_0) | 0;
+  return value;
 }
 
 /** The index of the quote that closes the string opened at `start`. */

@@ -172,6 +172,33 @@ describe('the NATS bus', () => {
     await until(() => b.received.length === 1_000, { describe: () => `1000, got ${b.received.length}` });
   });
 
+  it('reads a backlog in many turns of the event loop, so that what else waits gets its turn (I7)', async () => {
+    const [count, size, most] = [4_000, 1_000, 300];
+    const server = await startServer();
+    const [a, b] = [join(server.url), join(server.url)];
+    await Promise.all([a.connected(), b.connected()]);
+    const ofTurns: number[] = [];
+    let counting = true;
+    let before = 0;
+    const nextTurn = (): void => {
+      ofTurns.push(a.received.length - before);
+      before = a.received.length;
+      if (counting) setImmediate(nextTurn);
+    };
+    for (let i = 0; i < count; i++) b.publish('p.x', 'x'.repeat(size));
+    await new Promise<void>((resolve) => b.bus.whenWritten(resolve));
+    // This process is busy, as others are that take what it publishes.
+    for (const lasting of [100, 100, 100]) {
+      await new Promise((resolve) => setImmediate(resolve));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lasting);
+    }
+    before = a.received.length;
+    nextTurn();
+    await until(() => a.received.length === count, { describe: 'all arrive' });
+    counting = false;
+    expect(Math.max(...ofTurns)).toBeLessThan(most);
+  });
+
   it('does not leave sockets behind at a server that accepts and says nothing (I7)', async () => {
     const sockets = new Set<Socket>();
     const mute = createServer((socket) => {

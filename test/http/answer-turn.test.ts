@@ -8,21 +8,25 @@ afterAll(stopReplicas);
 const nextPhase = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a turn', () => {
-  it('gives no answer before its end, and then all, reports after their events have left', async () => {
+  it('takes all reports at its end, then answers queries, and reports when their events have left (I5)', async () => {
     const given: string[] = [];
+    const report = (name: string) => (): (() => void) => {
+      given.push(`${name} taken`);
+      return () => given.push(name);
+    };
     let publish: () => void = () => undefined;
     const turn = new AnswerTurn(
       (callback) => (publish = callback),
       () => 0,
     );
-    turn.report(() => given.push('report'));
+    turn.report(report('report'));
     turn.query(() => given.push('query'));
-    turn.report(() => given.push('another'));
+    turn.report(report('another'));
     expect(given).toEqual([]);
     await nextPhase();
-    expect(given).toEqual(['query']);
+    expect(given).toEqual(['report taken', 'another taken', 'query']);
     publish();
-    expect(given).toEqual(['query', 'report', 'another']);
+    expect(given).toEqual(['report taken', 'another taken', 'query', 'report', 'another']);
   });
 
   it('gives what is asked while it answers in the next one', async () => {
@@ -51,7 +55,7 @@ describe('a turn', () => {
     };
     turn.query(() => given.push('first'));
     await turnWithConnection();
-    turn.report(() => given.push('second'));
+    turn.report(() => () => given.push('second'));
     await turnWithConnection();
     expect(given).toEqual([]);
     await nextPhase();

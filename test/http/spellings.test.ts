@@ -1,5 +1,5 @@
 /** How a path may be spelled; the API reference lists the same. */
-import { post, RawConnection } from './client';
+import { call, post, RawConnection } from './client';
 import { type Replica, startReplica, stopReplicas } from './replica';
 
 let replica: Replica;
@@ -39,4 +39,31 @@ it.each([
   '/v1/load/stats;x?cluster=c',
 ])('%s is not', async (target) => {
   expect(await statusOf(target)).toBe(404);
+});
+
+it('a route is the same to callers and to metrics, whether it was found at once or by express', async () => {
+  const raw = await RawConnection.open(replica.port);
+  const ask = async (method: string, target: string, body: string): Promise<unknown> => {
+    raw.send(
+      `${method} ${target} HTTP/1.1\r\nHost: replica\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    const { status, envelope } = await raw.answer();
+    return { method, status, error: envelope.error, data: envelope.data };
+  };
+  for (const [method, path, body] of [
+    ['GET', '/v1/load/rows', ''],
+    ['GET', '/v1/clusters', ''],
+    ['POST', '/v1/load/stats', '{"cluster":1}'],
+    ['PUT', '/v1/load/stats', '{"request_id":"nowhere"}'],
+    ['DELETE', '/v1/load/stats', ''],
+    ['DELETE', '/v1/load/prompt', 'x'],
+    ['PATCH', '/v1/load/prompt', ''],
+    ['POST', '/v1/load/batch', '{"events":[]}'],
+    ['POST', '/v1/load/select', '{}'],
+  ] as const) {
+    expect(await ask(method, `${path}/`, body)).toEqual(await ask(method, path, body));
+  }
+  raw.close();
+  const { text } = await call(replica.port, 'GET', '/metrics');
+  expect(text).toContain('{url="/v1/load/batch",method="POST",status_code="400"} 2\n');
 });

@@ -51,11 +51,11 @@ describe('Inbox', () => {
     // More come in each turn, until they cease.
     for (let i = 5_000; i < 8_000; i += 100) {
       for (let j = i; j < i + 100; j++) send(j);
-      expect(turn()).toBeLessThan(9);
+      expect(turn()).toBeLessThan(5);
       turns++;
     }
-    for (; inbox.waitingBytes > 0; turns++) expect(turn()).toBeLessThan(9);
-    expect(turns).toBeLessThan(50);
+    for (; inbox.waitingBytes > 0; turns++) expect(turn()).toBeLessThan(5);
+    expect(turns).toBeLessThan(100);
     expect(taken).toEqual(Array.from({ length: 8_000 }, (_, i) => i));
     send(8_000);
     turn();
@@ -65,7 +65,7 @@ describe('Inbox', () => {
   it('takes large ones, as of the prefix cache, in slices of some milliseconds too (I7)', () => {
     const { taken, send, turn } = inboxes();
     for (let i = 0; i < 500; i++) send(i, 16_000);
-    while (taken.length < 500) expect(turn()).toBeLessThan(9);
+    while (taken.length < 500) expect(turn()).toBeLessThan(5);
   });
 
   it('loses, and counts, what there is no room for; what cannot be an event does not wait (I7)', () => {
@@ -82,10 +82,10 @@ describe('Inbox', () => {
     const { inbox, send, turn } = inboxes();
     for (let i = 0; i < 2_000; i++) send(i);
     for (let round = 0; round < 200; round++) {
-      for (let i = 0; i < 820; i++) send(i);
+      for (let i = 0; i < 420; i++) send(i);
       turn();
     }
     expect(inbox.waitingBytes).toBeGreaterThan(0);
-    expect(inbox['waiting'].length).toBeLessThan(10_000);
+    expect(inbox['blocks'].reduce((kept, { bytes }) => kept + bytes.length, 0)).toBeLessThan(2_000_000);
   });
 });

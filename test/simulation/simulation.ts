@@ -101,9 +101,20 @@ export class Simulation {
     gateways.plan(scenario.troubleUs);
     this.pass(scenario.troubleUs);
     faults.heal();
+    if (scenario.clockOff) this.passUntilTimely();
     this.converge();
     this.quiet(gateways);
     return this.figures();
+  }
+
+  /**
+   * What was stamped ahead by more than R is refused until its time has come. Then whoever still looks for it in the history
+   * finds it, so trouble has ended only when nobody looks any more.
+   */
+  private passUntilTimely(): void {
+    const newestUs = Math.max(...this.oracle.facts.map(({ timeUs }) => timeUs));
+    const timelyUs = Math.max(this.queue.nowUs, newestUs - this.scenario.retentionUs);
+    this.pass(timelyUs + this.scenario.giveUpAfterUs - this.queue.nowUs);
   }
 
   private converge(): void {

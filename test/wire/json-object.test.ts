@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { exactIntegerOf, JsonObject } from '../../src/wire/json-object';
+import { equal } from '../support/same';
 import { runs } from '../support/size';
 
 describe('exactIntegerOf', () => {
@@ -147,6 +148,45 @@ describe('arrays in a JSON object', () => {
     expect(read('{"h":[]}').exactIntegers('h')).toEqual([]);
     expect(read('{"h":7}').exactIntegers('h')).toEqual([]);
     expect(read('{}').exactIntegers('h')).toEqual([]);
+  });
+
+  it('give integers of 64 bits as BigInt reads their digits, whatever else is among them', () => {
+    const edges = [0n, 9n, 10n ** 7n, 10n ** 14n - 1n, 10n ** 14n, 2n ** 32n, 2n ** 53n + 1n, 10n ** 19n];
+    const near = fc
+      .tuple(fc.constantFrom(...edges, 2n ** 64n), fc.integer({ min: -3, max: 3 }))
+      .map(([edge, by]) => edge + BigInt(by));
+    const ofLength = fc.integer({ min: 1, max: 21 }).chain((digits) => fc.bigInt(0n, 10n ** BigInt(digits)));
+    const value = fc.oneof(near, ofLength, fc.bigInt(0n, 2n ** 64n - 1n));
+    const others: [string, bigint | undefined][] = [
+      ['1e3', 1000n],
+      ['10.0', 10n],
+      ['1.5', undefined],
+      ['-7', -7n],
+      ['"7"', undefined],
+      ['null', undefined],
+      ['[8]', undefined],
+    ];
+    const element = fc.oneof(
+      { weight: 20, arbitrary: value.map((each) => [`${each}`, each] as [string, bigint]) },
+      { weight: 1, arbitrary: fc.constantFrom(...others) },
+    );
+    const space = fc.constantFrom('', '', ' ', '\n\t');
+    fc.assert(
+      fc.property(
+        fc.array(element),
+        space,
+        fc.constantFrom('', ',"x":{"h":[1]}'),
+        (elements, around, more) => {
+          const texts = elements.map(([text]) => around + text + around);
+          const seen = read(`{"a":1,"h":${around}[${texts.join(',')}]${more}}`).exactIntegers('h');
+          equal(
+            seen,
+            elements.map(([, each]) => each),
+          );
+        },
+      ),
+      { numRuns: runs(2_000) },
+    );
   });
 
   it('give objects that know their own text, and everything else as it was parsed', () => {
