@@ -28,7 +28,7 @@ export class Agreement {
   private last: Look | undefined;
   /** Takes what each side has seen, and in what they differ. Events from before `sinceUs` don't matter any more. */
   check(
-    ours: CausalContext,
+    copyOfOurs: () => CausalContext,
     theirs: CausalContext,
     found: ReadonlyMap<string, string>,
     sinceUs: number,
@@ -41,17 +41,16 @@ export class Agreement {
       this.last = undefined;
       return 'agreed';
     }
-    if (last) {
-      const caughtUp = ours.includes(last.theirs, sinceUs) && theirs.includes(last.ours, sinceUs);
-      if (!caughtUp) return 'waiting';
-    }
+    const ours = copyOfOurs();
+    const caughtUp = !last || (ours.includes(last.theirs, sinceUs) && theirs.includes(last.ours, sinceUs));
+    if (!caughtUp) return 'waiting';
     const number = (last?.number ?? 0) + 1;
     if (last && number === LOOKS) {
       this.last = undefined;
       const unclaimed = theirs.missesSame(last.ours, sinceUs) || ours.missesSame(last.theirs, sinceUs);
       return unclaimed ? 'incomplete' : 'diverged';
     }
-    this.last = { number, ours: ours.copy(), theirs, differences };
+    this.last = { number, ours, theirs, differences };
     return 'open';
   }
 }

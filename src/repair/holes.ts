@@ -23,8 +23,6 @@ interface Chase {
 
 export class HoleChase {
   private chases: Chase[] = [];
-  /** What the chases of an origin hold together. */
-  private readonly chasedOf = new Map<string, SeqSet>();
   /** Holes seen at the last look, not yet old enough to chase. */
   private candidates = new Map<string, SeqSet>();
   private lookedUs = -Infinity;
@@ -65,33 +63,13 @@ export class HoleChase {
 
   /** Takes what has come meanwhile out of the chases. */
   dropFilled(): void {
-    const changed = new Map<string, SeqSet>();
-    for (const [origin, seqs] of this.chasedOf) {
-      const left = seqs.intersect(this.context.holesOf(origin));
-      if (left.count < seqs.count) changed.set(origin, left);
-    }
-    if (changed.size === 0) return;
-    for (const [origin, left] of changed) this.setChased(origin, left);
+    const holes = new Map<string, SeqSet>();
     for (const chase of this.chases) {
-      const left = changed.get(chase.origin);
-      if (left) chase.seqs = chase.seqs.intersect(left);
+      const { origin } = chase;
+      if (!holes.has(origin)) holes.set(origin, this.context.holesOf(origin));
+      chase.seqs = chase.seqs.intersect(holes.get(origin)!);
     }
     this.chases = this.chases.filter(({ seqs }) => seqs.intervalCount > 0);
-  }
-
-  private startChasing(origin: string, seqs: SeqSet): void {
-    const all = new SeqSet(seqs.toJSON());
-    all.addAll(this.chasedOf.get(origin) ?? new SeqSet());
-    this.chasedOf.set(origin, all);
-  }
-
-  private stopChasing(origin: string, seqs: SeqSet): void {
-    this.setChased(origin, this.chasedOf.get(origin)!.minus(seqs));
-  }
-
-  private setChased(origin: string, seqs: SeqSet): void {
-    if (seqs.intervalCount > 0) this.chasedOf.set(origin, seqs);
-    else this.chasedOf.delete(origin);
   }
 
   /** Looks for holes that have outlived the grace. */
@@ -99,18 +77,22 @@ export class HoleChase {
     this.dropFilled();
     if (this.lookedUs + this.options.graceUs > atUs) return;
     const holes = this.context.holes();
+    const chased = new Map<string, SeqSet>();
+    for (const { origin, seqs } of this.chases) {
+      const before = chased.get(origin);
+      if (before) before.addAll(seqs);
+      else chased.set(origin, new SeqSet(seqs.toJSON()));
+    }
     // Live peers first; then the others, the oldest first.
     for (const ofLivePeers of [true, false]) {
       for (const [origin, missing] of holes) {
+        if (this.context.isProtected(origin) !== ofLivePeers) continue;
         const before = this.candidates.get(origin);
-        if (!before || this.context.isProtected(origin) !== ofLivePeers) continue;
-        const chased = this.chasedOf.get(origin);
-        const both = missing.intersect(before);
-        const lasting = chased ? both.minus(chased) : both;
+        if (!before) continue;
+        const lasting = missing.intersect(before).minus(chased.get(origin) ?? new SeqSet());
         if (lasting.intervalCount === 0) continue;
         if (!this.makeRoom(ofLivePeers)) continue;
         this.chases.push({ origin, seqs: lasting, sinceUs: atUs, noticedUs: nowUs, replayed: false });
-        this.startChasing(origin, lasting);
         // What was lost just now does not wait for what nobody has.
         this.nextAttemptUs = atUs;
         this.pauseUs = this.options.retryUs;
@@ -126,7 +108,7 @@ export class HoleChase {
     if (!forLivePeer) return false;
     const newest = this.chases.findLastIndex(({ origin }) => !this.context.isProtected(origin));
     if (newest === -1) return false;
-    for (const { origin, seqs } of this.chases.splice(newest, 1)) this.stopChasing(origin, seqs);
+    this.chases.splice(newest, 1);
     return true;
   }
 
@@ -134,10 +116,7 @@ export class HoleChase {
   giveUpOld(atUs: number): readonly { readonly origin: string; readonly seqs: SeqSet }[] {
     const isOld = ({ sinceUs }: Chase): boolean => atUs - sinceUs >= this.options.giveUpAfterUs;
     const old = this.chases.filter(isOld);
-    for (const { origin, seqs } of old) {
-      this.context.giveUp(origin, seqs);
-      this.stopChasing(origin, seqs);
-    }
+    for (const { origin, seqs } of old) this.context.giveUp(origin, seqs);
     if (old.length > 0) this.chases = this.chases.filter((chase) => !isOld(chase));
     return old;
   }

@@ -125,19 +125,15 @@ export function cachePath(asker: Identity): string {
 }
 
 export function readSelection(query: Query): SnapshotSelection | undefined {
-  const [adds, deletions] = [query('adds'), query('deletions')];
-  if (adds === undefined && deletions === undefined) return undefined;
-  const selection = { adds: readRanges(adds ?? ''), deletions: readRanges(deletions ?? '') };
-  if (!selection.adds || !selection.deletions) {
+  const asked = [query('adds'), query('deletions')];
+  if (asked.every((ranges) => ranges === undefined)) return undefined;
+  const [adds, deletions] = asked.map((ranges) => readRanges(ranges ?? ''));
+  if (!adds || !deletions) {
     throw new ProtocolFault('invalid', 'adds and deletions must be ranges of seconds, such as 100-105,110');
   }
   const since = /^(\d{1,15}),(\d{1,15})$/.exec(query('since') ?? '0,0');
   if (!since) throw new ProtocolFault('invalid', 'since must be two counts, such as 12,3');
-  return {
-    adds: selection.adds,
-    deletions: selection.deletions,
-    since: [Number(since[1]), Number(since[2])],
-  };
+  return { adds, deletions, since: [Number(since[1]), Number(since[2])] };
 }
 
 /** Seconds that a comparison covers, or that one request names: E and R are a day each at most, and clocks may differ. */

@@ -497,8 +497,8 @@ export class Repair {
     const atUs = this.nowUs + this.options.marginUs;
     const { differences, pull: seconds } = compareDigests(this.stats, theirs, atUs);
     // In the lowest language of the two.
-    const context = this.context.copy(Math.min(status.speaks, this.self.speaks));
-    const state = peer.agreement.check(context, status.context, differences, sinceUs);
+    const copy = (): CausalContext => this.context.copy(Math.min(status.speaks, this.self.speaks));
+    const state = peer.agreement.check(copy, status.context, differences, sinceUs);
     peer.rows = state;
     if (state === 'open') this.nextCompareUs = this.workedUs + LOOK_AGAIN_US;
     if (state !== 'diverged' && state !== 'incomplete') return;

@@ -101,10 +101,6 @@ export class RepairRunner {
   tick(): void {
     this.heartbeats = 0;
     this.parts.lines.flush();
-    this.decide();
-  }
-
-  private decide(): void {
     this.step({ kind: 'tick', around: this.parts.surroundings() });
   }
 
@@ -182,7 +178,7 @@ export class RepairRunner {
       try {
         onValue(value);
         // A replica that starts may have waited for just this.
-        if (!this.parts.repair.joining.caughtUp) this.decide();
+        if (!this.parts.repair.joining.caughtUp) this.tick();
       } catch (error) {
         this.parts.logger.error({ err: error }, 'what a peer answered could not be taken in');
         onError(error);

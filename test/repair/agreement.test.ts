@@ -54,7 +54,7 @@ function look(agreement: Agreement, ours: Replica, theirs: Replica, seq: number)
   const onItsWay = add('busy', seq, 20 + seq);
   ours.sees(onItsWay);
   const { differences } = compareDigests(ours.stats, digestsOf(theirs.stats, START), START);
-  const state = agreement.check(ours.context.copy(), theirs.context.copy(), differences, START - E - R);
+  const state = agreement.check(() => ours.context.copy(), theirs.context.copy(), differences, START - E - R);
   theirs.sees(onItsWay);
   return state;
 }
