@@ -10,6 +10,8 @@ const SLICE_MS = 4;
 const LOOK_EVERY_BYTES = 2_048;
 /** What may wait. An event that finds no room is lost, as one that the bus loses is: repair notices. */
 export const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/** Of the number that says where one ends: what is empty takes room too. */
+const OVERHEAD_BYTES = 8;
 /** Of what waits; no less than the largest event. */
 const BLOCK_BYTES = MAX_PAYLOAD_BYTES;
 
@@ -44,7 +46,7 @@ export class Inbox {
     // What is too large to be an event is refused at no cost.
     if ((this.bytes === 0 && this.hasTimeFor(payload)) || payload.length > MAX_PAYLOAD_BYTES) {
       this.take(payload);
-    } else if (this.bytes + payload.length > MAX_WAITING_BYTES) {
+    } else if (this.bytes + payload.length + OVERHEAD_BYTES > MAX_WAITING_BYTES) {
       this.lost++;
     } else {
       this.keep(payload);
@@ -62,7 +64,7 @@ export class Inbox {
     }
     block.bytes.set(payload, at);
     block.ends.push(at + payload.length);
-    this.bytes += payload.length;
+    this.bytes += payload.length + OVERHEAD_BYTES;
   }
 
   private openTurn(): void {
@@ -82,7 +84,7 @@ export class Inbox {
         const payload = bytes.subarray(ends[block.next - 1] ?? 0, ends[block.next]);
         if (!this.hasTimeFor(payload)) return;
         block.next++;
-        this.bytes -= payload.length;
+        this.bytes -= payload.length + OVERHEAD_BYTES;
         this.take(payload);
       }
       this.blocks.shift();
@@ -90,7 +92,7 @@ export class Inbox {
   }
 
   private hasTimeFor({ length }: Uint8Array): boolean {
-    this.untilLook -= length;
+    this.untilLook -= length + OVERHEAD_BYTES;
     if (this.untilLook > 0) return this.endsAtMs > 0;
     this.untilLook = LOOK_EVERY_BYTES;
     if (this.monotonicMs() >= this.endsAtMs) this.endsAtMs = 0;

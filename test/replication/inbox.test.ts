@@ -78,6 +78,18 @@ describe('Inbox', () => {
     expect([taken.length, taken.at(-1)]).toEqual([before + 1, 2]);
   });
 
+  it('bounds what is empty too, and takes it in slices (I7)', () => {
+    const { inbox, taken, send, turn } = inboxes();
+    for (let i = 0; i < 2_000; i++) send(i);
+    const sent = 2_500_000;
+    for (let i = 0; i < sent; i++) send(0, 0);
+    expect(inbox.waitingBytes).toBeLessThanOrEqual(MAX_WAITING_BYTES);
+    expect(inbox.lost).toBeGreaterThan(0);
+    // The clock is looked at after some 250 of them.
+    for (let turns = 0; turns < 100; turns++) expect(turn()).toBeLessThan(7);
+    expect(taken.length + inbox.lost).toBeLessThan(sent);
+  });
+
   it('keeps nothing of what it has taken while more keeps coming (I7)', () => {
     const { inbox, send, turn } = inboxes();
     for (let i = 0; i < 2_000; i++) send(i);
