@@ -37,11 +37,14 @@ export interface Handlers {
 /** By the path of the route, not of the request, so that no spelling of a URL leads around the check. */
 const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
 
-/** By method, as a request names it. */
-type GuardedHandlers = Readonly<Partial<Record<string, Handler>>>;
+interface FoundRoute {
+  readonly path: string;
+  /** By method, as a request names it. */
+  readonly handlers: Readonly<Partial<Record<string, Handler>>>;
+}
 
 export class Router {
-  private readonly byPath = new Map<string, { readonly path: string; readonly handlers: GuardedHandlers }>();
+  private readonly byPath = new Map<string, FoundRoute>();
 
   constructor(
     private readonly app: Express,
@@ -52,14 +55,12 @@ export class Router {
   ) {}
 
   json(path: string, { get, post, put, delete: del }: JsonHandlers, maxBodyBytes = MAX_BODY_BYTES): void {
-    const handlers: Handlers = {
+    this.add(path, {
       ...(get && { get: (req, res) => this.turn.query(() => this.attempt(req, res, () => get(req))()) }),
       ...(post && { post: this.withBody(post, maxBodyBytes) }),
       ...(put && { put: this.withBody(put, maxBodyBytes) }),
       ...(del && { delete: this.withBody(del, maxBodyBytes) }),
-    };
-    this.add(path, handlers);
-    this.byPath.set(path, { path, handlers: this.shared(path, handlers) });
+    });
   }
 
   /** Handles a request that is spelled as its route is; false where it is not. */
@@ -71,7 +72,7 @@ export class Router {
     if (handler === undefined) return false;
     req.route = route;
     try {
-      void handler(req, res);
+      handler(req, res)?.catch((error: unknown) => this.answers.error(req, res, error));
     } catch (error) {
       this.answers.error(req, res, error);
     }
@@ -81,23 +82,18 @@ export class Router {
   /** For answers outside the envelope, and for those that take their time. */
   add(path: string, handlers: Handlers): void {
     const route = this.app.route(path);
-    for (const [method, handler] of Object.entries(this.shared(path, handlers))) {
-      // Requests are built from the class that has `startedMs`, which express's types cannot know.
-      route[method.toLowerCase() as keyof Handlers](handler as unknown as RequestHandler);
-    }
-    const others = this.otherMethods(Object.keys(handlers));
-    route.all(this.guarded(path, others) as unknown as RequestHandler);
-  }
-
-  /** With what every route shares. */
-  private shared(path: string, handlers: Handlers): GuardedHandlers {
-    const shared: Record<string, Handler> = {};
+    const byMethod: Record<string, Handler> = {};
     for (const method of ['get', 'post', 'put', 'delete'] as const) {
       const handler = handlers[method];
       if (handler === undefined) continue;
-      shared[method.toUpperCase()] = this.guarded(path, method === 'get' ? handler : ofOwnSite(handler));
+      const safe = this.guarded(path, method === 'get' ? handler : ofOwnSite(handler));
+      byMethod[method.toUpperCase()] = safe;
+      // Requests are built from the class that has `startedMs`, which express's types cannot know.
+      route[method](safe as unknown as RequestHandler);
     }
-    return shared;
+    this.byPath.set(path, { path, handlers: byMethod });
+    const others = this.otherMethods(Object.keys(handlers));
+    route.all(this.guarded(path, others) as unknown as RequestHandler);
   }
 
   /** The last one: for every request that no other route has taken. */
