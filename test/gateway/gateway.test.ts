@@ -9,7 +9,7 @@ import { PATIENCE_MS, until } from '../support/until';
 import { Fleet } from '../convergence/fleet';
 import { CLUSTERS, Conversations } from './conversations';
 import { Gateway } from './gateway';
-import { heldUpMs } from './held-up';
+import { CoreWaits, LoopHolds } from './held-up';
 
 const LIVES = isFull ? 5_000 : 500;
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -32,7 +32,15 @@ afterAll(() => atEnd.run());
 beforeEach(() => {
   const hosts = fleet.members.map(({ host }) => host);
   const pidOf = (host: string): number => fleet.members.find((member) => member.host === host)!.replica.pid;
-  gateway = new Gateway(hosts, fleet.port, (host) => heldUpMs(process.pid) + heldUpMs(pidOf(host)));
+  const waits = new Map<number, CoreWaits>();
+  const waitedMs = (pid: number): number => {
+    let wait = waits.get(pid);
+    if (!wait) waits.set(pid, (wait = new CoreWaits(pid)));
+    return wait.totalMs();
+  };
+  const holds = new LoopHolds();
+  cleanUp.add(() => holds.stop());
+  gateway = new Gateway(hosts, fleet.port, (host) => holds.totalMs() + waitedMs(pidOf(host)));
   cleanUp.add(() => gateway.close());
 });
 
