@@ -113,7 +113,17 @@ export class Answers {
     if (extraHeaders !== NO_HEADERS) headers.push(...Object.entries(extraHeaders).flat());
     if (this.closing) headers.push('Connection', 'close');
     // As many bytes as characters: ASCII, which is written faster when it need not be encoded.
-    res.writeHead(status, headers).end(body, bytes === body.length ? 'latin1' : 'utf8');
+    res.writeHead(status, headers);
+    const encoding = bytes === body.length ? 'latin1' : 'utf8';
+    const { socket } = res;
+    if (socket === null || req.method === 'HEAD') res.end(body, encoding);
+    else {
+      // `end` with the body would write it and an empty rest: two buffers, which take longer than one.
+      socket.cork();
+      res.write(body, encoding);
+      socket.uncork();
+      res.end();
+    }
     this.answered(req, status, traceId, reason);
   }
 
