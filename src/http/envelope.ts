@@ -5,11 +5,16 @@
 import type { ApiError } from './errors';
 
 export function okEnvelope(dataJson: string, traceId: string): string {
-  return `{"status":"OK","error":null,"data":${dataJson},"trace_id":${JSON.stringify(traceId)}}`;
+  return `{"status":"OK","error":null,"data":${dataJson},"trace_id":${quoted(traceId)}}`;
 }
 
 export function errorEnvelope(error: ApiError, traceId: string, dataJson = 'null'): string {
   const { code, message } = error.kind;
   const errorJson = JSON.stringify({ code, message, reason: error.reason });
-  return `{"status":"ERROR","error":${errorJson},"data":${dataJson},"trace_id":${JSON.stringify(traceId)}}`;
+  return `{"status":"ERROR","error":${errorJson},"data":${dataJson},"trace_id":${quoted(traceId)}}`;
+}
+
+/** Of visible ASCII only two characters need an escape. */
+function quoted(traceId: string): string {
+  return traceId.includes('"') || traceId.includes('\\') ? JSON.stringify(traceId) : `"${traceId}"`;
 }

@@ -40,7 +40,7 @@ const NEEDS_TOKEN = /^\/(?:v1|log)(?:\/|$)/;
 interface FoundRoute {
   readonly path: string;
   /** By method, as a request names it. */
-  readonly handlers: Readonly<Partial<Record<string, Handler>>>;
+  readonly handlers: ReadonlyMap<string, Handler>;
 }
 
 export class Router {
@@ -68,7 +68,7 @@ export class Router {
     const { url, method } = req;
     const queryAt = url.indexOf('?');
     const route = this.byPath.get(queryAt === -1 ? url : url.slice(0, queryAt));
-    const handler = route?.handlers[method];
+    const handler = route?.handlers.get(method);
     if (handler === undefined) return false;
     req.route = route;
     try {
@@ -82,12 +82,12 @@ export class Router {
   /** For answers outside the envelope, and for those that take their time. */
   add(path: string, handlers: Handlers): void {
     const route = this.app.route(path);
-    const byMethod: Record<string, Handler> = {};
+    const byMethod = new Map<string, Handler>();
     for (const method of ['get', 'post', 'put', 'delete'] as const) {
       const handler = handlers[method];
       if (handler === undefined) continue;
       const safe = this.guarded(path, method === 'get' ? handler : ofOwnSite(handler));
-      byMethod[method.toUpperCase()] = safe;
+      byMethod.set(method.toUpperCase(), safe);
       // Requests are built from the class that has `startedMs`, which express's types cannot know.
       route[method](safe as unknown as RequestHandler);
     }

@@ -3,7 +3,7 @@
  * timestamps that gateways send have 19 digits; of members with one name it keeps the last in silence. So the
  * text is kept beside the parsed form, and what `JSON.parse` loses is read from there.
  */
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 
 export type Unreadable = 'not-utf8' | 'not-json' | 'not-an-object';
 
@@ -17,8 +17,12 @@ export class JsonObject {
   ) {}
 
   static read(bytes: Uint8Array): JsonObject | Unreadable {
-    if (!isUtf8(bytes)) return 'not-utf8';
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+    const isPlain = isAscii(bytes);
+    if (!isPlain && !isUtf8(bytes)) return 'not-utf8';
+    const buffer = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const text = buffer.toString(isPlain ? 'latin1' : 'utf8');
     let value: unknown;
     try {
       value = JSON.parse(text);
