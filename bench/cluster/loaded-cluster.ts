@@ -93,8 +93,8 @@ export class LoadedCluster {
       cpuMs,
       p50: tally.percentileMs(0.5),
       p99: tally.percentileMs(0.99),
-      replicationP50: replication(0.5),
-      replicationP99: replication(0.99),
+      replicationP50: replication.percentileMs(0.5),
+      replicationP99: replication.percentileMs(0.99),
       drift,
     };
   }

@@ -8,6 +8,37 @@ interface Scraped {
   readonly url: string;
 }
 
+/** What was observed between two scrapes, or several times between two. */
+export class Observed {
+  private readonly cumulated = new Map<number, number>();
+
+  add(counts: Buckets, factor: 1 | -1 = 1): void {
+    for (const [bound, count] of counts)
+      this.cumulated.set(bound, (this.cumulated.get(bound) ?? 0) + factor * count);
+  }
+
+  addAll(other: Observed): void {
+    this.add(other.cumulated);
+  }
+
+  /** Interpolated within a bucket as Prometheus does. */
+  percentileMs(share: number): number {
+    const counts = [...this.cumulated];
+    const total = counts.at(-1)?.[1] ?? 0;
+    let lowBound = 0;
+    let below = 0;
+    for (const [bound, count] of counts) {
+      if (count >= share * total && total > 0) {
+        if (bound === Infinity) return lowBound;
+        return lowBound + ((bound - lowBound) * (share * total - below)) / (count - below);
+      }
+      lowBound = bound;
+      below = count;
+    }
+    return 0;
+  }
+}
+
 export class ReplicationLatency {
   private constructor(
     private readonly replicas: readonly Scraped[],
@@ -18,13 +49,12 @@ export class ReplicationLatency {
     return new ReplicationLatency(replicas, await cumulated(replicas));
   }
 
-  /** Answers the percentiles of what was observed in between, interpolated within a bucket as Prometheus does. */
-  async end(): Promise<(share: number) => number> {
-    const after = await cumulated(this.replicas);
-    const counts = [...after].map(
-      ([bound, count]) => [bound, count - (this.before.get(bound) ?? 0)] as const,
-    );
-    return (share) => percentile(counts, share);
+  /** What was observed in between. */
+  async end(): Promise<Observed> {
+    const observed = new Observed();
+    observed.add(await cumulated(this.replicas));
+    observed.add(this.before, -1);
+    return observed;
   }
 }
 
@@ -38,19 +68,4 @@ async function cumulated(replicas: readonly Scraped[]): Promise<Buckets> {
     }
   }
   return sum;
-}
-
-function percentile(counts: readonly (readonly [bound: number, count: number])[], share: number): number {
-  const total = counts.at(-1)?.[1] ?? 0;
-  let lowBound = 0;
-  let below = 0;
-  for (const [bound, count] of counts) {
-    if (count >= share * total && total > 0) {
-      if (bound === Infinity) return lowBound;
-      return lowBound + ((bound - lowBound) * (share * total - below)) / (count - below);
-    }
-    lowBound = bound;
-    below = count;
-  }
-  return 0;
 }

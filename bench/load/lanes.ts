@@ -17,6 +17,15 @@ export class Lanes {
     return new Lanes(connections);
   }
 
+  /** One request on each connection: a replica closes those that have never said anything. */
+  async greet(request: string): Promise<void> {
+    await Promise.all(
+      this.connections
+        .flat()
+        .map((connection) => new Promise((resolve, reject) => connection.send(request, resolve, reject))),
+    );
+  }
+
   get count(): number {
     return this.connections.length;
   }
@@ -58,6 +67,14 @@ export class Tally {
 
   get count(): number {
     return this.latenciesMs.length;
+  }
+
+  /** Takes in what another one has. */
+  add(other: Tally): void {
+    this.sent += other.sent;
+    for (const latencyMs of other.latenciesMs) this.latenciesMs.push(latencyMs);
+    for (const [status, count] of other.refused)
+      this.refused.set(status, (this.refused.get(status) ?? 0) + count);
   }
 
   percentileMs(share: number): number {

@@ -48,6 +48,15 @@ export function cacheSaveRequest(number: number, chunks: number): string {
   );
 }
 
+/** A prompt too short for a chunk: the request of a save, and nothing to be saved. */
+export function emptyCacheSaveRequest(number: number): string {
+  return withBody(
+    'POST',
+    '/v1/cache/save',
+    `{"cluster":"${CLUSTER}","prompt_hash":null,"ip":"${engineOf(number % 16)}"}`,
+  );
+}
+
 /** A hash of 64 bits, mostly beyond what a number holds; another one for each number. */
 export function promptHash(number: number): bigint {
   return BigInt.asUintN(64, BigInt(number + 1) * 0x9e3779b97f4a7c15n);

@@ -8,7 +8,6 @@
  * is taken out later, in passing: columns of numbers, no object and no list of ages per entry. Pure: time is an argument, microseconds.
  */
 import { addressOf } from '../core/engine-stats';
-import { float64Column, int32Column } from '../core/hashed-slots';
 import { halfSipHash, type HashKey } from './half-sip-hash';
 import type { PrefixHashes } from './prefix-hashes';
 import { Recency } from './recency';
@@ -61,21 +60,38 @@ const NONE = -1;
 /** Places for entries that have gone and were not taken out yet, as a share of the others. */
 const SLACK = 1 / 8;
 /**
- * Places looked at for each one that is taken. A look at all of them then takes as many new entries as half of the slack has places,
- * so that free places never run out within it.
+ * Entries taken out for each one that comes in, at most. What goes lies side by side, as it came: without a limit the hand would take
+ * out nothing for a while, and then tens of thousands in a few saves, at every replica at once.
  */
-const LOOKED_AT_PER_ENTRY = 2 * (1 + 1 / SLACK);
+const TAKEN_OUT_PER_ENTRY = 3;
+/**
+ * Places looked at for each one that is taken, where no more are taken out. With `n` new entries whose looks go round once, at most
+ * `n t/(t - 1)` that have gone are left behind by a round, and `n` more come to be within the next: that must fit into the slack.
+ */
+const LOOKED_AT_PER_ENTRY = ((2 * TAKEN_OUT_PER_ENTRY - 1) / (TAKEN_OUT_PER_ENTRY - 1)) * (1 + 1 / SLACK);
+/** Of the words of an entry, which lie side by side: a look at another place in memory costs more than all else. */
+const WORDS = 4;
+const HI = 0;
+const LO = 1;
+/** Of the entry's holder; NONE where the place is free. */
+const OWNER = 2;
+/** The next entry in the same place of the table, or the next free one. */
+const NEXT = 3;
+/** Entries of a chain that are read ahead; few have more. */
+const STEPS_AHEAD = 2;
+/** Of free places: it never goes. */
+const FREE_US = Infinity;
 
 export class CacheIndex {
   private readonly recency: Recency;
-  private readonly hi = int32Column();
-  private readonly lo = int32Column();
-  /** Of the entry's holder; NONE where the place is free. */
-  private readonly owner = int32Column();
-  private readonly time = float64Column();
-  /** The next entry in the same place of the table, or the next free one. */
-  private readonly next = int32Column();
+  /** Of all places; the system gives memory to those that are used. */
+  private readonly words: Int32Array;
+  private readonly time: Float64Array;
   private readonly heads: Int32Array;
+  /** In the table, of each hash that is worked on. */
+  private readonly hashPlaces = new Scratch();
+  private readonly readAhead = new Scratch();
+  private readonly goneEntries = new Scratch();
   private readonly mask: number;
   private readonly places: number;
   private placesUsed = 0;
@@ -95,6 +111,8 @@ export class CacheIndex {
   constructor(readonly options: CacheOptions) {
     this.recency = new Recency(options.ttlUs + options.aheadUs, options.maxEntries);
     this.places = Math.ceil(options.maxEntries * (1 + SLACK)) + MAX_ENGINES_PER_HASH;
+    this.words = new Int32Array(WORDS * this.places);
+    this.time = new Float64Array(this.places);
     this.mask = 2 ** Math.ceil(Math.log2(options.maxEntries + 1)) - 1;
     this.heads = new Int32Array(this.mask + 1).fill(NONE);
   }
@@ -122,7 +140,10 @@ export class CacheIndex {
     const holder = this.holderOf(cluster, ip);
     if (!holder) return 'full';
     if (timeUs > holder.savedUs) holder.savedUs = timeUs;
-    for (let at = 0; at < hashes.length; at += 2) this.raise(holder, hashes[at]!, hashes[at + 1]!, timeUs);
+    this.takeOutGone(hashes.length >> 1);
+    const places = this.find(holder.clusterNumber, hashes);
+    for (let at = 0; at < hashes.length; at += 2)
+      this.raise(holder, places[at >> 1]!, hashes[at]!, hashes[at + 1]!, timeUs);
     return 'applied';
   }
 
@@ -164,11 +185,13 @@ export class CacheIndex {
     const now = this.advance(nowUs);
     const holder = this.holders.get(cluster)?.get(ip);
     if (!holder) return hashes;
+    const places = this.find(holder.clusterNumber, hashes);
     const kept: number[] = [];
     for (let at = 0; at < hashes.length; at += 2) {
-      const [hi, lo] = [hashes[at]!, hashes[at + 1]!];
-      const entry = this.find(holder, hi, lo);
-      const fresh = entry !== NONE && this.counts(entry, holder, now) && this.time.get(entry) + ageUs > now;
+      const hi = hashes[at]!;
+      const lo = hashes[at + 1]!;
+      const entry = this.entryOf(holder, places[at >> 1]!, hi, lo);
+      const fresh = entry !== NONE && this.counts(entry, holder, now) && this.time[entry]! + ageUs > now;
       if (!fresh) kept.push(hi, lo);
     }
     return kept.length === hashes.length ? hashes : Int32Array.from(kept);
@@ -189,9 +212,9 @@ export class CacheIndex {
       const lo = hashes[at + 1]!;
       const from = found.length;
       let entry: number = this.heads[this.placeOf(clusterNumber, hi, lo)]!;
-      for (; entry !== NONE; entry = this.next.get(entry)) {
-        if (this.hi.get(entry) !== hi || this.lo.get(entry) !== lo) continue;
-        const holder: Holder = this.byNumber[this.owner.get(entry)]!;
+      for (; entry !== NONE; entry = this.word(entry, NEXT)) {
+        if (this.word(entry, HI) !== hi || this.word(entry, LO) !== lo) continue;
+        const holder: Holder = this.byNumber[this.word(entry, OWNER)]!;
         if (holder.clusterNumber !== clusterNumber || seen.has(holder.number)) continue;
         if (!this.counts(entry, holder, now)) continue;
         seen.add(holder.number);
@@ -207,7 +230,7 @@ export class CacheIndex {
   /** Takes out some of what has gone; looks at no more than `slice` entries, engines and clears. */
   sweep(nowUs: number, slice: number): void {
     const now = this.advance(nowUs);
-    for (let looked = 0; looked < slice; looked++) this.sweepOne();
+    for (let looked = 0; looked < slice; looked++) this.lookOn();
     for (let looked = Math.min(slice, this.byNumber.length); looked > 0; looked--) this.forgetOne(now);
     let looked = 0;
     for (const [ip, clearedUs] of this.clears) {
@@ -227,10 +250,11 @@ export class CacheIndex {
         yield { cluster: holder.cluster, ip: holder.ip, clearedUs: holder.clearedUs };
     }
     for (let entry = 0; entry < this.placesUsed; entry++) {
-      const holder = this.owner.get(entry) === NONE ? undefined : this.byNumber[this.owner.get(entry)];
+      const owner = this.word(entry, OWNER);
+      const holder = owner === NONE ? undefined : this.byNumber[owner];
       this.advance(nowUs());
-      if (!holder || this.recency.isGone(this.time.get(entry))) continue;
-      yield { holder, hi: this.hi.get(entry), lo: this.lo.get(entry), timeUs: this.time.get(entry) };
+      if (!holder || this.recency.isGone(this.time[entry]!)) continue;
+      yield { holder, hi: this.word(entry, HI), lo: this.word(entry, LO), timeUs: this.time[entry]! };
     }
   }
 
@@ -252,7 +276,7 @@ export class CacheIndex {
   }
 
   private counts(entry: number, holder: Holder, now: number): boolean {
-    const timeUs = this.time.get(entry);
+    const timeUs = this.time[entry]!;
     return (
       timeUs + this.options.ttlUs > now && !this.recency.isGone(timeUs) && timeUs > this.clearedUs(holder)
     );
@@ -262,26 +286,61 @@ export class CacheIndex {
     return halfSipHash(this.options.key, clusterNumber, hi, lo) & this.mask;
   }
 
-  private find(holder: Holder, hi: number, lo: number): number {
-    let entry = this.heads[this.placeOf(holder.clusterNumber, hi, lo)]!;
+  private word(entry: number, which: number): number {
+    return this.words[WORDS * entry + which]!;
+  }
+
+  private setWord(entry: number, which: number, value: number): void {
+    this.words[WORDS * entry + which] = value;
+  }
+
+  /** The hashes' places in the table; all of them have been read. */
+  private find(clusterNumber: number, hashes: PrefixHashes): Int32Array {
+    const count = hashes.length >> 1;
+    const places = this.hashPlaces.ofLength(count);
+    for (let i = 0; i < count; i++)
+      places[i] = this.placeOf(clusterNumber, hashes[2 * i]!, hashes[2 * i + 1]!);
+    this.readChains(places, count);
+    return places;
+  }
+
+  /**
+   * Reads what most chains have, and does nothing with it. Each read of a random place waits for the memory, for longer than all else
+   * takes; a processor waits for a dozen at once where none needs the one before, as here and not where the chains are followed.
+   */
+  private readChains(places: Int32Array, count: number): void {
+    const entries = this.readAhead.ofLength(count);
+    for (let i = 0; i < count; i++) entries[i] = this.heads[places[i]!]!;
+    for (let step = 0; step < STEPS_AHEAD; step++) {
+      for (let i = 0; i < count; i++) {
+        if (entries[i] !== NONE) entries[i] = this.word(entries[i]!, NEXT);
+      }
+    }
+  }
+
+  private entryOf(holder: Holder, place: number, hi: number, lo: number): number {
+    let entry = this.heads[place]!;
     while (
       entry !== NONE &&
-      !(this.owner.get(entry) === holder.number && this.hi.get(entry) === hi && this.lo.get(entry) === lo)
+      !(
+        this.word(entry, HI) === hi &&
+        this.word(entry, LO) === lo &&
+        this.word(entry, OWNER) === holder.number
+      )
     ) {
-      entry = this.next.get(entry);
+      entry = this.word(entry, NEXT);
     }
     return entry;
   }
 
-  private raise(holder: Holder, hi: number, lo: number, timeUs: number): void {
-    const place = this.placeOf(holder.clusterNumber, hi, lo);
+  private raise(holder: Holder, place: number, hi: number, lo: number, timeUs: number): void {
     let others = 0;
     let oldest = NONE;
     let own = NONE;
-    for (let entry = this.heads[place]!; entry !== NONE; entry = this.next.get(entry)) {
-      if (this.hi.get(entry) !== hi || this.lo.get(entry) !== lo) continue;
-      const owner = this.byNumber[this.owner.get(entry)]!;
-      const gone = this.recency.isGone(this.time.get(entry));
+    for (let entry = this.heads[place]!; entry !== NONE; entry = this.word(entry, NEXT)) {
+      if (this.word(entry, HI) !== hi || this.word(entry, LO) !== lo) continue;
+      const owner = this.byNumber[this.word(entry, OWNER)]!;
+      const gone = this.recency.isGone(this.time[entry]!);
       if (owner === holder) {
         if (!gone) {
           this.raiseTime(entry, timeUs);
@@ -294,74 +353,98 @@ export class CacheIndex {
       }
     }
     if (others >= MAX_ENGINES_PER_HASH) {
-      const loser = this.byNumber[this.owner.get(oldest)]!;
-      const oldestUs = this.time.get(oldest);
+      const loser = this.byNumber[this.word(oldest, OWNER)]!;
+      const oldestUs = this.time[oldest]!;
       if (timeUs < oldestUs || (timeUs === oldestUs && holder.address > loser.address)) return;
-      this.takeOut(oldest);
+      this.takeOut(oldest, place);
     }
     // The entries before it may have raised the horizon.
     if (this.recency.isGone(timeUs)) return;
     if (own === NONE) this.put(holder, place, hi, lo, timeUs);
-    else this.time.set(own, timeUs);
+    else this.time[own] = timeUs;
     this.recency.add(timeUs);
   }
 
   /** By time; of equals the one of the higher address, alike everywhere. */
   private isOlder(entry: number, other: number): boolean {
-    const difference = this.time.get(entry) - this.time.get(other);
+    const difference = this.time[entry]! - this.time[other]!;
     if (difference !== 0) return difference < 0;
-    return this.byNumber[this.owner.get(entry)]!.address > this.byNumber[this.owner.get(other)]!.address;
+    return this.byNumber[this.word(entry, OWNER)]!.address > this.byNumber[this.word(other, OWNER)]!.address;
   }
 
   private raiseTime(entry: number, timeUs: number): void {
-    const before = this.time.get(entry);
+    const before = this.time[entry]!;
     if (timeUs <= before) return;
-    this.time.set(entry, timeUs);
+    this.time[entry] = timeUs;
     this.recency.remove(before);
     this.recency.add(timeUs);
   }
 
   private put(holder: Holder, place: number, hi: number, lo: number, timeUs: number): void {
-    for (let i = 0; i < LOOKED_AT_PER_ENTRY; i++) this.sweepOne();
     const entry = this.freePlace();
-    for (const column of [this.hi, this.lo, this.owner, this.next]) column.ensure(entry);
-    this.time.ensure(entry);
-    this.hi.set(entry, hi);
-    this.lo.set(entry, lo);
-    this.owner.set(entry, holder.number);
-    this.time.set(entry, timeUs);
-    this.next.set(entry, this.heads[place]!);
+    this.setWord(entry, HI, hi);
+    this.setWord(entry, LO, lo);
+    this.setWord(entry, OWNER, holder.number);
+    this.setWord(entry, NEXT, this.heads[place]!);
+    this.time[entry] = timeUs;
     this.heads[place] = entry;
     holder.entries++;
   }
 
   private freePlace(): number {
     // At most `maxEntries` have not gone, so there is one.
-    while (this.firstFree === NONE && this.placesUsed >= this.places) this.sweepOne();
+    while (this.firstFree === NONE && this.placesUsed >= this.places) this.lookOn();
     if (this.firstFree === NONE) return this.placesUsed++;
     const entry = this.firstFree;
-    this.firstFree = this.next.get(entry);
+    this.firstFree = this.word(entry, NEXT);
     return entry;
   }
 
-  private sweepOne(): void {
-    if (this.placesUsed === 0) return;
-    this.hand = (this.hand + 1) % this.placesUsed;
-    if (this.owner.get(this.hand) === NONE || !this.recency.isGone(this.time.get(this.hand))) return;
-    this.takeOut(this.hand);
+  /** Makes room for so many new entries. */
+  private takeOutGone(count: number): void {
+    const looks = Math.min(Math.ceil(LOOKED_AT_PER_ENTRY * count), this.placesUsed);
+    const most = TAKEN_OUT_PER_ENTRY * count;
+    const gone = this.goneEntries.ofLength(most);
+    const places = this.hashPlaces.ofLength(most);
+    let taken = 0;
+    for (let looked = 0; looked < looks && taken < most; looked++) {
+      const entry = this.nextGone();
+      if (entry === NONE) continue;
+      gone[taken] = entry;
+      places[taken++] = this.placeOfEntry(entry);
+    }
+    this.readChains(places, taken);
+    for (let i = 0; i < taken; i++) this.takeOut(gone[i]!, places[i]!);
   }
 
-  private takeOut(entry: number): void {
-    const holder = this.byNumber[this.owner.get(entry)]!;
-    const timeUs = this.time.get(entry);
+  /** Looks at the next place, and takes out what has gone. */
+  private lookOn(): void {
+    const entry = this.nextGone();
+    if (entry !== NONE) this.takeOut(entry, this.placeOfEntry(entry));
+  }
+
+  /** The entry at the next place, if it has gone. */
+  private nextGone(): number {
+    if (++this.hand >= this.placesUsed) this.hand = 0;
+    return this.placesUsed > 0 && this.recency.isGone(this.time[this.hand]!) ? this.hand : NONE;
+  }
+
+  private placeOfEntry(entry: number): number {
+    const { clusterNumber } = this.byNumber[this.word(entry, OWNER)]!;
+    return this.placeOf(clusterNumber, this.word(entry, HI), this.word(entry, LO));
+  }
+
+  private takeOut(entry: number, place: number): void {
+    const holder = this.byNumber[this.word(entry, OWNER)]!;
+    const timeUs = this.time[entry]!;
     if (!this.recency.isGone(timeUs)) this.recency.remove(timeUs);
-    const place = this.placeOf(holder.clusterNumber, this.hi.get(entry), this.lo.get(entry));
     let before = NONE;
-    for (let at = this.heads[place]!; at !== entry; at = this.next.get(at)) before = at;
-    if (before === NONE) this.heads[place] = this.next.get(entry);
-    else this.next.set(before, this.next.get(entry));
-    this.owner.set(entry, NONE);
-    this.next.set(entry, this.firstFree);
+    for (let at = this.heads[place]!; at !== entry; at = this.word(at, NEXT)) before = at;
+    if (before === NONE) this.heads[place] = this.word(entry, NEXT);
+    else this.setWord(before, NEXT, this.word(entry, NEXT));
+    this.setWord(entry, OWNER, NONE);
+    this.setWord(entry, NEXT, this.firstFree);
+    this.time[entry] = FREE_US;
     this.firstFree = entry;
     holder.entries--;
   }
@@ -407,5 +490,15 @@ export class CacheIndex {
     this.byNumber[holder.number] = undefined;
     this.freeNumbers.push(holder.number);
     this.holderCount--;
+  }
+}
+
+/** Room for numbers that are needed for a moment. */
+class Scratch {
+  private numbers = new Int32Array(0);
+
+  ofLength(length: number): Int32Array {
+    if (this.numbers.length < length) this.numbers = new Int32Array(length);
+    return this.numbers;
   }
 }

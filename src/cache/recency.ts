@@ -13,6 +13,7 @@ export class Recency {
   private readonly bucketUs: number;
   /** The last bucket that has gone. */
   private gone = -1;
+  private liveFromUs = 0;
   /** Entries that left since there were too many. */
   evicted = 0;
   /** Entries ahead of the horizon. */
@@ -33,11 +34,11 @@ export class Recency {
 
   /** Microseconds since 1970; entries at or before it have gone. */
   get horizonUs(): number {
-    return (this.gone + 1) * this.bucketUs - 1;
+    return this.liveFromUs - 1;
   }
 
   isGone(timeUs: number): boolean {
-    return this.bucketOf(timeUs) <= this.gone;
+    return timeUs < this.liveFromUs;
   }
 
   /** Of a time that has not gone. */
@@ -64,7 +65,7 @@ export class Recency {
       if (until <= this.gone) return;
       if (this.live > 0) this.counts.fill(0);
       this.live = 0;
-      this.gone = until;
+      this.setGone(until);
       return;
     }
     while (this.gone < until) this.drop(this.gone + 1);
@@ -77,6 +78,11 @@ export class Recency {
   private drop(bucket: number): void {
     this.live -= this.counts[bucket % BUCKETS]!;
     this.counts[bucket % BUCKETS] = 0;
+    this.setGone(bucket);
+  }
+
+  private setGone(bucket: number): void {
     this.gone = bucket;
+    this.liveFromUs = (bucket + 1) * this.bucketUs;
   }
 }

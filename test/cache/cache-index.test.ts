@@ -189,6 +189,31 @@ describe('The index of the prefix cache', () => {
     expect(at(3, later)).toEqual(['applied', 'applied']);
   });
 
+  it('I7: what has gone is taken out evenly: no more than three entries for each that comes in, and there is always room', () => {
+    const maxEntries = 4_000;
+    const cache = index({ maxEntries });
+    let hash = 0n;
+    let now = T0;
+    const saveOne = (ip: string): void => {
+      now += BUCKET;
+      equal(cache.save('llama', ip, prefixHashesOf([hash++]), now, now), 'applied');
+    };
+    for (let i = 0; i < maxEntries; i++) saveOne('10.0.0.1');
+    const first = [...cache.clearsAndEntries(() => now)].flatMap((item) =>
+      'holder' in item ? [item.holder] : [],
+    )[0]!;
+    let most = 0;
+    // The holder's places come free in the order in which they were taken, a stretch at a time.
+    for (let i = 0; i < 2 * maxEntries; i++) {
+      const before = first.entries;
+      saveOne('10.0.0.2');
+      most = Math.max(most, before - first.entries);
+    }
+    equal(first.entries, 0);
+    equal(most, 3);
+    equal(cache.size, maxEntries);
+  });
+
   it('what a gateway saves is later than every clear that is known, and a clear no earlier than what it clears', () => {
     const cache = index();
     const hashes = prefixHashesOf([1n]);
