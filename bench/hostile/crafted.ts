@@ -13,7 +13,7 @@ const IDS = 120_000;
 const IN_FLIGHT = 100_000;
 const BATCH = 500;
 const LANES = 16;
-/** A core takes about half a minute to find so many ids that agree in so many bits. */
+/** A core finds so many ids that agree in so many bits in 11 s; with each bit more it takes twice as long. */
 const AGREEING_BITS = 8;
 const ID_LENGTH = 12;
 
