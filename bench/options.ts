@@ -6,6 +6,7 @@ import { cachePart } from './cache/cache-part';
 import { clusterPart } from './cluster/cluster-part';
 import { corePart } from './core/core-part';
 import { historyPart } from './history/history-part';
+import { hostilePart } from './hostile/hostile-part';
 import { httpPart } from './http/http-part';
 import { joiningPart } from './joining/joining-part';
 import { selectPart } from './select/select-part';
@@ -22,6 +23,7 @@ export const PARTS: readonly Part[] = [
   joiningPart,
   historyPart,
   watchPart,
+  hostilePart,
 ];
 const NAMES = PARTS.map(({ name }) => name);
 

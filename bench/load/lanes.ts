@@ -78,8 +78,15 @@ export class Tally {
   }
 
   percentileMs(share: number): number {
-    const sorted = Float64Array.from(this.latenciesMs).sort();
-    return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+    return percentileOf(this.latenciesMs, share);
+  }
+
+  /** Of each `count` answers, in the order in which they came. */
+  percentilesMs(share: number, count: number): number[] {
+    const parts = Math.ceil(this.latenciesMs.length / count);
+    return Array.from({ length: parts }, (_, i) =>
+      percentileOf(this.latenciesMs.slice(i * count, (i + 1) * count), share),
+    );
   }
 
   /** A benchmark of refusals would be a fast one. */
@@ -88,4 +95,9 @@ export class Tally {
       throw new Error(`answers other than 200: ${JSON.stringify([...this.refused])}`);
     }
   }
+}
+
+function percentileOf(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
 }

@@ -9,6 +9,11 @@ import { cpuSeconds } from './process-stats';
 
 /** `npm run bench` runs in the project's folder. */
 export const REPLICA_MAIN = join(process.cwd(), 'dist', 'main.js');
+/** Options of the engine by which a replica says each long turn of its event loop. */
+export const LONG_TURNS: readonly string[] = [
+  '--require',
+  join(process.cwd(), 'test', 'support', 'long-turns.cjs'),
+];
 const NAME = 'replicas.metadata-center.bench';
 
 export type Env = Readonly<Record<string, string>>;
@@ -27,20 +32,28 @@ export class Replicas {
     private readonly port: number,
     private readonly folder: string,
     private readonly env: Env,
+    private readonly nodeOptions: readonly string[],
   ) {}
 
   /** `network` is the first three bytes of the replicas' addresses; `size` of them may be started. */
-  static async prepare(network: string, size: number, env: Env = {}, natsConfig = ''): Promise<Replicas> {
+  static async prepare(
+    network: string,
+    size: number,
+    env: Env = {},
+    natsConfig = '',
+    nodeOptions: readonly string[] = [],
+  ): Promise<Replicas> {
     const folder = mkdtempSync(join(tmpdir(), 'bench-'));
     const hosts = Array.from({ length: size }, (_, i) => `${network}.${i + 1} ${NAME}`);
     writeFileSync(join(folder, 'hosts'), ['127.0.0.1 localhost', ...hosts, ''].join('\n'));
     const nats = await NatsServerProcess.start({ config: natsConfig });
-    return new Replicas(nats, network, await freePort(`${network}.1`), folder, env);
+    return new Replicas(nats, network, await freePort(`${network}.1`), folder, env, nodeOptions);
   }
 
   /** Resolves when every replica is ready. */
-  static async start(network: string, size: number, env: Env = {}, natsConfig = ''): Promise<Replicas> {
-    const replicas = await Replicas.prepare(network, size, env, natsConfig);
+  static async start(...options: Parameters<typeof Replicas.prepare>): Promise<Replicas> {
+    const [, size] = options;
+    const replicas = await Replicas.prepare(...options);
     for (let i = 0; i < size; i++) await replicas.launch();
     await Promise.all(replicas.members.map((member) => member.ready()));
     return replicas;
@@ -54,6 +67,7 @@ export class Replicas {
       host,
       port: this.port,
       hostsFile: join(this.folder, 'hosts'),
+      nodeOptions: this.nodeOptions,
       env: {
         NATS_URL: this.nats.url,
         NATS_HISTORY: 'off',

@@ -89,7 +89,9 @@ export class HoleChase {
         if (this.context.isProtected(origin) !== ofLivePeers) continue;
         const before = this.candidates.get(origin);
         if (!before) continue;
-        const lasting = missing.intersect(before).minus(chased.get(origin) ?? new SeqSet());
+        const already = chased.get(origin);
+        const both = missing.intersect(before);
+        const lasting = already ? both.minus(already) : both;
         if (lasting.intervalCount === 0) continue;
         if (!this.makeRoom(ofLivePeers)) continue;
         this.chases.push({ origin, seqs: lasting, sinceUs: atUs, noticedUs: nowUs, replayed: false });

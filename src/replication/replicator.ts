@@ -120,6 +120,9 @@ export class ReplicatorCounts {
   }
 }
 
+/** Origins whose clocks are shown: more than a deployment has replicas, and no more than a scrape takes easily. */
+export const MAX_CLOCKS = 64;
+
 export class Replicator {
   readonly loadStats: LoadStats;
   readonly context: CausalContext;
@@ -129,7 +132,7 @@ export class Replicator {
   private readonly observeLatency: (ms: number) => void;
   private readonly options: ReplicatorOptions;
   readonly counts = new ReplicatorCounts();
-  /** Arrival minus event time of each other origin's latest event, microseconds. */
+  /** Arrival minus event time of each other origin's latest event, microseconds; of `MAX_CLOCKS` origins at the most. */
   readonly clockDifferencesUs = new Map<string, number>();
   private readonly subjects: Readonly<Record<EventType, string>>;
   private readonly ownerOrigin: string;
@@ -372,8 +375,7 @@ export class Replicator {
     if (!isNew || isOwnerEvent(event)) return;
     if (event.type === 'add') this.loadStats.engines.model(event.cluster)?.recentAdds.heard(now);
     const differenceUs = now - event.timeUs;
-    if (!this.clockDifferencesUs.has(event.origin)) this.forgetGone();
-    this.clockDifferencesUs.set(event.origin, differenceUs);
+    if (this.keepsClockOf(event.origin)) this.clockDifferencesUs.set(event.origin, differenceUs);
     this.observeLatency(Math.max(0, differenceUs / 1000));
   }
 
@@ -448,11 +450,15 @@ export class Replicator {
     else this.republisher.keep(subject, payload);
   }
 
-  /** Drops what is kept of origins that the context has forgotten. */
-  private forgetGone(): void {
-    for (const origin of this.clockDifferencesUs.keys()) {
-      if (!this.context.knows(origin)) this.clockDifferencesUs.delete(origin);
-    }
+  /** Beyond `MAX_CLOCKS` the origin of a live peer takes the place of a stranger. */
+  private keepsClockOf(origin: string): boolean {
+    const { clockDifferencesUs: clocks, context } = this;
+    if (clocks.has(origin)) return true;
+    if (clocks.size >= MAX_CLOCKS && !context.isProtected(origin)) return false;
+    for (const other of clocks.keys()) if (!context.knows(other)) clocks.delete(other);
+    if (clocks.size < MAX_CLOCKS) return true;
+    for (const other of clocks.keys()) if (!context.isProtected(other)) return clocks.delete(other);
+    return false;
   }
 
   now(): number {

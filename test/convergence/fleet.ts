@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { CleanUp } from '../support/clean-up';
 import { freePort } from '../support/free-port';
 import { NatsServerProcess } from '../support/nats-server';
-import { ReplicaProcess } from '../support/replica-process';
+import { type ReplicaOptions, ReplicaProcess } from '../support/replica-process';
 import { SwallowingProxy } from '../support/swallowing-proxy';
 import type { Workload } from './workload';
 
@@ -22,6 +22,8 @@ export interface FleetOptions {
   readonly memberEnv?: (index: number, folder: string, host: string) => Readonly<Record<string, string>>;
   /** Of clients: gateways and the tests themselves. */
   readonly scheme?: 'http' | 'https';
+  /** How each process is run, where it matters. */
+  readonly run?: Pick<ReplicaOptions, 'nodeOptions' | 'warm'>;
 }
 
 export interface Member {
@@ -43,6 +45,7 @@ export class Fleet {
     readonly port: number,
     private readonly env: Readonly<Record<string, string>>,
     private readonly scheme: 'http' | 'https',
+    private readonly run: Pick<ReplicaOptions, 'nodeOptions' | 'warm'>,
     private readonly cleanUp: CleanUp,
   ) {}
 
@@ -59,13 +62,13 @@ export class Fleet {
 
   private static async startWith(
     cleanUp: CleanUp,
-    { size, env = {}, natsConfig = '', memberEnv = () => ({}), scheme = 'http' }: FleetOptions,
+    { size, env = {}, natsConfig = '', memberEnv = () => ({}), scheme = 'http', run = {} }: FleetOptions,
   ): Promise<Fleet> {
     const nats = await cleanUp.use(NatsServerProcess.start({ config: natsConfig }), (it) => it.stop());
     const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
     cleanUp.add(() => rmSync(folder, { recursive: true, force: true }));
     const net = `127.${1 + Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
-    const fleet = new Fleet(nats, await freePort(`${net}.1`), env, scheme, cleanUp);
+    const fleet = new Fleet(nats, await freePort(`${net}.1`), env, scheme, run, cleanUp);
     for (let i = 1; i <= size; i++) {
       const link = await cleanUp.use(SwallowingProxy.start(nats.port), (it) => it.stop());
       const host = `${net}.${i}`;
@@ -92,6 +95,7 @@ export class Fleet {
       host: member.host,
       port: this.port,
       hostsFile: member.hostsFile,
+      ...this.run,
       env: {
         NATS_URL: `nats://127.0.0.1:${member.link.port}`,
         META_DATA_CENTER_SVC_DISC_HOST: NAME,

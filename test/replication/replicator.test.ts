@@ -1,3 +1,4 @@
+import { MAX_CLOCKS } from '../../src/replication/replicator';
 import { E, eventOf, R, Replica, report, SECOND, START } from './held-replica';
 
 const IDLE = ['10.0.0.1', 0, 0];
@@ -298,5 +299,23 @@ describe('What the bus brings', () => {
     b.receive(a.take());
     expect(b.latenciesMs).toEqual([2.5, 0]);
     expect([...b.replicator.clockDifferencesUs]).toEqual([['a', -7500]]);
+  });
+
+  it('tells the clock difference of live peers, and of so many strangers only that a scrape stays short (I7)', () => {
+    const b = new Replica('b');
+    const { clockDifferencesUs, context } = b.replicator;
+    const hear = (origin: string): void => {
+      const a = new Replica(origin);
+      a.replicator.add(report({ requestId: `of ${origin}` }));
+      b.receive(a.take());
+    };
+    for (let i = 0; i < MAX_CLOCKS + 10; i++) hear(`stranger-${i}`);
+    expect(clockDifferencesUs.size).toBe(MAX_CLOCKS);
+    context.protect(new Set(['peer']));
+    hear('peer');
+    hear('another-stranger');
+    expect(clockDifferencesUs.size).toBe(MAX_CLOCKS);
+    expect(clockDifferencesUs.has('peer')).toBe(true);
+    expect(clockDifferencesUs.has('another-stranger')).toBe(false);
   });
 });
