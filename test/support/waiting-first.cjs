@@ -2,7 +2,7 @@
 const { readFileSync } = require('node:fs');
 const Sequencer = require('@jest/test-sequencer').default;
 
-const STARTS_PROCESSES = /ReplicaProcess|Fleet|NatsServerProcess|TestBrowser|plain-node/;
+const STARTS_PROCESSES = /ReplicaProcess|ReplicaSet|Fleet|NatsServerProcess|TestBrowser|inPlainNode/;
 
 module.exports = class WaitingFirst extends Sequencer {
   sort(tests) {
