@@ -10,7 +10,7 @@ const cleanUp = new CleanUp();
 beforeAll(async () => {
   const { result } = await inPlainNode(cleanUp, 'mutations');
   notices = new Map(MUTATIONS.map(({ name }, i) => [name, (result as Notice[])[i]!]));
-}, 120_000);
+});
 
 afterAll(() => cleanUp.run());
 
