@@ -80,7 +80,7 @@ it('I4: old, then both, then new, one replica at a time: no report is refused an
   ] as const;
   for (const [gatewayToken, tokens] of stages) {
     load.headers = { Authorization: `Bearer ${gatewayToken}` };
-    load.start(8);
+    load.start(3);
     for (const member of fleet.members) {
       await rotate(member, tokens);
       await repairs(member);
