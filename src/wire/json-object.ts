@@ -191,36 +191,53 @@ const MOST_DIGITS = 20;
 const SCALES = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000] as const;
 const HALF = 2 ** 32;
 const DIGIT_0 = 0x30;
+const DOT = 0x2e;
+const UPPER_E = 0x45;
+const LOWER_E = 0x65;
+
+/** Where the two halves of 64 bits become one number. */
+const HALVES = new DataView(new ArrayBuffer(8));
 
 /**
  * The elements of the array of `count` that starts at `from`, where all are integers of 64 bits, unsigned, in nothing but digits, as
- * hashes are: read in halves of 32 bits, which takes half the time. Undefined where one is anything else.
+ * hashes are. Undefined where one is anything else.
  */
 function plainIntegers(json: string, from: number, count: number): bigint[] | undefined {
   const values: bigint[] = [];
-  const view = new DataView(new ArrayBuffer(8));
   let at = from + 1;
   for (let i = 0; i < count; i++) {
     const start = skipSpace(json, at);
-    let end = start;
-    while (isDigit(json.charCodeAt(end))) end++;
-    if (end === start || end > start + MOST_DIGITS) return undefined;
-    const part = Math.min(start + PART_DIGITS, end);
-    const tail = Math.min(start + HEAD_DIGITS, end);
-    const head = digitsOf(json, start, part) * SCALES[tail - part]! + digitsOf(json, part, tail);
-    const scale = SCALES[end - tail]!;
-    const headHigh = Math.floor(head / HALF);
-    const low = (head - headHigh * HALF) * scale + digitsOf(json, tail, end);
-    const carry = Math.floor(low / HALF);
-    const high = headHigh * scale + carry;
-    if (high >= HALF) return undefined;
-    view.setUint32(0, high);
-    view.setUint32(4, low - carry * HALF);
-    values.push(view.getBigUint64(0));
+    const end = digitsEnd(json, start);
+    const value = unsignedOf(json, start, end);
+    if (value === undefined) return undefined;
+    values.push(value);
     at = skipSpace(json, end);
     if (json.charCodeAt(at++) !== (i < count - 1 ? COMMA : BRACKET_CLOSE)) return undefined;
   }
   return values;
+}
+
+/** What digits say, read in halves of 32 bits, which takes half the time; undefined where there are none, or 64 bits do not hold it. */
+function unsignedOf(json: string, start: number, end: number): bigint | undefined {
+  if (end === start || end > start + MOST_DIGITS) return undefined;
+  const part = Math.min(start + PART_DIGITS, end);
+  const tail = Math.min(start + HEAD_DIGITS, end);
+  const head = digitsOf(json, start, part) * SCALES[tail - part]! + digitsOf(json, part, tail);
+  const scale = SCALES[end - tail]!;
+  const headHigh = Math.floor(head / HALF);
+  const low = (head - headHigh * HALF) * scale + digitsOf(json, tail, end);
+  const carry = Math.floor(low / HALF);
+  const high = headHigh * scale + carry;
+  if (high >= HALF) return undefined;
+  HALVES.setUint32(0, high);
+  HALVES.setUint32(4, low - carry * HALF);
+  return HALVES.getBigUint64(0);
+}
+
+function digitsEnd(json: string, start: number): number {
+  let end = start;
+  while (isDigit(json.charCodeAt(end))) end++;
+  return end;
 }
 
 function isDigit(code: number): boolean {
@@ -259,8 +276,16 @@ function skipSpace(json: string, from: number): number {
 
 const NUMBER = /(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?/y;
 
+/** Behind the digits of a number, whether there is a fraction or an exponent. */
+function goesOn(code: number): boolean {
+  return code === DOT || code === LOWER_E || code === UPPER_E;
+}
+
 function integerAt(json: string, start: number): bigint | undefined {
   if (start < 0) return undefined;
+  const end = digitsEnd(json, start);
+  const plain = goesOn(json.charCodeAt(end)) ? undefined : unsignedOf(json, start, end);
+  if (plain !== undefined) return plain;
   NUMBER.lastIndex = start;
   const match = NUMBER.exec(json);
   if (match === null) return undefined;

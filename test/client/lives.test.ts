@@ -9,11 +9,11 @@ import { nodeSurroundings } from '../../src/client/surroundings';
 import { Fleet } from '../convergence/fleet';
 import { CleanUp } from '../support/clean-up';
 import { seededRandom } from '../support/seeded-random';
-import { runs } from '../support/size';
+import { isFull, runs } from '../support/size';
 import { until } from '../support/until';
 
 const LIVES = runs(20_000);
-const AT_ONCE = 50;
+const AT_ONCE = isFull ? 50 : 25;
 const CLUSTERS = ['llama', 'qwen', 'mistral', 'gemma'];
 const ENGINES = Array.from({ length: 8 }, (_, i) => `10.0.0.${i + 1}`);
 const [TIMEOUT_MS, ATTEMPTS] = [100, 3];

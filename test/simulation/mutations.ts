@@ -29,6 +29,8 @@ export interface Mutation {
   readonly scenario: Partial<Scenario>;
   /** How the fault shows. */
   readonly shows: RegExp;
+  /** The first that is tried, where few seeds show the fault: one that does. */
+  readonly seed?: number;
 }
 
 const WRONG_ROWS = /the rows of .* are .*, but .* makes/;
@@ -282,6 +284,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a given-up hole marked as seen (I4)',
     parts: () => ({ CausalContext: GivenUpIsSeen }),
     scenario: { ...NO_NETS, giveUpAfterUs: 3 * SECOND },
+    seed: 7,
     shows: FALSE_CLAIM,
   },
   {
@@ -307,18 +310,21 @@ export const MUTATIONS: readonly Mutation[] = [
     parts: () =>
       cutAtTheEnd({ forgetAfterUs: NEVER_US, maxOrigins: 1000, maxIntervals: 1000, maxIntervalsInAll: 1000 }),
     scenario: { ...NO_NETS, snapshotPieceLines: 1, snapshotPieceUs: SECOND / 50 },
+    seed: 11,
     shows: FALSE_CLAIM,
   },
   {
     name: 'what finished between comparison and pull left out of a partial repair (I4)',
     parts: () => ({ snapshotLines: withoutMoved }),
     scenario: { ...NO_NETS, latencyUs: SECOND / 20 },
+    seed: 30,
     shows: FALSE_CLAIM,
   },
   {
     name: 'states compared up to the end of what expires (I1)',
     parts: () => ({ Repair: ComparesToTheEnd }),
     scenario: { compareEveryUs: SECOND / 2, retentionUs: 3 * SECOND, skewUs: 1.4 * SECOND, finishAll: false },
+    seed: 76,
     shows: /false alarm/,
   },
   {
@@ -391,12 +397,14 @@ export const MUTATIONS: readonly Mutation[] = [
       latencyUs: SECOND / 10,
       requestsPerSecond: 4,
     },
+    seed: 14,
     shows: /compares though nothing was lost/,
   },
   {
     name: 'holes chased for ever (I7)',
     parts: () => ({ Repair: withOptions({ giveUpAfterUs: NEVER_US }) }),
     scenario: { ...NO_NETS, faults: { ...NO_FAULTS, crash: 3, 'bus-cut': 3 } },
+    seed: 73,
     shows: /still looks for what is lost/,
   },
   {

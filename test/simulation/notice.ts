@@ -2,17 +2,17 @@
 import type { Mutation } from './mutations';
 import { violationOf } from './seeds';
 
-const MOST_SEEDS = 300;
+const SEEDS = Array.from({ length: 300 }, (_, i) => i + 1);
 
 export interface Notice {
-  /** What the first seed that shows the fault says; undefined where none does. */
+  /** What a seed that shows the fault says; undefined where none does. */
   readonly violation?: string | undefined;
   /** What the same seed says without the fault. */
   readonly without?: string | undefined;
 }
 
-export function noticeOf({ parts, scenario, shows }: Mutation): Notice {
-  for (let seed = 1; seed <= MOST_SEEDS; seed++) {
+export function noticeOf({ parts, scenario, shows, seed: first = 1 }: Mutation): Notice {
+  for (const seed of [first, ...SEEDS]) {
     const violation = violationOf(seed, { parts: parts(), scenario });
     if (violation !== undefined && shows.test(violation))
       return { violation, without: violationOf(seed, { scenario }) };
