@@ -3,6 +3,7 @@
  * because this is on the path of every report.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ApiRequest } from './api-request';
 import { ApiError } from './errors';
 
 /** Of most routes. */
@@ -16,7 +17,7 @@ export const MAX_LARGE_BODY_BYTES = 256 * 1024;
  * a connection closed with unread data is reset, and the reset would overtake the answer that says why.
  */
 export function readBody(
-  req: IncomingMessage,
+  req: ApiRequest,
   res: ServerResponse,
   maxBytes: number,
   onBody: (body: Buffer) => void,
@@ -25,8 +26,12 @@ export function readBody(
   const chunks: Buffer[] = [];
   let receivedBytes = 0;
   let tooLarge = Number(req.headers['content-length'] ?? 0) > maxBytes;
-  req.on('data', (chunk: Buffer) => {
+  req.collectBody((chunk) => {
     if (tooLarge) return;
+    if (chunk === null) {
+      onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      return;
+    }
     receivedBytes += chunk.length;
     if (receivedBytes > maxBytes) {
       tooLarge = true;
@@ -35,9 +40,6 @@ export function readBody(
     } else {
       chunks.push(chunk);
     }
-  });
-  req.on('end', () => {
-    if (!tooLarge) onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
   });
   if (tooLarge) onTooLarge();
   else if (awaitsContinue(req)) res.writeContinue();
