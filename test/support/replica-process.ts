@@ -10,7 +10,7 @@ import { freePort } from './free-port';
 import { PATIENCE_MS, until } from './until';
 
 const MAIN = join(__dirname, '../../dist/main.js');
-const UNWARMED = ['--require', join(__dirname, 'unwarmed.cjs')];
+const QUICK_START = ['--require', join(__dirname, 'quick-start.cjs')];
 
 export interface ReplicaOptions {
   /** Added to the few variables that every process needs; nothing is inherited from the test's own environment. */
@@ -75,7 +75,7 @@ export class ReplicaProcess {
     const command = [
       process.execPath,
       '--max-semi-space-size=32',
-      ...(warm ? [] : UNWARMED),
+      ...(warm ? [] : QUICK_START),
       ...nodeOptions,
       main ?? MAIN,
     ];
