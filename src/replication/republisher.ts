@@ -10,7 +10,7 @@ import type { Bus } from '../bus/bus';
 /** After the bus is back. A replica tries to connect at least every 1.25 s; a dead link is noticed after 12 s. */
 const ROUNDS_MS = [100, 1_500, 5_000, 15_000] as const;
 /** How often it looks whether something is due. */
-export const REPUBLISH_TICK_MS = 50;
+export const REPUBLISH_TICK_MS = 100;
 /** Of payloads; beyond it the oldest are left to repair. About 80,000 events, and half as much again in memory. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
