@@ -9,7 +9,6 @@ import type { LoadStats } from '../core/load-stats';
 import { snapshotLines } from '../core/snapshot';
 import { digestsOf } from './digests';
 import {
-  digestsJson,
   levelFor,
   readSelection,
   readDigestsAt,
@@ -56,7 +55,7 @@ export class Answering {
       context: context.toJSON(level),
       levels: context.levels,
       cut: context.cut,
-      ...(atUs !== undefined && { digests: digestsJson(digestsOf(stats, atUs), level) }),
+      ...(atUs !== undefined && { digests: digestsOf(stats, atUs, level) }),
     };
   }
 

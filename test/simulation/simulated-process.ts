@@ -175,7 +175,6 @@ export class SimulatedProcess implements Reachable {
     const merging = [this.stats, contextOptions, self] as const;
     this.runner = new RepairRunner({
       repair: this.repair,
-      stats: this.stats,
       bus: this.bus,
       client: new SimulatedPeers(network, this, self, contextOptions),
       surroundings: () => ({
