@@ -3,8 +3,7 @@
  * snapshots over HTTP, which only carries them. (The records of a snapshot are the core's.) Everything names the deployment
  * and the level that its writer speaks. Read with suspicion: a peer may be of another version, broken or lying.
  */
-import type { ContextOptions, OriginJson, LevelJson } from '../core/causal-context';
-import { CausalContext } from '../core/causal-context';
+import { CausalContext, type ContextOptions } from '../core/causal-context';
 import { isOrigin } from '../core/event';
 import { SeqSet } from '../core/seq-set';
 import { parseContext, parseCut, parseLevels } from '../core/snapshot-merge';
@@ -177,7 +176,7 @@ function readSeconds(query: Query, name: string): number[] | undefined {
 
 // Status
 
-/** What a replica says of itself. */
+/** What a replica says of itself, as `Answering.status` writes it. */
 export interface PeerStatus extends SignOfLife {
   /** For people; undefined where it does not say it. */
   readonly busConnected?: boolean | undefined;
@@ -186,21 +185,6 @@ export interface PeerStatus extends SignOfLife {
   readonly context: CausalContext;
   /** Present when asked for. */
   readonly digests: StateDigests | undefined;
-}
-
-/** Written for the level of the asker: context and digests. */
-export interface StatusJson extends Identity {
-  readonly version: string;
-  readonly ready: boolean;
-  readonly time_us: number;
-  readonly bus: { readonly connected: boolean; readonly reason: string };
-  readonly history: object;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly context: readonly OriginJson[];
-  readonly levels: readonly LevelJson[];
-  /** Origins of which there was no room for more than their last events: what the context leaves out. */
-  readonly cut: readonly string[];
-  readonly digests?: StateDigests;
 }
 
 /** Throws an error that says what is wrong when `data` is not a status of the reader's deployment. */
