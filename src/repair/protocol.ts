@@ -142,12 +142,8 @@ const MAX_SELECTION_LENGTH = 12_000;
 export function snapshotPath(asker: Identity, selection: SnapshotSelection | undefined): string {
   const path = pathOf('snapshot', asker);
   if (!selection) return path;
-  const [adds, deletions] = [selection.adds, selection.deletions].map((seconds) => {
-    const ranges = new SeqSet();
-    for (const second of seconds) ranges.add(second);
-    return ranges.toJSON().join();
-  });
-  const query = `&adds=${adds!}&deletions=${deletions!}&since=${selection.since.join()}`;
+  const { adds, deletions, since } = selection;
+  const query = `&adds=${writeSeconds(adds)}&deletions=${writeSeconds(deletions)}&since=${since.join()}`;
   return query.length > MAX_SELECTION_LENGTH ? path : path + query;
 }
 
@@ -161,17 +157,24 @@ export function readSelection(query: Query): SnapshotSelection | undefined {
 /** Seconds that a comparison covers, or that one request names: E and R are a day each at most, and clocks may differ. */
 const MAX_SECONDS = 400_000;
 
-/** Seconds that are listed as ranges: from, to, from, to. */
+/** Seconds as ranges: the first, how many follow it, how far it is from there to the next range, and so on. */
+function writeSeconds(seconds: readonly number[]): string {
+  const ranges = new SeqSet();
+  for (const second of seconds) ranges.add(second);
+  const bounds = ranges.toJSON();
+  return bounds.map((bound, i) => bound - (bounds[i - 1] ?? 0)).join();
+}
+
 function readSeconds(query: Query, name: string): number[] | undefined {
-  const bounds = readIntegers(query, name);
+  const steps = readIntegers(query, name);
   const seconds: number[] = [];
-  for (let i = 0; bounds && i < bounds.length; i += 2) {
-    const [from, to = -1] = [bounds[i]!, bounds[i + 1]];
-    const fits = to >= from && seconds.length + to - from < MAX_SECONDS;
-    check(fits, `${name} must be ranges of seconds, such as 100,105,110,110`);
+  for (let i = 0, to = 0; steps && i < steps.length; i += 2) {
+    const from = to + steps[i]!;
+    to = from + (steps[i + 1] ?? NaN);
+    check(seconds.length + to - from < MAX_SECONDS, `${name} must be ranges of seconds, such as 100,5,5,0`);
     for (let second = from; second <= to; second++) seconds.push(second);
   }
-  return bounds && seconds;
+  return steps && seconds;
 }
 
 // Status

@@ -39,7 +39,7 @@ async function pathOfPull(adds: readonly number[]): Promise<string> {
 describe('A pull', () => {
   it('names the seconds that differ', async () => {
     expect(await pathOfPull([100, 101, 102, 110])).toBe(
-      '/v1/replica/snapshot?deployment=a%20b&speaks=1&adds=100,102,110,110&deletions=7,7&since=1,2',
+      '/v1/replica/snapshot?deployment=a%20b&speaks=1&adds=100,2,8,0&deletions=7,0&since=1,2',
     );
   });
 

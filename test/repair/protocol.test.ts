@@ -8,6 +8,7 @@ import {
   ProtocolFault,
   decodeHeartbeat,
   encodeHeartbeat,
+  readSelection,
   readStatus,
   snapshotPath,
   statusPath,
@@ -107,12 +108,23 @@ describe('A request between replicas', () => {
     expect(here.status(queryOf('/'))).toMatchObject({ replica: 'self' });
   });
 
+  it.each([[[]], [[100]], [[110, 102, 100, 101]], [[0, 1, 3, 1_700_000_000, 1_700_000_002]]])(
+    'for a snapshot of the seconds %j is read as it was asked (I4)',
+    (seconds) => {
+      const selection = { adds: seconds, deletions: [7], since: [12, 3] } as const;
+      const adds = [...seconds].sort((a, b) => a - b);
+      expect(readSelection(queryOf(snapshotPath(PROD, selection)))).toEqual({ ...selection, adds });
+      const swapped = { adds: [7], deletions: seconds, since: [0, 0] } as const;
+      expect(readSelection(queryOf(snapshotPath(PROD, swapped)))).toEqual({ ...swapped, deletions: adds });
+    },
+  );
+
   it('that cannot be read changes nothing (I8)', () => {
     const here = answering(PROD, context);
     for (const bad of ['speaks=0', 'speaks=x', 'digests_at_us=x', 'digests_at_us=1.5', 'digests_at_us=-1']) {
       expect(() => here.status(queryOf(`/?${bad}`))).toThrow(ProtocolFault);
     }
-    for (const bad of ['adds=x', 'adds=5', 'adds=5,3', 'adds=1,1&since=x', 'adds=0,999999']) {
+    for (const bad of ['adds=x', 'adds=5', 'adds=5,-3', 'adds=1,0&since=x', 'adds=0,999999']) {
       expect(() => here.snapshot(queryOf(`/?${bad}`))).toThrow(ProtocolFault);
     }
   });

@@ -338,7 +338,7 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
           'adds',
           false,
           { type: 'string' },
-          'Ranges of seconds, first and last of each, such as 100,105,110,110.',
+          'Seconds as ranges: the first, how many follow it, and how far it is from there to the next range. 100,5,5,0 is 100 to 105, and 110.',
         ),
         query('deletions', false, { type: 'string' }, 'Ranges of seconds, as for adds.'),
         query(
