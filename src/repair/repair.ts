@@ -493,7 +493,8 @@ export class Repair {
     const sinceUs = this.nowUs - expireAfterUs - finishedRetentionUs;
     const atUs = this.nowUs + this.options.marginUs;
     // A replica that speaks less hands requests on without saying whose they are.
-    const found = compareDigests(this.stats, status.digests!, atUs, this.fleetSpeaks);
+    const level = this.fleetSpeaks < this.self.speaks ? 1 : this.self.speaks;
+    const found = compareDigests(this.stats, status.digests!, atUs, level);
     // In the lowest language of the two.
     const copy = (): CausalContext => this.context.copy(Math.min(status.speaks, this.self.speaks));
     peer.rows = peer.agreement.check(copy, status.context, found.differences, sinceUs);
