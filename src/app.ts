@@ -6,12 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import type { Bus, BusStatus } from './bus/bus';
-import {
-  asksForTokens,
-  createAccessTokens,
-  createHttpServer,
-  createPeerTransport,
-} from './composition/access';
+import { asksForTokens, createAccessTokens, createHttpServer, createPeerTls } from './composition/access';
 import type { PrefixCache } from './cache/prefix-cache';
 import { CacheJoin } from './composition/cache-join';
 import { createEventBus, payloadProblem } from './composition/event-bus';
@@ -98,7 +93,7 @@ export class App {
     const files = new LiveFiles(logger);
     const accessTokens = createAccessTokens(config.auth, files);
     const guard = asksForTokens(config.auth) ? accessTokens : undefined;
-    const transport = createPeerTransport(config.peers, files);
+    const tls = createPeerTls(config.peers, files);
 
     // The view, and which events it shows.
     const stats = new LoadStats(loadStatsOptions(load, newFingerprinting()));
@@ -149,8 +144,8 @@ export class App {
     const surroundings = { self, stats, context, bus, history, nowUs };
     const room: RepairRoom = createRepair(config, {
       ...surroundings,
-      transport,
-      accessTokens,
+      tls,
+      tokens: () => accessTokens.forPeers,
       // What is owned by the dead is out of the rows before anybody reads them.
       onReady: () => ownerWatch.look(),
       onTooLarge: () => replicator.counts.tooLarge.heartbeat++,
@@ -207,11 +202,7 @@ export class App {
       engines: stats.engines,
       owners: stats.owners,
       selector,
-      replica: {
-        status: (query) => answering.status(query),
-        snapshot: (query) => answering.snapshot(query),
-        cache: (query) => answering.cache(query),
-      },
+      replica: answering,
       cache: this.cache,
       watchers,
       copyPolicy: config.copyPolicy,
@@ -253,7 +244,7 @@ export class App {
       { start: () => undefined, stop: () => lines.finish() },
       { start: () => this.startBus(bus), stop: () => bus.stop() },
       ...(history ? [history] : []),
-      { start: () => undefined, stop: () => transport.close() },
+      { start: () => undefined, stop: () => room.client.stop() },
       { start: () => undefined, stop: () => this.finishPublishing() },
       every(REPUBLISH_TICK_MS, () => republisher.tick(performance.now())),
       ...(room.discovery ? [room.discovery] : []),

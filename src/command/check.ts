@@ -2,8 +2,7 @@
 import type { Logger } from 'pino';
 import { createEventBus } from '../composition/event-bus';
 import type { Config } from '../config/config';
-import { PEER_LOOKUPS } from '../composition/discovery';
-import { ipv4Only, SystemLookup } from '../dns/system-lookup';
+import { peerLookup } from '../peers/dns-discovery';
 import { loadWildcard } from '../wire/subjects';
 
 export interface Finding {
@@ -40,7 +39,7 @@ function tryNats(config: Config, logger: Logger): Promise<Finding> {
 async function tryDns(dnsName: string | undefined): Promise<Finding> {
   if (dnsName === undefined) return { ok: true, text: 'DNS: no peers are looked for' };
   try {
-    const addresses = await new SystemLookup(PEER_LOOKUPS, ipv4Only).addresses(dnsName);
+    const addresses = await peerLookup()(dnsName);
     return { ok: addresses.length > 0, text: `DNS: ${dnsName} is ${addresses.join(', ') || 'no address'}` };
   } catch (error) {
     return { ok: false, text: `DNS: ${dnsName}: ${error instanceof Error ? error.message : String(error)}` };

@@ -7,7 +7,7 @@ import type { PeersConfig } from '../config/config';
 import type { HttpDependencies } from '../http/dependencies';
 import { httpServerOptions } from '../http/server-options';
 import { HttpServer } from '../http/server';
-import { PeerTransport, checkedAuthorities } from '../repair/peer-transport';
+import { checkedAuthorities, type PeerTls } from '../repair/peer-client';
 import { AccessTokens } from '../security/access-tokens';
 import { parseTokenFile } from '../security/token-list';
 import type { LiveFiles } from './live-files';
@@ -29,14 +29,14 @@ export function asksForTokens({ tokens, tokensFile }: AuthConfig): boolean {
   return tokens.length > 0 || tokensFile !== undefined;
 }
 
-export function createPeerTransport({ tls }: PeersConfig, files: LiveFiles): PeerTransport {
+export function createPeerTls({ tls }: PeersConfig, files: LiveFiles): PeerTls | undefined {
   let ca: Buffer | undefined;
   if (tls?.caFile !== undefined) {
     files.follow('REPLICA_CLIENT_TLS_CA_FILE', [tls.caFile], ([pem]) => {
       ca = checkedAuthorities(pem!);
     });
   }
-  return new PeerTransport(tls && { serverName: tls.serverName, ca: () => ca });
+  return tls && { serverName: tls.serverName, ca: () => ca };
 }
 
 export function createHttpServer(

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { CacheMerge } from '../cache/cache-transfer';
 import type { CacheIndex } from '../cache/cache-index';
 import type { PeerClient } from '../repair/peer-client';
-import type { PeerReport } from '../repair/peer-table';
+import type { PeerReport } from '../repair/peer';
 
 const LOOK_EVERY_MS = 500;
 /** How long a peer is looked for. */

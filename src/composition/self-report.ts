@@ -184,7 +184,7 @@ export class SelfReport {
     if (history?.degraded === true) return `history: ${history.problem}`;
     if (discovery?.failing !== undefined) return `the lookup of the peers fails: ${discovery.state.reason}`;
     const { off, aheadUs } = repair.clock;
-    return off ? `the clock is ${clockText(aheadUs!)} the clocks of the other replicas` : undefined;
+    return off ? clockText(aheadUs!) : undefined;
   }
 
   private reason(): string {

@@ -15,13 +15,8 @@ import { mix32 } from './mix32';
 import type { Fingerprint } from './fingerprint';
 import { secondOf } from './second-lists';
 
-export interface SecondDigest {
-  readonly second: number;
-  readonly count: number;
-  /** 53 bits each, of the sum's upper and lower 64. */
-  readonly hi: number;
-  readonly lo: number;
-}
+/** As replicas show it to each other: `hi` and `lo` are 53 bits each, of the sum's upper and lower 64. */
+export type SecondDigest = readonly [second: number, count: number, hi: number, lo: number];
 
 /** What kind of item a digest covers; part of its hash. */
 export const ADD_ITEM = 1;
@@ -125,7 +120,7 @@ export class StateDigest {
   since(fromSecond: number): SecondDigest[] {
     const digests: SecondDigest[] = [];
     for (const [second, { count, w0, w1, w2, w3 }] of this.seconds) {
-      if (second >= fromSecond) digests.push({ second, count, hi: joined(w0, w1), lo: joined(w2, w3) });
+      if (second >= fromSecond) digests.push([second, count, joined(w0, w1), joined(w2, w3)]);
     }
     return digests;
   }

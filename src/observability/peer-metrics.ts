@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import type { CausalContext } from '../core/causal-context';
 import type { DnsDiscovery } from '../peers/dns-discovery';
 import type { Repair } from '../repair/repair';
-import { PEER_STATES } from '../repair/peer-table';
+import { PEER_STATES } from '../repair/peer';
 import { counter, gauge, labelledGauge } from './scraped';
 
 export function registerPeerMetrics(

@@ -8,15 +8,7 @@ import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import { snapshotLines } from '../core/snapshot';
 import { digestsOf } from './digests';
-import {
-  digestsJson,
-  levelFor,
-  readSelection,
-  readDigestsAt,
-  type Identity,
-  type Query,
-  type StatusJson,
-} from './protocol';
+import { levelFor, readSelection, readDigestsAt, type Identity, type Query } from './protocol';
 
 export interface AnsweringParts {
   readonly self: Identity;
@@ -36,7 +28,7 @@ export class Answering {
   constructor(private readonly parts: AnsweringParts) {}
 
   /** Throws a ProtocolFault for an asker of another deployment, and for a query that can't be read. */
-  status(query: Query): StatusJson {
+  status(query: Query) {
     const { self, version, stats, context, bus, history, ready, missing, nowUs } = this.parts;
     const level = levelFor(query, self);
     const atUs = readDigestsAt(query);
@@ -55,8 +47,9 @@ export class Answering {
       },
       context: context.toJSON(level),
       levels: context.levels,
+      // Origins of which there was no room for more than their last events: what the context leaves out.
       cut: context.cut,
-      ...(atUs !== undefined && { digests: digestsJson(digestsOf(stats, atUs), level) }),
+      ...(atUs !== undefined && { digests: digestsOf(stats, atUs, level) }),
     };
   }
 

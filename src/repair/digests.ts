@@ -4,18 +4,22 @@
  * Adds matter until they are E old, deletions until they are E + R old; what is older is on its way out and is not
  * compared.
  */
-import { MAX_OWNER_TTL_MS } from '../core/event';
-import type { LoadStats, LoadStatsOptions } from '../core/load-stats';
+import { MAX_OWNER_TTL_MS, OWNER_LEVEL } from '../core/event';
+import type { LoadStats } from '../core/load-stats';
 import { secondOf } from '../core/second-lists';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
 
-export interface StateDigests {
-  readonly adds: readonly SecondDigest[];
-  readonly deletions: readonly SecondDigest[];
-  /** Whose the adds are, and owners: of level 2. Compared in the lower language of the two. */
-  readonly owned?: readonly SecondDigest[] | undefined;
-  readonly owners?: readonly SecondDigest[] | undefined;
+/** What has digests, and the level that speaks of it. `owned`: whose the adds are. */
+const KINDS = { adds: 1, deletions: 1, owned: OWNER_LEVEL, owners: OWNER_LEVEL } as const;
+type Kind = keyof typeof KINDS;
+
+export function kindsOf(level: number): Kind[] {
+  return (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kind] <= level);
+}
+
+/** As replicas show it to each other: the kinds of the level that both speak. */
+export interface StateDigests extends Partial<Record<Kind, readonly SecondDigest[]>> {
   /** When they were taken, as the replica that took them counts. */
   readonly raises: DeletionRaises;
 }
@@ -29,66 +33,57 @@ export interface StateDifference {
   readonly mostly: boolean;
 }
 
-const KINDS = ['adds', 'deletions', 'owned', 'owners'] as const;
-
-/** Of each kind, the second of event time from which on it matters at that time. */
-function cutOffsAt(atUs: number, { expireAfterUs, finishedRetentionUs }: LoadStatsOptions) {
-  const adds = secondOf(atUs - expireAfterUs);
-  const deletionsUs = atUs - expireAfterUs - finishedRetentionUs;
-  const owners = secondOf(deletionsUs - 1000 * MAX_OWNER_TTL_MS);
-  return { adds, deletions: secondOf(deletionsUs), owned: adds, owners };
-}
-
-/** Of what matters at that time. */
-export function digestsOf(
-  stats: LoadStats,
-  atUs: number,
-): StateDigests & Record<(typeof KINDS)[number], readonly SecondDigest[]> {
-  const since = cutOffsAt(atUs, stats.options);
+/** Of each kind its digests, and the second of event time from which on it matters at that time. */
+function mattering({ addDigest, deletionDigest, ownedDigest, owners, options }: LoadStats, atUs: number) {
+  const adds = secondOf(atUs - options.expireAfterUs);
+  const deletionsUs = atUs - options.expireAfterUs - options.finishedRetentionUs;
   return {
-    adds: stats.addDigest.since(since.adds),
-    deletions: stats.deletionDigest.since(since.deletions),
-    owned: stats.ownedDigest.since(since.owned),
-    owners: stats.owners.digest.since(since.owners),
-    raises: [stats.deletes.raises, stats.promptDeletes.raises],
+    adds: { digest: addDigest, since: adds },
+    deletions: { digest: deletionDigest, since: secondOf(deletionsUs) },
+    owned: { digest: ownedDigest, since: adds },
+    owners: { digest: owners.digest, since: secondOf(deletionsUs - 1000 * MAX_OWNER_TTL_MS) },
   };
 }
 
+/** Of what matters at that time. */
+export function digestsOf(stats: LoadStats, atUs: number, level = OWNER_LEVEL): StateDigests {
+  const of = mattering(stats, atUs);
+  const digests = kindsOf(level).map((kind) => [kind, of[kind].digest.since(of[kind].since)]);
+  const { deletes, promptDeletes } = stats;
+  return { ...(Object.fromEntries(digests) as object), raises: [deletes.raises, promptDeletes.raises] };
+}
+
 /** Compares the own state with a peer's in what matters at that time, in the kinds that both speak of. */
-export function compareDigests(stats: LoadStats, theirs: StateDigests, atUs: number): StateDifference {
-  const ours = digestsOf(stats, atUs);
-  const since = cutOffsAt(atUs, stats.options);
+export function compareDigests(
+  stats: LoadStats,
+  theirs: StateDigests,
+  atUs: number,
+  level = OWNER_LEVEL,
+): StateDifference {
+  const ours = mattering(stats, atUs);
   const differences = new Map<string, string>();
-  const pull = { adds: new Set<number>(), deletions: new Set<number>() };
+  const [adds, deletions] = [new Set<number>(), new Set<number>()];
   // Owners are in every snapshot: there are no seconds of theirs to ask for.
-  const pulled = { ...pull, owned: pull.adds, owners: new Set<number>() };
-  let items = 0;
-  let differing = 0;
-  for (const kind of KINDS) {
+  const pulled = { adds, deletions, owned: adds, owners: undefined };
+  let [items, differing] = [0, 0];
+  for (const kind of kindsOf(level)) {
     const others = theirs[kind];
     if (!others) continue;
-    const mine = new Map(ours[kind].map((digest) => [digest.second, textOf(digest)]));
-    for (const digest of others) {
-      if (digest.second < since[kind]) continue;
-      const { second, count } = digest;
-      const [here = '', there] = [mine.get(second), textOf(digest)];
+    const { digest: own, since } = ours[kind];
+    const mine = new Map(own.since(since).map(([second, ...digest]) => [second, digest.join()]));
+    for (const [second, ...digest] of others) {
+      if (second < since) continue;
+      const [here = '', there] = [mine.get(second), digest.join()];
       mine.delete(second);
-      items += count;
+      items += digest[0];
       if (here === there) continue;
-      differing += count;
+      differing += digest[0];
       differences.set(`${kind} ${second}`, `${here}|${there}`);
-      pulled[kind].add(second);
+      pulled[kind]?.add(second);
     }
     // What is left in `mine` the other side has nothing of.
     for (const [second, here] of mine) differences.set(`${kind} ${second}`, `${here}|`);
   }
-  return {
-    differences,
-    pull: { adds: [...pull.adds], deletions: [...pull.deletions], since: theirs.raises },
-    mostly: differing * 2 > items,
-  };
-}
-
-function textOf({ count, hi, lo }: SecondDigest): string {
-  return `${count},${hi},${lo}`;
+  const pull = { adds: [...adds], deletions: [...deletions], since: theirs.raises };
+  return { differences, pull, mostly: differing * 2 > items };
 }

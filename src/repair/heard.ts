@@ -3,7 +3,7 @@
  * from theirs. Beyond R events are refused, so rows would be wrong: the replica that is alone with its time must not serve.
  * Pure.
  */
-import type { Heartbeat } from './protocol';
+import type { SignOfLife } from './protocol';
 
 export interface ClockView {
   /** How far the own clock is ahead of the others; undefined while nobody is heard. */
@@ -14,10 +14,7 @@ export interface ClockView {
   readonly alone: boolean;
 }
 
-interface Voice {
-  readonly replica: string;
-  readonly speaks: number;
-  readonly ready: boolean;
+interface Voice extends Pick<SignOfLife, 'replica' | 'speaks' | 'ready'> {
   /** The latest of them. A delay, or a pause of this process, only adds to it: the least counts. */
   readonly looksUs: readonly number[];
   readonly aheadUs: number;
@@ -25,7 +22,6 @@ interface Voice {
 }
 
 const LOOKS = 3;
-
 /** Ten heartbeats. */
 const HEARD_FOR_US = 10_000_000;
 
@@ -43,7 +39,7 @@ export class Heard {
     return [...this.voices.keys()];
   }
 
-  hear({ replica, speaks, ready, timeUs }: Omit<Heartbeat, 'highest'>, nowUs: number, atUs: number): void {
+  hear({ replica, speaks, ready, timeUs }: SignOfLife, nowUs: number, atUs: number): void {
     const looksUs = [...(this.voices.get(replica)?.looksUs ?? []), nowUs - timeUs].slice(-LOOKS);
     this.voices.set(replica, { replica, speaks, ready, looksUs, aheadUs: Math.min(...looksUs), atUs });
   }

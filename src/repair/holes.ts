@@ -9,6 +9,7 @@ import type { RepairOptions } from './repair-options';
 
 /** What is chased at a time. Beyond it the newest strangers wait, or stop being chased for the sake of live peers. */
 export const MAX_CHASES = 256;
+const NONE = new SeqSet();
 
 /** Holes of one origin that were noticed at the same time. */
 interface Chase {
@@ -23,7 +24,7 @@ interface Chase {
 
 export class HoleChase {
   private chases: Chase[] = [];
-  /** Holes seen at the last look, not yet old enough to chase. */
+  /** Holes that were not chased at the last look: not yet old enough, or too many. */
   private candidates = new Map<string, SeqSet>();
   private lookedUs = -Infinity;
   private nextAttemptUs = 0;
@@ -77,23 +78,13 @@ export class HoleChase {
     this.dropFilled();
     if (this.lookedUs + this.options.graceUs > atUs) return;
     const holes = this.context.holes();
-    const chased = new Map<string, SeqSet>();
-    for (const { origin, seqs } of this.chases) {
-      const before = chased.get(origin);
-      if (before) before.addAll(seqs);
-      else chased.set(origin, new SeqSet(seqs.toJSON()));
-    }
+    for (const { origin, seqs } of this.chases) holes.set(origin, holes.get(origin)!.minus(seqs));
     // Live peers first; then the others, the oldest first.
     for (const ofLivePeers of [true, false]) {
       for (const [origin, missing] of holes) {
         if (this.context.isProtected(origin) !== ofLivePeers) continue;
-        const before = this.candidates.get(origin);
-        if (!before) continue;
-        const already = chased.get(origin);
-        const both = missing.intersect(before);
-        const lasting = already ? both.minus(already) : both;
-        if (lasting.intervalCount === 0) continue;
-        if (!this.makeRoom(ofLivePeers)) continue;
+        const lasting = missing.intersect(this.candidates.get(origin) ?? NONE);
+        if (lasting.intervalCount === 0 || !this.makeRoom(ofLivePeers)) continue;
         this.chases.push({ origin, seqs: lasting, sinceUs: atUs, noticedUs: nowUs, replayed: false });
         // What was lost just now does not wait for what nobody has.
         this.nextAttemptUs = atUs;
@@ -116,10 +107,9 @@ export class HoleChase {
 
   /** Gives up what nobody could fill in time, and answers it. */
   giveUpOld(atUs: number): readonly { readonly origin: string; readonly seqs: SeqSet }[] {
-    const isOld = ({ sinceUs }: Chase): boolean => atUs - sinceUs >= this.options.giveUpAfterUs;
-    const old = this.chases.filter(isOld);
+    const old = this.chases.filter(({ sinceUs }) => atUs - sinceUs >= this.options.giveUpAfterUs);
     for (const { origin, seqs } of old) this.context.giveUp(origin, seqs);
-    if (old.length > 0) this.chases = this.chases.filter((chase) => !isOld(chase));
+    if (old.length > 0) this.chases = this.chases.filter((chase) => !old.includes(chase));
     return old;
   }
 

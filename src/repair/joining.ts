@@ -2,6 +2,7 @@
  * When a starting replica has caught up: a table. What its peers have shown makes the row, what the bus's history has shown
  * the column, and the cell says whether it is ready and why. Pure.
  */
+import type { Peer } from './peer';
 
 /**
  * What the bus's memory has shown. `none`: there is none to ask. `failing`: there is one, or may be, and it can't be
@@ -19,13 +20,9 @@ export type HistoryState = 'none' | 'failing' | 'starting' | 'replaying' | 'youn
  */
 export type PeersState = 'unknown' | 'none' | 'unasked' | 'joining' | 'empty' | 'owing' | 'unable' | 'shown';
 
+type Cell = Omit<JoiningState, 'ready'>;
 const wait = (reason: string): Cell => ({ caughtUp: false, reason });
 const ready = (reason: string): Cell => ({ caughtUp: true, reason });
-
-interface Cell {
-  readonly caughtUp: boolean;
-  readonly reason: string;
-}
 
 const DISCOVERY = wait('waiting for discovery');
 const REPLAYING = wait('replaying history');
@@ -49,6 +46,24 @@ export const JOINING: Readonly<Record<PeersState, Readonly<Record<HistoryState, 
   unable:  { none: PULLING,   failing: PULLING,   starting: PULLING,   replaying: PULLING,   young: PULLING,    done: REPLAYED },
   shown:   { none: BY_PEERS,  failing: BY_PEERS,  starting: BY_PEERS,  replaying: BY_PEERS,  young: BY_PEERS,   done: BY_PEERS },
 };
+
+/** What peers have shown. `known`: discovery has answered. `isSlow`: one that is being asked and need not be waited for. */
+export function stateOfPeers(
+  peers: readonly Peer[],
+  known: boolean,
+  hasEvents: boolean,
+  isSlow: (peer: Peer) => boolean,
+): PeersState {
+  if (!known) return 'unknown';
+  if (peers.length === 0) return 'none';
+  const answered = peers.every(({ status, misses }) => status ?? misses > 0);
+  const ready = peers.filter(({ status }) => status?.ready);
+  const owing = ready.filter(({ failed, shown }) => !failed && !shown);
+  if (answered && owing.every(isSlow) && ready.some(({ shown }) => shown)) return 'shown';
+  if (ready.length > 0) return owing.length > 0 ? 'owing' : 'unable';
+  if (!hasEvents && peers.every(({ status }) => status && !status.context.hasEvents)) return 'empty';
+  return answered ? 'joining' : 'unasked';
+}
 
 /** What joining depends on outside of the room. */
 export interface Surroundings {
@@ -76,16 +91,13 @@ export function joined(
   late: boolean,
 ): JoiningState {
   if (before.caughtUp) return before;
-  const cell = JOINING[peers][history];
-  const next = historyMissing === undefined && busConnected && cell.caughtUp;
-  if (next) return { ready: true, ...cell };
+  const cell = busConnected ? JOINING[peers][history] : wait('waiting for the bus');
+  if (historyMissing === undefined && cell.caughtUp) return { ready: true, ...cell };
   if (before.ready) return before;
-  const no = { ready: false, caughtUp: false };
-  if (historyMissing !== undefined) return { ...no, reason: `history is required: ${historyMissing}` };
-  if (late) {
-    const owed = history === 'failing' || history === 'starting' || history === 'replaying';
-    const what = !busConnected ? 'no bus' : owed ? 'history not replayed' : 'no ready peer';
-    return { ready: true, caughtUp: false, reason: `${what} within the ready time-out` };
-  }
-  return { ...no, reason: busConnected ? cell.reason : 'waiting for the bus' };
+  if (historyMissing !== undefined)
+    return { ready: false, ...wait(`history is required: ${historyMissing}`) };
+  if (!late) return { ready: false, ...cell };
+  const owed = history === 'failing' || history === 'starting' || history === 'replaying';
+  const what = !busConnected ? 'no bus' : owed ? 'history not replayed' : 'no ready peer';
+  return { ready: true, ...wait(`${what} within the ready time-out`) };
 }

@@ -1,14 +1,16 @@
 /**
- * Asks other replicas, over HTTP: for their status, and for a snapshot line by line. Everything is bounded: sizes, the
+ * Asks other replicas, over HTTP or TLS: for their status, and for a snapshot line by line. Everything is bounded: sizes, the
  * time to an answer, the pace of a snapshot, and its whole time.
  */
-import type { IncomingMessage } from 'node:http';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, request, type IncomingMessage } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContextOptions } from '../core/causal-context';
 import type { SnapshotSelection } from '../core/snapshot';
-import type { PeerTransport } from './peer-transport';
 import {
-  cachePath,
+  pathOf,
   ProtocolFault,
   readStatus,
   snapshotPath,
@@ -18,12 +20,23 @@ import {
 } from './protocol';
 import type { PeerRequests } from './runner';
 
+export interface PeerTls {
+  /** The one name that the certificates of all replicas must be for. */
+  readonly serverName: string;
+  /** PEM; undefined: the authorities that Node.js trusts. */
+  readonly ca: () => Buffer | undefined;
+}
+
 export interface PeerClientOptions {
   readonly port: number;
   /** Bounds a status request as a whole, and the wait for a snapshot's first byte. */
-  readonly timeoutMs: number;
+  readonly requestTimeoutMs: number;
   readonly context: ContextOptions;
   readonly self: Identity;
+  /** Undefined: plain HTTP. */
+  readonly tls?: PeerTls | undefined;
+  /** Shown one after the other to a peer that refuses; none: no header is sent. */
+  readonly tokens: () => readonly string[];
 }
 
 /** A snapshot that comes slower than this after its first seconds is given up: another peer may be faster. */
@@ -35,29 +48,39 @@ const MAX_STATUS_BYTES = 2 * 1024 * 1024;
 /** Of one second, with room to spare. A comparison covers E of adds and E + R of deletions, less than `forgetAfterUs`. */
 const MAX_DIGEST_BYTES = 64;
 const MAX_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024;
-/** The first line of a snapshot holds the whole context; all others are short. */
-const MAX_LINE_LENGTH = MAX_STATUS_BYTES;
+const AGENT_OPTIONS = { keepAlive: true, maxSockets: 4 } as const;
+
+/** Throws, in words for the operator, when the file cannot be used. */
+export function checkedAuthorities(pem: Buffer): Buffer {
+  try {
+    new X509Certificate(pem);
+    return pem;
+  } catch {
+    throw new Error('holds no PEM certificate');
+  }
+}
 
 export class PeerClient implements PeerRequests {
-  constructor(
-    private readonly options: PeerClientOptions,
-    private readonly transport: PeerTransport,
-    /** Shown one after the other to a peer that refuses; none: no header is sent. */
-    private readonly tokens: () => readonly string[],
-    private readonly monotonicMs: () => number,
-  ) {}
+  private readonly agent: Agent;
+
+  constructor(private readonly options: PeerClientOptions) {
+    this.agent = options.tls
+      ? new TlsAgent({ ...AGENT_OPTIONS, minVersion: 'TLSv1.2' })
+      : new Agent(AGENT_OPTIONS);
+  }
+
+  stop(): void {
+    this.agent.destroy();
+  }
 
   async status(address: string, digestsAtUs: number | undefined): Promise<PeerStatus> {
-    const { self, context, timeoutMs } = this.options;
-    const digestBytes =
-      digestsAtUs !== undefined ? MAX_DIGEST_BYTES * Math.ceil(context.forgetAfterUs / 1e6) : 0;
-    const maxBytes = MAX_STATUS_BYTES + digestBytes;
-    const signal = AbortSignal.timeout(timeoutMs);
-    const response = await this.get(address, statusPath(self, digestsAtUs), signal);
+    const { self, context, requestTimeoutMs } = this.options;
+    const seconds = digestsAtUs === undefined ? 0 : Math.ceil(context.forgetAfterUs / 1e6);
+    const most = MAX_STATUS_BYTES + MAX_DIGEST_BYTES * seconds;
     let text = '';
-    for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-      text += chunk;
-      if (text.length > maxBytes) throw new Error('the status is too large');
+    for await (const piece of await this.get(address, statusPath(self, digestsAtUs), requestTimeoutMs)) {
+      text += piece as string;
+      if (text.length > most) throw new Error('the status is too large');
     }
     return readStatus((JSON.parse(text) as { data?: unknown }).data, self, context);
   }
@@ -72,28 +95,28 @@ export class PeerClient implements PeerRequests {
 
   /** The prefix cache of a peer, line by line, under the bounds of a snapshot. */
   async cache(address: string, onLine: (line: string) => void): Promise<void> {
-    await this.lines(address, cachePath(this.options.self), onLine);
+    await this.lines(address, pathOf('cache', this.options.self), onLine);
   }
 
   private async lines(address: string, path: string, onLine: (line: string) => void): Promise<void> {
-    const whole = AbortSignal.timeout(SNAPSHOT_MS);
-    const response = await this.get(address, path, whole, this.options.timeoutMs);
+    const response = await this.get(address, path, SNAPSHOT_MS);
     let bytes = 0;
-    const started = this.monotonicMs();
+    const started = performance.now();
     const pace = setInterval(() => {
-      const elapsedMs = this.monotonicMs() - started - SNAPSHOT_HEAD_START_MS;
+      const elapsedMs = performance.now() - started - SNAPSHOT_HEAD_START_MS;
       if (elapsedMs * SNAPSHOT_PACE_BYTES_PER_MS > bytes) {
         response.destroy(new Error('the snapshot comes too slowly'));
       }
     }, SNAPSHOT_HEAD_START_MS / 4);
     response.once('close', () => clearInterval(pace));
     let rest = '';
-    for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-      bytes += chunk.length;
+    for await (const piece of response) {
+      bytes += (piece as string).length;
       if (bytes > MAX_SNAPSHOT_BYTES) throw new Error('the snapshot is too large');
-      const lines = (rest + chunk).split('\n');
+      const lines = (rest + (piece as string)).split('\n');
       rest = lines.pop()!;
-      if (rest.length > MAX_LINE_LENGTH) throw new Error('a line of the snapshot is too long');
+      // The first line holds the whole context; all others are short.
+      if (rest.length > MAX_STATUS_BYTES) throw new Error('a line of the snapshot is too long');
       for (const line of lines) onLine(line);
       // One piece a turn, so that requests are answered in between.
       await nextTurn();
@@ -101,58 +124,33 @@ export class PeerClient implements PeerRequests {
     if (rest !== '') throw new Error('the snapshot ends within a line');
   }
 
-  private async get(
-    address: string,
-    path: string,
-    signal: AbortSignal,
-    answerWithinMs?: number,
-  ): Promise<IncomingMessage> {
-    const [first, ...others] = this.tokens();
-    let response = await this.attempt(address, path, first, signal, answerWithinMs);
+  /** An answer of text, which must begin in time and be over within `withinMs`. */
+  private async get(address: string, path: string, withinMs: number): Promise<IncomingMessage> {
+    const { port, requestTimeoutMs, tls, tokens } = this.options;
+    const signal = AbortSignal.timeout(withinMs);
+    // Dialled by address, so that without a name Node.js would expect a certificate for the address.
+    const secure = tls && { servername: tls.serverName, ca: tls.ca() };
+    const shown = tokens().map((token) => ({ Authorization: `Bearer ${token}` }));
+    let status: number | undefined;
     // While tokens are rotated the peer may know only the ones that follow.
-    for (const token of others) {
-      if (response.statusCode !== 401) break;
-      response.resume();
-      response = await this.attempt(address, path, token, signal, answerWithinMs);
+    for (const headers of shown.length > 0 ? shown : [{}]) {
+      const options = { host: address, port, path, signal, headers, agent: this.agent, ...secure };
+      const outgoing = (tls ? tlsRequest : request)(options).end();
+      // What comes after the answer has begun is seen by who reads it.
+      outgoing.on('error', () => undefined);
+      const timer = setTimeout(() => outgoing.destroy(new Error('no answer in time')), requestTimeoutMs);
+      const [response] = (await once(outgoing, 'response').finally(() => clearTimeout(timer))) as [
+        IncomingMessage,
+      ];
+      status = response.statusCode;
+      if (status === 200) return response.setEncoding('utf8');
+      response.destroy();
+      if (status !== 401) break;
     }
-    if (response.statusCode === 200) return response;
-    response.destroy();
-    if (response.statusCode === 409) {
-      throw new ProtocolFault('other-deployment', 'it belongs to another deployment');
-    }
+    if (status === 409) throw new ProtocolFault('other-deployment', 'it belongs to another deployment');
+    const refused = status === 401;
     throw new Error(
-      response.statusCode === 401
-        ? 'the peer accepts none of the tokens of this replica'
-        : `the peer answered ${response.statusCode}`,
+      refused ? 'the peer accepts none of the tokens of this replica' : `the peer answered ${status}`,
     );
-  }
-
-  private attempt(
-    address: string,
-    path: string,
-    token: string | undefined,
-    signal: AbortSignal,
-    answerWithinMs?: number,
-  ): Promise<IncomingMessage> {
-    const options = {
-      host: address,
-      port: this.options.port,
-      path,
-      signal,
-      ...(token !== undefined && { headers: { Authorization: `Bearer ${token}` } }),
-    };
-    return new Promise((resolve, reject) => {
-      const outgoing = this.transport.request(options, (response) => {
-        clearTimeout(timer);
-        resolve(response);
-      });
-      const timer =
-        answerWithinMs && setTimeout(() => outgoing.destroy(new Error('no answer in time')), answerWithinMs);
-      outgoing.on('error', (error) => {
-        clearTimeout(timer);
-        reject(error);
-      });
-      outgoing.end();
-    });
   }
 }

@@ -3,15 +3,13 @@
  * snapshots over HTTP, which only carries them. (The records of a snapshot are the core's.) Everything names the deployment
  * and the level that its writer speaks. Read with suspicion: a peer may be of another version, broken or lying.
  */
-import type { ContextOptions, OriginJson, LevelJson } from '../core/causal-context';
-import { CausalContext } from '../core/causal-context';
-import { OWNER_LEVEL, isOrigin } from '../core/event';
+import { CausalContext, type ContextOptions } from '../core/causal-context';
+import { isOrigin } from '../core/event';
 import { SeqSet } from '../core/seq-set';
 import { parseContext, parseCut, parseLevels } from '../core/snapshot-merge';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
-import { JsonObject } from '../wire/json-object';
-import type { StateDigests } from './digests';
+import { kindsOf, type StateDigests } from './digests';
 
 /** The level of this build: each new kind of event or of record raises it by one. */
 export const SPEAKS = 2;
@@ -23,7 +21,14 @@ export interface Identity {
   readonly speaks: number;
 }
 
-/** Why a request is not answered; for the asker to read. */
+/** What heartbeats and status have in common. */
+export interface SignOfLife extends Identity {
+  readonly ready: boolean;
+  /** By the sender's clock. */
+  readonly timeUs: number;
+}
+
+/** Why a request is not answered, or an answer not taken in. */
 export class ProtocolFault extends Error {
   constructor(
     readonly kind: 'invalid' | 'other-deployment',
@@ -33,13 +38,32 @@ export class ProtocolFault extends Error {
   }
 }
 
+function check(isSo: boolean, wrong: string): asserts isSo {
+  if (!isSo) throw new ProtocolFault('invalid', wrong);
+}
+
+function isNatural(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  check(typeof value === 'object' && value !== null, 'it is no object');
+  return value as Record<string, unknown>;
+}
+
+function signOfLife(json: Record<string, unknown>): SignOfLife {
+  const { replica, deployment, speaks, ready, time_us: timeUs } = json;
+  check(isOrigin(replica), 'it names no replica');
+  check(typeof deployment === 'string', 'it names no deployment');
+  check(isNatural(speaks) && speaks >= 1, 'it does not say what the replica speaks');
+  check(isNatural(timeUs), 'it has no time');
+  return { replica, deployment, speaks, ready: ready === true, timeUs };
+}
+
 // Heartbeats
 
 /** What each replica publishes once a second under `<prefix>.replica.heartbeat`. */
-export interface Heartbeat extends Identity {
-  readonly ready: boolean;
-  /** By the sender's clock. */
-  readonly timeUs: number;
+export interface Heartbeat extends SignOfLife {
   /** Origin, time of its newest event or heartbeat (its own clock), highest seq; the sender itself first. */
   readonly highest: readonly (readonly [origin: string, newestUs: number, highest: number])[];
 }
@@ -47,26 +71,29 @@ export interface Heartbeat extends Identity {
 const HEARTBEAT_VERSION = 1;
 /** Origins named in one heartbeat; the most recently active ones. */
 export const MAX_NAMED_ORIGINS = 64;
-export const MAX_HEARTBEAT_BYTES = 16 * 1024;
+const MAX_HEARTBEAT_BYTES = 16 * 1024;
 
-export function encodeHeartbeat({ replica, deployment, speaks, ready, timeUs, highest }: Heartbeat): Buffer {
-  const who = { v: HEARTBEAT_VERSION, deployment, speaks, origin: replica, ready, time_us: timeUs };
-  return Buffer.from(JSON.stringify({ ...who, highest }));
+export function encodeHeartbeat({ timeUs, highest, ...who }: Heartbeat): Buffer {
+  return Buffer.from(JSON.stringify({ v: HEARTBEAT_VERSION, ...who, time_us: timeUs, highest }));
 }
 
 /** `later` is a heartbeat of a later version, `invalid` is none. */
 export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'invalid' {
   if (payload.length > MAX_HEARTBEAT_BYTES) return 'invalid';
-  const json = JsonObject.read(payload);
-  if (typeof json === 'string') return 'invalid';
-  const { v, origin, deployment, speaks, ready, time_us: timeUs, highest } = json.members;
-  if (isNatural(v) && v > HEARTBEAT_VERSION) return 'later';
-  if (v !== HEARTBEAT_VERSION || !isOrigin(origin) || !isNatural(timeUs) || !Array.isArray(highest)) {
+  try {
+    const json = objectOf(JSON.parse(Buffer.from(payload).toString()));
+    const { v, highest } = json;
+    if (isNatural(v) && v > HEARTBEAT_VERSION) return 'later';
+    check(v === HEARTBEAT_VERSION && Array.isArray(highest), 'it is no heartbeat');
+    check(highest.length <= MAX_NAMED_ORIGINS && highest.every(isAnnouncement), 'it names no origins');
+    return { ...signOfLife(json), highest };
+  } catch {
     return 'invalid';
   }
-  if (typeof deployment !== 'string' || !isLevel(speaks)) return 'invalid';
-  if (highest.length > MAX_NAMED_ORIGINS || !highest.every(isAnnouncement)) return 'invalid';
-  return { replica: origin, deployment, speaks, ready: ready === true, timeUs, highest };
+}
+
+function isAnnouncement(value: unknown): value is readonly [string, number, number] {
+  return Array.isArray(value) && isOrigin(value[0]) && isNatural(value[1]) && isNatural(value[2]);
 }
 
 // Requests
@@ -74,9 +101,17 @@ export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'inv
 /** The value of a parameter; undefined where it is not given. */
 export type Query = (name: string) => string | undefined;
 
-/** Who asks: every request to a peer says it. */
-function askerQuery({ deployment, speaks }: Identity): string {
-  return `deployment=${encodeURIComponent(deployment)}&speaks=${speaks}`;
+/** Every request to a peer says who asks. */
+export function pathOf(what: 'status' | 'snapshot' | 'cache', { deployment, speaks }: Identity): string {
+  return `/v1/replica/${what}?deployment=${encodeURIComponent(deployment)}&speaks=${speaks}`;
+}
+
+/** Integers that a parameter lists. */
+function readIntegers(query: Query, name: string): number[] | undefined {
+  const text = query(name);
+  const integers = text === '' ? [] : text?.split(',').map(Number);
+  check(integers?.every(isNatural) ?? true, `${name} must be integers from 0 on, such as 100,105`);
+  return integers;
 }
 
 /**
@@ -88,86 +123,64 @@ export function levelFor(query: Query, { deployment, speaks }: Identity): number
   if (asker !== undefined && asker !== deployment) {
     throw new ProtocolFault('other-deployment', `this replica belongs to the deployment ${deployment}`);
   }
-  const asked = query('speaks');
-  if (asked === undefined) return speaks;
-  if (!/^[1-9]\d{0,5}$/.test(asked))
-    throw new ProtocolFault('invalid', 'speaks must be an integer from 1 on');
-  return Math.min(speaks, Number(asked));
+  const [asked = 0] = readIntegers(query, 'speaks') ?? [speaks];
+  check(asked >= 1, 'speaks must be an integer from 1 on');
+  return Math.min(speaks, asked);
 }
 
 export function statusPath(asker: Identity, digestsAtUs: number | undefined): string {
-  const path = `/v1/replica/status?${askerQuery(asker)}`;
-  return digestsAtUs === undefined ? path : `${path}&digests_at_us=${digestsAtUs}`;
+  return pathOf('status', asker) + (digestsAtUs === undefined ? '' : `&digests_at_us=${digestsAtUs}`);
 }
 
 export function readDigestsAt(query: Query): number | undefined {
-  const at = query('digests_at_us');
-  if (at === undefined) return undefined;
-  if (!isNatural(Number(at)))
-    throw new ProtocolFault('invalid', 'digests_at_us must be microseconds since 1970');
-  return Number(at);
+  return readIntegers(query, 'digests_at_us')?.[0];
 }
 
 /** Well within the 16 KiB that a server takes as headers: so many scattered seconds are asked for as everything. */
 const MAX_SELECTION_LENGTH = 12_000;
 
 export function snapshotPath(asker: Identity, selection: SnapshotSelection | undefined): string {
-  const path = `/v1/replica/snapshot?${askerQuery(asker)}`;
+  const path = pathOf('snapshot', asker);
   if (!selection) return path;
   const { adds, deletions, since } = selection;
-  const query = `&adds=${writeRanges(adds)}&deletions=${writeRanges(deletions)}&since=${since.join()}`;
+  const query = `&adds=${writeSeconds(adds)}&deletions=${writeSeconds(deletions)}&since=${since.join()}`;
   return query.length > MAX_SELECTION_LENGTH ? path : path + query;
 }
 
-/** Of the prefix cache, which is no part of the state. */
-export function cachePath(asker: Identity): string {
-  return `/v1/replica/cache?${askerQuery(asker)}`;
-}
-
 export function readSelection(query: Query): SnapshotSelection | undefined {
-  const asked = [query('adds'), query('deletions')];
-  if (asked.every((ranges) => ranges === undefined)) return undefined;
-  const [adds, deletions] = asked.map((ranges) => readRanges(ranges ?? ''));
-  if (!adds || !deletions) {
-    throw new ProtocolFault('invalid', 'adds and deletions must be ranges of seconds, such as 100-105,110');
-  }
-  const since = /^(\d{1,15}),(\d{1,15})$/.exec(query('since') ?? '0,0');
-  if (!since) throw new ProtocolFault('invalid', 'since must be two counts, such as 12,3');
-  return { adds, deletions, since: [Number(since[1]), Number(since[2])] };
+  const [adds, deletions] = ['adds', 'deletions'].map((name) => readSeconds(query, name));
+  if (!adds && !deletions) return undefined;
+  const [deletes = 0, promptDeletes = 0] = readIntegers(query, 'since') ?? [];
+  return { adds: adds ?? [], deletions: deletions ?? [], since: [deletes, promptDeletes] };
 }
 
 /** Seconds that a comparison covers, or that one request names: E and R are a day each at most, and clocks may differ. */
 const MAX_SECONDS = 400_000;
 
-function writeRanges(seconds: readonly number[]): string {
-  const set = new SeqSet();
-  for (const second of seconds) set.add(second);
-  const bounds = set.toJSON();
-  const rangeAt = (i: number): string =>
-    bounds[i] === bounds[i + 1] ? `${bounds[i]!}` : `${bounds[i]!}-${bounds[i + 1]!}`;
-  return bounds.flatMap((_, i) => (i % 2 === 0 ? rangeAt(i) : [])).join();
+/** Seconds as ranges: the first, how many follow it, how far it is from there to the next range, and so on. */
+function writeSeconds(seconds: readonly number[]): string {
+  const ranges = new SeqSet();
+  for (const second of seconds) ranges.add(second);
+  const bounds = ranges.toJSON();
+  return bounds.map((bound, i) => bound - (bounds[i - 1] ?? 0)).join();
 }
 
-function readRanges(text: string): number[] | undefined {
+function readSeconds(query: Query, name: string): number[] | undefined {
+  const steps = readIntegers(query, name);
   const seconds: number[] = [];
-  for (const range of text === '' ? [] : text.split(',')) {
-    const match = /^(\d{1,12})(?:-(\d{1,12}))?$/.exec(range);
-    if (!match) return undefined;
-    const from = Number(match[1]);
-    const to = Number(match[2] ?? from);
-    if (to < from || seconds.length + (to - from) >= MAX_SECONDS) return undefined;
+  for (let i = 0, to = 0; steps && i < steps.length; i += 2) {
+    const from = to + steps[i]!;
+    to = from + (steps[i + 1] ?? NaN);
+    check(seconds.length + to - from < MAX_SECONDS, `${name} must be ranges of seconds, such as 100,5,5,0`);
     for (let second = from; second <= to; second++) seconds.push(second);
   }
-  return seconds;
+  return steps && seconds;
 }
 
 // Status
 
-/** What a replica says of itself. */
-export interface PeerStatus extends Identity {
-  readonly ready: boolean;
-  /** By its clock. */
-  readonly timeUs: number;
+/** What a replica says of itself, as `Answering.status` writes it. */
+export interface PeerStatus extends SignOfLife {
   /** For people; undefined where it does not say it. */
   readonly busConnected?: boolean | undefined;
   readonly missingEvents?: number | undefined;
@@ -177,117 +190,40 @@ export interface PeerStatus extends Identity {
   readonly digests: StateDigests | undefined;
 }
 
-/** `[second, count, hi, lo]` */
-type DigestJson = readonly [number, number, number, number];
-
-/** Written for the level of the asker: context and digests. */
-export interface StatusJson extends Identity {
-  readonly version: string;
-  readonly ready: boolean;
-  readonly time_us: number;
-  readonly bus: { readonly connected: boolean; readonly reason: string };
-  readonly history: object;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly context: readonly OriginJson[];
-  readonly levels: readonly LevelJson[];
-  /** Origins of which there was no room for more than their last events: what the context leaves out. */
-  readonly cut: readonly string[];
-  readonly digests?: ReturnType<typeof digestsJson>;
-}
-
-/** The digests that the asker's level knows. */
-export function digestsJson(
-  { adds, deletions, owned = [], owners = [], raises }: StateDigests,
-  level: number,
-) {
-  const toJson = ({ second, count, hi, lo }: SecondDigest): DigestJson => [second, count, hi, lo];
-  const ofOwners = level >= OWNER_LEVEL && { owned: owned.map(toJson), owners: owners.map(toJson) };
-  return { adds: adds.map(toJson), deletions: deletions.map(toJson), ...ofOwners, raises };
-}
-
 /** Throws an error that says what is wrong when `data` is not a status of the reader's deployment. */
 export function readStatus(data: unknown, reader: Identity, contextOptions: ContextOptions): PeerStatus {
-  const {
-    replica,
-    deployment,
-    speaks,
-    ready,
-    time_us: timeUs,
-    context,
-    levels,
-    cut,
-    digests,
-    bus,
-    counts,
-  } = objectOf(data);
-  if (!isOrigin(replica)) throw new ProtocolFault('invalid', 'the status names no replica');
-  if (typeof deployment !== 'string' || !isLevel(speaks)) {
-    throw new ProtocolFault('invalid', 'the status names no deployment, or not what the replica speaks');
+  const json = objectOf(data);
+  const sign = signOfLife(json);
+  if (sign.deployment !== reader.deployment) {
+    throw new ProtocolFault('other-deployment', `it belongs to the deployment ${sign.deployment}`);
   }
-  if (!isNatural(timeUs)) throw new ProtocolFault('invalid', 'the status has no time');
-  if (deployment !== reader.deployment) {
-    throw new ProtocolFault('other-deployment', `it belongs to the deployment ${deployment}`);
-  }
-  const options = { ...contextOptions, speaks: Math.min(speaks, reader.speaks) };
-  const seen = CausalContext.fromJSON(parseContext(context, options), options);
-  seen.learnLevels(parseLevels(levels, options));
-  seen.learnCut(parseCut(cut, options));
-  const read = digests === undefined ? undefined : readDigests(objectOf(digests), options.speaks);
-  const { connected } = (bus ?? {}) as Record<string, unknown>;
-  const { missing_events: missing } = (counts ?? {}) as Record<string, unknown>;
-  return {
-    replica,
-    deployment,
-    speaks,
-    ready: ready === true,
-    timeUs,
-    busConnected: typeof connected === 'boolean' ? connected : undefined,
-    missingEvents: isNatural(missing) ? missing : undefined,
-    context: seen,
-    digests: read,
-  };
+  const options = { ...contextOptions, speaks: Math.min(sign.speaks, reader.speaks) };
+  const context = CausalContext.fromJSON(parseContext(json['context'], options), options);
+  context.learnLevels(parseLevels(json['levels'], options));
+  context.learnCut(parseCut(json['cut'], options));
+  const digests = json['digests'] === undefined ? undefined : readDigests(json['digests'], options.speaks);
+  const { connected } = (json['bus'] ?? {}) as Record<string, unknown>;
+  const { missing_events: missing } = (json['counts'] ?? {}) as Record<string, unknown>;
+  const busConnected = typeof connected === 'boolean' ? connected : undefined;
+  return { ...sign, context, digests, busConnected, missingEvents: isNatural(missing) ? missing : undefined };
 }
 
-function readDigests(
-  { adds, deletions, owned, owners, raises }: Record<string, unknown>,
-  level: number,
-): StateDigests {
-  if (!Array.isArray(raises) || raises.length !== 2 || !raises.every(Number.isSafeInteger)) {
-    throw new ProtocolFault('invalid', 'the digests have no time');
-  }
-  return {
-    adds: readSeconds(adds),
-    deletions: readSeconds(deletions),
-    ...(level >= OWNER_LEVEL && { owned: readSeconds(owned), owners: readSeconds(owners) }),
-    raises: raises as unknown as DeletionRaises,
-  };
-}
-
-function readSeconds(value: unknown): SecondDigest[] {
-  if (!Array.isArray(value) || value.length > MAX_SECONDS)
-    throw new ProtocolFault('invalid', 'there are no digests');
-  return value.map((digest: unknown) => {
-    if (!Array.isArray(digest) || digest.length !== 4 || !digest.every(Number.isSafeInteger)) {
-      throw new ProtocolFault('invalid', 'a digest is malformed');
-    }
-    const [second, count, hi, lo] = digest as unknown as DigestJson;
-    return { second, count, hi, lo };
+function readDigests(data: unknown, level: number): StateDigests {
+  const json = objectOf(data);
+  const { raises } = json;
+  check(isIntegers(raises, 2), 'the digests have no time');
+  const kinds = kindsOf(level).map((kind) => {
+    const digests = json[kind];
+    check(Array.isArray(digests) && digests.length <= MAX_SECONDS, 'there are no digests');
+    check(
+      digests.every((digest) => isIntegers(digest, 4)),
+      'a digest is malformed',
+    );
+    return [kind, digests as unknown as SecondDigest[]];
   });
+  return { ...(Object.fromEntries(kinds) as object), raises: raises as unknown as DeletionRaises };
 }
 
-function objectOf(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) throw new ProtocolFault('invalid', 'it is no object');
-  return value as Record<string, unknown>;
-}
-
-function isAnnouncement(value: unknown): value is readonly [string, number, number] {
-  return Array.isArray(value) && isOrigin(value[0]) && isNatural(value[1]) && isNatural(value[2]);
-}
-
-function isNatural(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isLevel(value: unknown): value is number {
-  return isNatural(value) && value >= 1;
+function isIntegers(value: unknown, length: number): value is number[] {
+  return Array.isArray(value) && value.length === length && value.every(Number.isSafeInteger);
 }

@@ -11,15 +11,14 @@
 import type { CausalContext } from '../core/causal-context';
 import type { LoadStats } from '../core/load-stats';
 import { ownerOriginOf } from '../core/event';
-import type { SeqSet } from '../core/seq-set';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
-import { compareDigests, type StateDigests } from './digests';
+import { compareDigests } from './digests';
 import { Heard, type ClockView } from './heard';
 import { HoleChase } from './holes';
-import { joined, type JoiningState, type Surroundings } from './joining';
+import { joined, stateOfPeers, type JoiningState, type Surroundings } from './joining';
 import type { RepairOptions } from './repair-options';
-import { PeerTable, stateOf, type PeerReport, type Peer, type PeerState } from './peer-table';
+import { Peer, type PeerReport } from './peer';
 import { MAX_NAMED_ORIGINS, type Heartbeat, type Identity, type PeerStatus } from './protocol';
 
 export type Input =
@@ -49,30 +48,32 @@ export type Command =
   | { readonly kind: 'heartbeat'; readonly heartbeat: Heartbeat }
   /** Replays what the bus remembers from that time on. What comes is seen as any event is. */
   | { readonly kind: 'replay'; readonly sinceUs: number }
-  | { readonly kind: 'tell'; readonly news: News };
+  /** What an operator should know. */
+  | { readonly kind: 'tell'; readonly news: News; readonly fields: Fields };
 
-/** What an operator should know. */
-export type News =
-  | { readonly what: 'ready'; readonly reason: string }
-  | { readonly what: 'unready'; readonly reason: string }
-  | { readonly what: 'given-up'; readonly origin: string; readonly seqs: SeqSet }
-  | {
-      readonly what: 'divergence';
-      readonly peer: string;
-      readonly replica: string;
-      readonly seconds: SnapshotSelection;
-    }
-  | { readonly what: 'repaired'; readonly peer: string; readonly records: number; readonly full: boolean }
-  | { readonly what: 'skipped'; readonly peer: string; readonly records: number }
-  | {
-      readonly what: 'peer';
-      readonly peer: string;
-      readonly state: PeerState;
-      readonly reason?: string | undefined;
-      /** Whether it has answered before. */
-      readonly known: boolean;
-    }
-  | { readonly what: 'clock'; readonly replica: string; readonly aheadUs: number };
+/** The lines of the log: how grave it is, and the words. */
+export const NEWS = {
+  ready: ['info', 'ready'],
+  unready: ['error', 'no longer ready'],
+  'given-up': ['warn', 'lost events given up: no live peer has them'],
+  'given-up-of': ['debug', 'lost events of an origin given up'],
+  divergence: ['error', 'replicas that have seen the same events differ; merging both ways'],
+  repaired: ['debug', 'pulled from a peer'],
+  skipped: ['info', 'a peer shows kinds of records that this version does not know; left out'],
+  clock: ['warn', 'the clock of a replica is off: beyond the finished retention its reports are refused'],
+  'peer ready': ['info', 'peer reachable again'],
+  'peer joining': ['info', 'peer reachable again'],
+  'peer unreachable': ['warn', 'peer unreachable'],
+  /** It was never there: it is starting, as this replica is. */
+  'peer unknown': ['info', 'peer unreachable'],
+  'peer other-deployment': ['warn', 'an address belongs to another deployment: its state is not asked for'],
+  'peer itself': [
+    'warn',
+    'an address of the discovery name leads back to this replica: if it is that of a load balancer, other replicas cannot be found behind it',
+  ],
+} as const;
+export type News = keyof typeof NEWS;
+type Fields = Readonly<Record<string, unknown>> & { readonly peer?: string };
 
 export class RepairCounts {
   compares = 0;
@@ -96,13 +97,6 @@ interface Exchange {
   readonly selection?: SnapshotSelection | undefined;
 }
 
-interface Comparison {
-  readonly peer: Peer;
-  readonly status: PeerStatus;
-  readonly digests: StateDigests;
-  readonly startedUs: number;
-}
-
 /** Ticks are a tenth of a second apart: what is longer was no time to work in, as of a process that was suspended. */
 const MAX_STEP_US = 1_000_000;
 /** Of heartbeats that come once a second. */
@@ -114,18 +108,20 @@ const MAX_EXCHANGES = 2;
 const LOOK_AGAIN_US = 1_000_000;
 /** Replicas that are only heard. Whoever can publish can make heartbeats of any number of them. */
 export const MAX_HEARD = 64;
-const STARTING: JoiningState = { ready: false, caughtUp: false, reason: 'starting' };
 
 export class Repair {
   readonly counts = new RepairCounts();
-  private readonly table: PeerTable;
+  /** By address, all that discovery names. */
+  private readonly addresses = new Map<string, Peer>();
+  /** Whose turn it is to be compared with. */
+  private turn = 0;
   readonly chase: HoleChase;
   readonly others: Heard;
   /** By address. */
   private readonly exchanges = new Map<string, Exchange>();
   /** What was told of clocks that are off. */
   private toldOfClocks = '';
-  private joiningState = STARTING;
+  private joiningState: JoiningState = { ready: false, caughtUp: false, reason: 'starting' };
   clock: ClockView = { aheadUs: undefined, off: false, alone: false };
   private commands: Command[] = [];
   private nowUs = 0;
@@ -150,7 +146,6 @@ export class Repair {
     private readonly random: () => number,
     private readonly options: RepairOptions,
   ) {
-    this.table = new PeerTable(self.replica);
     this.chase = new HoleChase(context, options);
     this.others = new Heard(stats.options.finishedRetentionUs / 2, (replica) => this.isBelieved(replica));
     this.nextHealthUs = options.healthEveryUs;
@@ -163,7 +158,13 @@ export class Repair {
     this.elapsedUs += passedUs;
     this.workedUs += Math.min(passedUs, MAX_STEP_US);
     this.lookedUs = monotonicUs;
-    this.take(input);
+    if (input.kind === 'tick') this.tick(input.around);
+    else if (input.kind === 'addresses') this.named(input.addresses);
+    else if (input.kind === 'heartbeat') this.heard(input.heartbeat);
+    else if (input.kind === 'status') this.answered(input.address, input.status);
+    else if (input.kind === 'pulled') this.pulled(input.address, input.merge);
+    else if (input.kind === 'failed') this.failed(input);
+    else this.chase.historyIsReplayed(this.workedUs, this.contexts);
     const { commands } = this;
     this.commands = [];
     return commands;
@@ -173,8 +174,7 @@ export class Repair {
   get joining(): JoiningState {
     const { alone, aheadUs } = this.clock;
     if (!alone) return this.joiningState;
-    const reason = `the clock is ${clockText(aheadUs!)} the clocks of the other replicas`;
-    return { ready: false, caughtUp: false, reason };
+    return { ready: false, caughtUp: false, reason: clockText(aheadUs!) };
   }
 
   /**
@@ -193,7 +193,22 @@ export class Repair {
 
   /** By address. */
   get peers(): Record<string, PeerReport> {
-    return this.table.reports();
+    return Object.fromEntries(Array.from(this.addresses, ([address, { report }]) => [address, report]));
+  }
+
+  /** The other replicas of this deployment, as far as is known. */
+  private get fleet(): Peer[] {
+    return [...this.addresses.values()].filter(({ stranger }) => stranger === undefined);
+  }
+
+  /** What those of them have seen that answer. */
+  private get contexts(): CausalContext[] {
+    return this.fleet.flatMap(({ status }) => status?.context ?? []);
+  }
+
+  /** Who was behind the addresses of peers when they answered last. */
+  private get replicas(): string[] {
+    return this.fleet.flatMap(({ replica }) => replica ?? []);
   }
 
   /** What every replica that is known to live understands. */
@@ -201,34 +216,9 @@ export class Repair {
     return Math.min(this.self.speaks, ...this.others.believed.map(({ speaks }) => speaks));
   }
 
-  private take(input: Input): void {
-    switch (input.kind) {
-      case 'tick':
-        this.tick(input.around);
-        return;
-      case 'addresses':
-        this.addresses(input.addresses);
-        return;
-      case 'heartbeat':
-        this.heard(input.heartbeat);
-        return;
-      case 'status':
-        this.answered(input.address, input.status);
-        return;
-      case 'pulled':
-        this.pulled(input.address, input.merge);
-        return;
-      case 'failed':
-        this.failed(input);
-        return;
-      case 'replaying':
-        this.chase.historyIsReplayed(this.workedUs, this.table.contexts);
-    }
-  }
-
   private tick(around: Surroundings): void {
     this.context.protect(
-      withOwnerOrigins([this.self.replica, ...this.table.replicas]),
+      withOwnerOrigins([this.self.replica, ...this.replicas]),
       withOwnerOrigins(this.others.replicas),
     );
     this.context.forget(this.nowUs, this.self.replica);
@@ -266,7 +256,7 @@ export class Repair {
     if (replica === this.self.replica || deployment !== this.self.deployment) return;
     const { nowUs } = this;
     const { replicas } = this.others;
-    if (replicas.length >= MAX_HEARD && ![...replicas, ...this.table.replicas].includes(replica)) {
+    if (replicas.length >= MAX_HEARD && ![...replicas, ...this.replicas].includes(replica)) {
       this.counts.heartbeatsRefused++;
       return;
     }
@@ -282,7 +272,7 @@ export class Repair {
 
   /** A heartbeat can be forged: where peers have answered, only theirs have a say in what concerns this replica. */
   private isBelieved(replica: string): boolean {
-    const { replicas } = this.table;
+    const { replicas } = this;
     return replicas.length === 0 || replicas.includes(replica);
   }
 
@@ -292,14 +282,14 @@ export class Repair {
     this.clock = this.others.clock(this.joiningState.ready);
     const { aheadUs, off, alone } = this.clock;
     if (alone && !before.alone && this.joiningState.ready) {
-      this.tell({ what: 'unready', reason: this.joining.reason });
+      this.tell('unready', { reason: this.joining.reason });
     }
     const wrong = off ? [{ ...this.self, aheadUs: -aheadUs! }] : this.others.apart;
     const [first] = wrong;
     // Together: ids of replicas can be forged, and are not to be remembered.
     const names = wrong.map((other) => other.replica).join();
     if (first && names !== this.toldOfClocks) {
-      this.tell({ what: 'clock', replica: first.replica, aheadUs: -first.aheadUs });
+      this.tell('clock', { peer_replica: first.replica, aheadUs: -first.aheadUs });
     }
     this.toldOfClocks = names;
   }
@@ -312,20 +302,21 @@ export class Repair {
     // What peers showed before says nothing of what is published until the subscription stands again.
     if (!around.busConnected) {
       this.unsubscribedUs = this.workedUs;
-      for (const peer of this.table.peers) peer.shown = peer.failed = false;
+      for (const peer of this.fleet) peer.shown = peer.failed = false;
     }
     if (this.clock.alone) return;
     const isSlow = ({ address }: Peer): boolean => this.isSlow(this.exchanges.get(address));
-    const peers = this.table.stateForJoining(around.peersKnown, this.context.hasEvents, isSlow);
+    const peers = stateOfPeers(this.fleet, around.peersKnown, this.context.hasEvents, isSlow);
     const late = this.elapsedUs >= this.options.readyTimeoutUs;
     const now = (this.joiningState = joined(before, around, peers, late));
-    if (now.ready && !before.ready) this.tell({ what: 'ready', reason: now.reason });
+    const fields = { reason: now.reason, holes: this.missing, in_flight: this.stats.inFlight.size };
+    if (now.ready && !before.ready) this.tell('ready', fields);
     if (!now.caughtUp && around.busConnected) this.askToShow();
   }
 
   /** Asks one ready peer whose state is not here yet: first those that did not fail. */
   private askToShow(): void {
-    const missing = this.table.peers.filter(({ status, shown }) => status?.ready && !shown);
+    const missing = this.fleet.filter(({ status, shown }) => status?.ready && !shown);
     const fresh = missing.find(({ failed, address }) => !failed && !this.exchanges.has(address));
     if (!fresh && this.joinRetryUs > this.workedUs) return;
     const chosen = fresh ?? missing[Math.floor(this.random() * missing.length)];
@@ -334,16 +325,20 @@ export class Repair {
 
   // Who is there
 
-  private addresses(addresses: readonly string[]): void {
-    const before = new Set(this.table.all.map(({ address }) => address));
-    this.table.set(addresses);
-    for (const { address } of this.table.all) if (!before.has(address)) this.askHealth(address);
+  private named(addresses: readonly string[]): void {
+    for (const address of this.addresses.keys())
+      if (!addresses.includes(address)) this.addresses.delete(address);
+    for (const address of addresses) {
+      if (this.addresses.has(address)) continue;
+      this.addresses.set(address, new Peer(address));
+      this.askHealth(address);
+    }
   }
 
   private askWhoIsThere(): void {
     if (this.nextHealthUs > this.workedUs) return;
     this.nextHealthUs = this.workedUs + this.options.healthEveryUs;
-    for (const { address } of this.table.all) this.askHealth(address);
+    for (const address of this.addresses.keys()) this.askHealth(address);
   }
 
   private askHealth(address: string): void {
@@ -355,17 +350,15 @@ export class Repair {
   private answered(address: string, status: PeerStatus): void {
     const exchange = this.exchanges.get(address);
     this.exchanges.delete(address);
-    const peer = this.table.get(address);
+    const peer = this.addresses.get(address);
     if (!peer) return;
-    this.table.observe(peer, status);
+    peer.observe(status, this.self.replica);
     this.tellOf(peer);
     if (peer.stranger) return;
     this.others.hear(status, this.nowUs, this.elapsedUs);
     this.context.announceAll(status.context, this.self.replica, this.nowUs);
     this.context.learnLevels(status.context.levels);
-    if (exchange?.kind === 'compare' && status.digests) {
-      this.compared({ peer, status, digests: status.digests, startedUs: exchange.startedUs });
-    }
+    if (exchange?.kind === 'compare' && status.digests) this.compared(peer, status, exchange.startedUs);
   }
 
   private failed({ address, reason, foreign, named }: Extract<Input, { kind: 'failed' }>): void {
@@ -375,13 +368,13 @@ export class Repair {
     if (named) this.context.announceAll(named, this.self.replica, this.nowUs);
     const wasAsked = exchange && exchange.kind !== 'health';
     if (wasAsked) this.counts.failures++;
-    const peer = this.table.get(address);
+    const peer = this.addresses.get(address);
     if (!peer) return;
     peer.failed ||= wasAsked === true;
     // A peer that answers a comparison but not a pull is busy, or broken, but there.
-    if (foreign) this.table.isForeign(peer);
+    if (foreign) peer.isForeign();
     else if (exchange?.kind === 'pull') return;
-    else if (!this.table.missed(peer)) {
+    else if (!peer.missed()) {
       this.nextHealthUs = Math.min(this.nextHealthUs, this.workedUs + this.options.retryUs);
       return;
     }
@@ -390,39 +383,48 @@ export class Repair {
 
   /** Tells how it is, once for each reason, unless that is as it should be from the beginning. */
   private tellOf(peer: Peer, reason?: string): void {
-    const state = stateOf(peer);
+    const { state, address, replica } = peer;
     const told = state === 'ready' || state === 'joining' ? undefined : (reason ?? state);
     if (told === peer.told) return;
     peer.told = told;
-    this.tell({ what: 'peer', peer: peer.address, state, reason, known: peer.replica !== undefined });
+    const isNew = state === 'unreachable' && replica === null;
+    this.tell(isNew ? 'peer unknown' : `peer ${state}`, { peer: address, reason });
   }
 
   // Comparing and pulling
 
   private watchHoles(): void {
     this.chase.look(this.workedUs, this.nowUs);
-    for (const { origin, seqs } of this.chase.giveUpOld(this.workedUs)) {
+    const old = this.chase.giveUpOld(this.workedUs);
+    for (const { origin, seqs } of old) {
       this.counts.eventsGivenUp += seqs.count;
-      this.tell({ what: 'given-up', origin, seqs });
+      this.tell('given-up-of', { origin, seqs });
     }
-    const sinceUs = this.chase.wantsHistorySince(this.workedUs, this.table.contexts);
+    if (old.length > 0) this.tell('given-up', { so_far: this.counts.eventsGivenUp });
+    const sinceUs = this.chase.wantsHistorySince(this.workedUs, this.contexts);
     if (sinceUs !== undefined) this.commands.push({ kind: 'replay', sinceUs });
   }
 
   private compareForHoles(): void {
     if (!this.chase.isDue(this.workedUs)) return;
-    const able = this.table.peers.filter(
+    const able = this.fleet.filter(
       ({ address, status }) => status && this.chase.isKnownTo(status.context) && !this.exchanges.has(address),
     );
-    const peer = able[Math.floor(this.random() * able.length)] ?? this.table.next();
+    const peer = able[Math.floor(this.random() * able.length)] ?? this.next();
     if (peer && this.compare(peer)) this.chase.backOff(this.workedUs);
   }
 
   private compareForAlarm(): void {
     if (this.nextCompareUs > this.workedUs) return;
-    const doubtful = this.table.peers.find(({ status, rows }) => status && rows === 'open');
-    const peer = doubtful ?? this.table.next();
+    const doubtful = this.fleet.find(({ status, rows }) => status && rows === 'open');
+    const peer = doubtful ?? this.next();
     if (!peer || this.compare(peer)) this.nextCompareUs = this.workedUs + this.options.compareEveryUs;
+  }
+
+  /** One peer after the other. */
+  private next(): Peer | undefined {
+    const { fleet } = this;
+    return fleet[this.turn++ % fleet.length];
   }
 
   /** True when it was started: there is no other exchange, or the one that there is is slow. */
@@ -441,20 +443,19 @@ export class Repair {
   }
 
   /** A joining replica pulls whatever a ready peer has. */
-  private compared(comparison: Comparison): void {
-    const { peer, status } = comparison;
+  private compared(peer: Peer, status: PeerStatus, startedUs: number): void {
     const joining = !this.joiningState.caughtUp;
     // By such a clock other requests have expired: what it claims, it may no longer show.
     const apart = Math.abs(this.nowUs - status.timeUs) > this.stats.options.finishedRetentionUs;
     peer.failed ||= apart;
     if (apart) return;
-    if ((joining && status.ready) || this.chase.isKnownTo(status.context)) this.pull(comparison);
-    else this.checkAgreement(comparison);
+    if ((joining && status.ready) || this.chase.isKnownTo(status.context)) this.pull(peer, status, startedUs);
+    else this.checkAgreement(peer, status, startedUs);
   }
 
   /** Pulls what differs, and the rows: those of finished requests are in no digest. */
-  private pull({ peer, status, digests, startedUs }: Comparison): void {
-    const { mostly, pull } = compareDigests(this.stats, digests, this.nowUs);
+  private pull(peer: Peer, status: PeerStatus, startedUs: number): void {
+    const { mostly, pull } = compareDigests(this.stats, status.digests!, this.nowUs);
     const selection = mostly ? undefined : pull;
     this.exchanges.set(peer.address, { kind: 'pull', startedUs, status, selection });
     this.counts.pulls++;
@@ -467,7 +468,7 @@ export class Repair {
     const { status, selection } = exchange ?? {};
     this.counts.recordsMerged += merge.records;
     this.counts.recordsSkipped += merge.skipped;
-    if (merge.skipped > 0) this.tell({ what: 'skipped', peer: address, records: merge.skipped });
+    if (merge.skipped > 0) this.tell('skipped', { peer: address, records: merge.skipped });
     // A process that has taken the place of the one that was compared with does not show what that one had.
     const same = merge.source?.replica === status?.replica;
     const shown = selection ? status?.context : merge.context;
@@ -480,37 +481,35 @@ export class Repair {
     this.context.learnLevels(merge.levels);
     // What had no room here, or is in a level that is not spoken here, this view does not show: nothing may be claimed.
     if (merge.claimable) this.context.join(shown, this.self.replica, this.nowUs);
-    this.tell({ what: 'repaired', peer: address, records: merge.records, full: !selection });
+    this.tell('repaired', { peer: address, records: merge.records, full: !selection });
     this.chase.dropFilled();
-    const peer = this.table.get(address);
+    const peer = this.addresses.get(address);
     if (peer && merge.source!.ready && exchange!.startedUs > this.unsubscribedUs) peer.shown = true;
   }
 
   /** The alarm: replicas that have seen the same events must hold the same state. Each side looks for itself. */
-  private checkAgreement(comparison: Comparison): void {
-    const { peer, status, digests } = comparison;
-    const { options } = this.stats;
-    const sinceUs = this.nowUs - options.expireAfterUs - options.finishedRetentionUs;
-    // A replica that speaks less hands requests on without saying whose they are.
-    const unknown = this.fleetSpeaks < this.self.speaks ? { owned: undefined, owners: undefined } : {};
-    const theirs = { ...digests, ...unknown };
+  private checkAgreement(peer: Peer, status: PeerStatus, startedUs: number): void {
+    const { expireAfterUs, finishedRetentionUs } = this.stats.options;
+    const sinceUs = this.nowUs - expireAfterUs - finishedRetentionUs;
     const atUs = this.nowUs + this.options.marginUs;
-    const { differences, pull: seconds } = compareDigests(this.stats, theirs, atUs);
+    // A replica that speaks less hands requests on without saying whose they are.
+    const level = this.fleetSpeaks < this.self.speaks ? 1 : this.self.speaks;
+    const found = compareDigests(this.stats, status.digests!, atUs, level);
     // In the lowest language of the two.
     const copy = (): CausalContext => this.context.copy(Math.min(status.speaks, this.self.speaks));
-    const state = peer.agreement.check(copy, status.context, differences, sinceUs);
-    peer.rows = state;
-    if (state === 'open') this.nextCompareUs = this.workedUs + LOOK_AGAIN_US;
-    if (state !== 'diverged' && state !== 'incomplete') return;
-    if (state === 'diverged') {
+    peer.rows = peer.agreement.check(copy, status.context, found.differences, sinceUs);
+    if (peer.rows === 'open') this.nextCompareUs = this.workedUs + LOOK_AGAIN_US;
+    if (peer.rows !== 'diverged' && peer.rows !== 'incomplete') return;
+    if (peer.rows === 'diverged') {
       this.counts.divergences++;
-      this.tell({ what: 'divergence', peer: peer.address, replica: status.replica, seconds });
+      const { address, replica } = peer;
+      this.tell('divergence', { peer: address, peer_replica: replica, seconds: found.pull });
     }
-    this.pull(comparison);
+    this.pull(peer, status, startedUs);
   }
 
-  private tell(news: News): void {
-    this.commands.push({ kind: 'tell', news });
+  private tell(news: News, fields: Fields): void {
+    this.commands.push({ kind: 'tell', news, fields });
   }
 }
 
@@ -519,5 +518,6 @@ function withOwnerOrigins(replicas: readonly string[]): Set<string> {
 }
 
 export function clockText(aheadUs: number): string {
-  return `${Math.abs(Math.round(aheadUs / 1e6))} s ${aheadUs > 0 ? 'ahead of' : 'behind'}`;
+  const how = aheadUs > 0 ? 'ahead of' : 'behind';
+  return `the clock is ${Math.abs(Math.round(aheadUs / 1e6))} s ${how} the clocks of the other replicas`;
 }

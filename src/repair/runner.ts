@@ -4,15 +4,13 @@
  */
 import type { Logger } from 'pino';
 import type { Bus } from '../bus/bus';
-import type { LoadStats } from '../core/load-stats';
 import type { SnapshotSelection } from '../core/snapshot';
 import type { SnapshotMerge } from '../core/snapshot-merge';
 import type { SparseLines } from '../observability/sparse-lines';
 import { heartbeatSubject } from '../wire/subjects';
 import type { Surroundings } from './joining';
-import type { PeerState } from './peer-table';
 import { decodeHeartbeat, encodeHeartbeat, ProtocolFault, type PeerStatus } from './protocol';
-import { type Command, type Input, type News, type Repair } from './repair';
+import { NEWS, type Command, type Input, type Repair } from './repair';
 
 /** How other replicas are asked: over HTTP, or through the network of a simulation. */
 export interface PeerRequests {
@@ -28,7 +26,6 @@ export interface PeerRequests {
 
 export interface RunnerParts {
   readonly repair: Repair;
-  readonly stats: LoadStats;
   readonly bus: Bus;
   readonly client: PeerRequests;
   readonly surroundings: () => Surroundings;
@@ -47,46 +44,17 @@ export interface RunnerParts {
   readonly newMerge: () => SnapshotMerge;
 }
 
+type CommandOf<K extends Command['kind']> = Extract<Command, { kind: K }>;
+
 export const TICK_MS = 100;
 /** So many are read between two ticks: each costs up to 16 KiB of JSON, and anybody on the bus can send them. */
 const MAX_HEARTBEATS_A_TICK = 100;
 
-type Level = 'debug' | 'info' | 'warn' | 'error';
-
-const LINES: Readonly<Record<Exclude<News['what'], 'peer'> | `peer ${PeerState}`, readonly [Level, string]>> =
-  {
-    ready: ['info', 'ready'],
-    unready: ['error', 'no longer ready'],
-    'given-up': ['warn', 'lost events given up: no live peer has them'],
-    divergence: ['error', 'replicas that have seen the same events differ; merging both ways'],
-    repaired: ['debug', 'pulled from a peer'],
-    skipped: ['info', 'a peer shows kinds of records that this version does not know; left out'],
-    clock: [
-      'warn',
-      'the clock of a replica differs from those of the others: beyond the finished retention its reports are refused',
-    ],
-    'peer ready': ['info', 'peer reachable again'],
-    'peer joining': ['info', 'peer reachable again'],
-    'peer unreachable': ['warn', 'peer unreachable'],
-    'peer other-deployment': [
-      'warn',
-      'an address of the discovery name belongs to another deployment: it is not asked for its state',
-    ],
-    'peer itself': [
-      'warn',
-      'an address of the discovery name leads back to this replica: if it is that of a load balancer, other replicas cannot be found behind it',
-    ],
-  };
-
 export class RepairRunner {
-  private readonly heartbeatSubject: string;
   private timer: NodeJS.Timeout | undefined;
   private heartbeats = 0;
-  private givenUp = { origins: 0, events: 0 };
 
-  constructor(private readonly parts: RunnerParts) {
-    this.heartbeatSubject = heartbeatSubject(parts.repair.self.deployment);
-  }
+  constructor(private readonly parts: RunnerParts) {}
 
   start(): void {
     this.timer = setInterval(() => this.tick(), TICK_MS);
@@ -125,36 +93,25 @@ export class RepairRunner {
   }
 
   private carryOut(command: Command): void {
-    const { client, replayHistory } = this.parts;
-    switch (command.kind) {
-      case 'ask': {
-        const { address, digestsAtUs } = command;
-        this.take(address, client.status(address, digestsAtUs), (status) =>
-          this.step({ kind: 'status', address, status }),
-        );
-        return;
-      }
-      case 'pull':
-        this.pull(command.address, command.selection);
-        return;
-      case 'heartbeat':
-        this.publish(encodeHeartbeat(command.heartbeat));
-        return;
-      case 'replay':
-        if (replayHistory(command.sinceUs)) this.step({ kind: 'replaying' });
-        return;
-      case 'tell':
-        this.tell(command.news);
-    }
+    if (command.kind === 'ask') this.ask(command);
+    else if (command.kind === 'pull') this.pull(command);
+    else if (command.kind === 'heartbeat') this.publish(encodeHeartbeat(command.heartbeat));
+    else if (command.kind === 'tell') this.tell(command);
+    else if (this.parts.replayHistory(command.sinceUs)) this.step({ kind: 'replaying' });
   }
 
   private publish(heartbeat: Uint8Array): void {
-    const { bus, onTooLarge } = this.parts;
+    const { bus, repair, onTooLarge } = this.parts;
     if (heartbeat.length > (bus.maxPayload ?? Infinity)) onTooLarge();
-    bus.publish(this.heartbeatSubject, heartbeat);
+    bus.publish(heartbeatSubject(repair.self.deployment), heartbeat);
   }
 
-  private pull(address: string, selection: SnapshotSelection | undefined): void {
+  private ask({ address, digestsAtUs }: CommandOf<'ask'>): void {
+    const answer = this.parts.client.status(address, digestsAtUs);
+    this.take(address, answer, (status) => this.step({ kind: 'status', address, status }));
+  }
+
+  private pull({ address, selection }: CommandOf<'pull'>): void {
     const { client, newMerge, nowUs } = this.parts;
     const merge = newMerge();
     const transfer = client.snapshot(address, selection, (line) => merge.line(line, nowUs()));
@@ -186,33 +143,12 @@ export class RepairRunner {
     }, onError);
   }
 
-  private tell(news: News): void {
+  private tell({ news, fields }: CommandOf<'tell'>): void {
     const { lines, logger, onReady } = this.parts;
-    if (news.what === 'ready') onReady();
-    if (news.what === 'given-up') {
-      logger.debug({ ...news, what: undefined }, 'lost events of an origin given up');
-      this.givenUp.origins++;
-      this.givenUp.events += news.seqs.count;
-    }
-    const kind = news.what === 'peer' ? (`peer ${news.state}` as const) : news.what;
-    // How the replica is itself is told at once.
-    if (kind === 'ready' || kind === 'unready' || kind === 'repaired') this.write(news, kind, 0);
-    else lines.say(`${kind} ${'peer' in news ? news.peer : ''}`, (more) => this.write(news, kind, more));
-  }
-
-  private write(news: News, kind: keyof typeof LINES, more: number): void {
-    const { logger, repair, stats } = this.parts;
-    const fields: Record<string, unknown> = { ...news, what: undefined, ...(more > 0 && { more }) };
-    // Every line names this replica.
-    if ('replica' in news) Object.assign(fields, { replica: undefined, peer_replica: news.replica });
-    if (kind === 'ready') Object.assign(fields, { holes: repair.missing, in_flight: stats.inFlight.size });
-    if (kind === 'given-up') {
-      Object.assign(fields, { origin: undefined, seqs: undefined, ...this.givenUp });
-      this.givenUp = { origins: 0, events: 0 };
-    }
-    const [level, text] = LINES[kind];
-    // One that was never there is starting, as this replica is.
-    const isStarting = kind === 'peer unreachable' && 'known' in news && !news.known;
-    logger[isStarting ? 'info' : level](fields, text);
+    if (news === 'ready') onReady();
+    const [level, text] = NEWS[news];
+    const write = (more: number): void => logger[level]({ ...fields, ...(more > 0 && { more }) }, text);
+    if (level === 'debug') write(0);
+    else lines.say(`${news} ${fields.peer ?? ''}`, write);
   }
 }

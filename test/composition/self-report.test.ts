@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
+import pino from 'pino';
 import { InProcessBus, InProcessHub } from '../../src/bus/in-process-bus';
 import { SelfReport, type ReplicaParts } from '../../src/composition/self-report';
 import { CausalContext } from '../../src/core/causal-context';
 import { LoadStats } from '../../src/core/load-stats';
 import { SystemLookup } from '../../src/dns/system-lookup';
-import { DnsDiscovery, type DiscoveryState } from '../../src/peers/dns-discovery';
+import { DnsDiscovery } from '../../src/peers/dns-discovery';
 import { CONTEXT_LIMITS } from '../../src/replication/limits';
 import { CleanUp } from '../support/clean-up';
 import { until } from '../support/until';
@@ -49,13 +50,12 @@ test('I6: a replica whose clock went back says so, since it may refuse what othe
 
 test('I6: a replica whose lookups of its peers fail or hang says so while they do, beside a bus that is well', async () => {
   let answer: () => Promise<readonly string[]> = () => Promise.reject(new Error('ENOTFOUND'));
-  const events = { onPeers: () => undefined, onFailing: () => undefined };
   const options = { host: 'peers', intervalMs: 5, own: [] };
   const discovery = new DnsDiscovery(
     options,
-    events,
+    () => undefined,
+    pino({ level: 'silent' }),
     () => answer(),
-    () => performance.now(),
   );
   const { report } = await reportOf({ discovery });
   const shows = (degraded: boolean, state: string, why: string): Promise<true> =>
@@ -63,7 +63,7 @@ test('I6: a replica whose lookups of its peers fail or hang says so while they d
       describe: () => `${state}: ${why}, not ${JSON.stringify(shown())}`,
     });
   const shown = (): unknown => {
-    const body = report.readiness().body as { degraded: boolean; discovery: DiscoveryState };
+    const body = report.readiness().body as { degraded: boolean; discovery: DnsDiscovery['state'] };
     return [body.degraded, body.discovery.state, body.discovery.reason];
   };
   await shows(false, 'starting', 'peers is being looked up');

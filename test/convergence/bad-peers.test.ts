@@ -21,7 +21,7 @@ const lie = (): object => {
     ...LIAR,
     time_us: nowUs(),
     context: [['nobody', nowUs(), 500, 1, 500]],
-    digests: { adds: [[second, 7, 1, 2]], deletions: [[second, 9, 3, 4]] },
+    digests: { adds: [[second, 7, 1, 2]], deletions: [[second, 9, 3, 4]], raises: [0, 0] },
   };
 };
 const header = (): string =>

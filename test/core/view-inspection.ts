@@ -228,5 +228,5 @@ function recountedDigests(view: LoadStats) {
 }
 
 export function sortedDigest(digest: StateDigest, fromSecond = 0): unknown[] {
-  return digest.since(fromSecond).sort((a, b) => a.second - b.second);
+  return digest.since(fromSecond).sort(([a], [b]) => a - b);
 }

@@ -8,6 +8,7 @@ import {
   ProtocolFault,
   decodeHeartbeat,
   encodeHeartbeat,
+  readSelection,
   readStatus,
   snapshotPath,
   statusPath,
@@ -73,13 +74,13 @@ describe('A heartbeat', () => {
   it('that is none is seen to be none, and one of a later version passed over (I7, I8)', () => {
     const read = (value: unknown): Heartbeat | string => decodeHeartbeat(Buffer.from(JSON.stringify(value)));
     const highest = [['peer', NOW, 3]];
-    const good = { v: 1, deployment: 'prod', speaks: 1, origin: 'peer', time_us: NOW, highest };
+    const good = { v: 1, deployment: 'prod', speaks: 1, replica: 'peer', time_us: NOW, highest };
     expect(read({ ...good, more: 'fields' })).toMatchObject({ replica: 'peer', ready: false });
     expect(read({ ...good, v: 2 })).toBe('later');
     for (const bad of [
       null,
       { ...good, v: 0 },
-      { ...good, origin: 'a"b' },
+      { ...good, replica: 'a"b' },
       { ...good, deployment: 7 },
       { ...good, speaks: 0 },
       { ...good, highest: [['a"b', NOW, 3]] },
@@ -107,12 +108,23 @@ describe('A request between replicas', () => {
     expect(here.status(queryOf('/'))).toMatchObject({ replica: 'self' });
   });
 
+  it.each([[[]], [[100]], [[110, 102, 100, 101]], [[0, 1, 3, 1_700_000_000, 1_700_000_002]]])(
+    'for a snapshot of the seconds %j is read as it was asked (I4)',
+    (seconds) => {
+      const selection = { adds: seconds, deletions: [7], since: [12, 3] } as const;
+      const adds = [...seconds].sort((a, b) => a - b);
+      expect(readSelection(queryOf(snapshotPath(PROD, selection)))).toEqual({ ...selection, adds });
+      const swapped = { adds: [7], deletions: seconds, since: [0, 0] } as const;
+      expect(readSelection(queryOf(snapshotPath(PROD, swapped)))).toEqual({ ...swapped, deletions: adds });
+    },
+  );
+
   it('that cannot be read changes nothing (I8)', () => {
     const here = answering(PROD, context);
     for (const bad of ['speaks=0', 'speaks=x', 'digests_at_us=x', 'digests_at_us=1.5', 'digests_at_us=-1']) {
       expect(() => here.status(queryOf(`/?${bad}`))).toThrow(ProtocolFault);
     }
-    for (const bad of ['adds=x', 'adds=5-3', 'adds=1&since=x', 'adds=0-999999']) {
+    for (const bad of ['adds=x', 'adds=5', 'adds=5,-3', 'adds=1,0&since=x', 'adds=0,999999']) {
       expect(() => here.snapshot(queryOf(`/?${bad}`))).toThrow(ProtocolFault);
     }
   });
@@ -225,8 +237,12 @@ describe('A second level of the language', () => {
     const recordsTo = (asker: Identity) =>
       [...here.snapshot(queryOf(snapshotPath(asker, undefined)))].filter((line) => line.includes('gw'));
     const other = { ...NEW, replica: 'other' };
+    const sum: unknown[] = [expect.any(Number), expect.any(Number)];
 
-    expect(statusTo(other).digests).toMatchObject({ owned: [{ count: 1 }], owners: [{ count: 1 }] });
+    expect(statusTo(other).digests).toMatchObject({
+      owned: [[NOW / 1e6, 1, ...sum]],
+      owners: [[NOW / 1e6, 1, ...sum]],
+    });
     expect(recordsTo(other)).toEqual([
       `["owner","gw",${NOW},15000,0,${NOW}]`,
       `["add",0,"r",${NOW},"x",1,null,null,"gw"]`,
@@ -246,7 +262,7 @@ describe('A second level of the language', () => {
     whole!.apply({ type: 'owner-gone', origin: 'x.owners', seq: 1, timeUs: NOW, owner: 'gw' }, NOW);
     without!.apply(add, NOW);
     const [ours, theirs] = [digestsOf(whole!, NOW), digestsOf(without!, NOW)];
-    const inLowest = compareDigests(whole!, { ...theirs, owned: undefined, owners: undefined }, NOW);
+    const inLowest = compareDigests(whole!, theirs, NOW, 1);
     expect(inLowest.differences.size).toBe(0);
     const { differences, pull } = compareDigests(whole!, theirs, NOW);
     expect([differences.size > 0, pull.adds, pull.deletions]).toEqual([true, [], []]);

@@ -30,7 +30,6 @@ it('a replica that starts goes on as soon as what it waits for has come, not at 
   const becameReady: string[] = [];
   const runner = new RepairRunner({
     repair,
-    stats,
     bus,
     client: {
       status: () =>

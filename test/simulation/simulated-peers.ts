@@ -5,7 +5,8 @@
 import type { ContextOptions } from '../../src/core/causal-context';
 import type { SnapshotSelection } from '../../src/core/snapshot';
 import { queryValue } from '../../src/http/query-string';
-import type { Identity, PeerStatus, Query, StatusJson } from '../../src/repair/protocol';
+import type { Answering } from '../../src/repair/answering';
+import type { Identity, PeerStatus, Query } from '../../src/repair/protocol';
 import { ProtocolFault, readStatus, snapshotPath, statusPath } from '../../src/repair/protocol';
 import type { PeerRequests } from '../../src/repair/runner';
 import type { Chance } from './chance';
@@ -55,7 +56,7 @@ export interface Reachable {
   learns(fact: Fact, withOwner?: boolean): void;
   /** How long an owner has been heard of, by its adds. */
   learnsSign(owner: string, newestAddUs: number): void;
-  status(query: Query): StatusJson;
+  status(query: Query): ReturnType<Answering['status']>;
   snapshot(query: Query): Iterable<string>;
   streaming: number;
 }

@@ -16,7 +16,7 @@ import { SnapshotMerge } from '../../src/core/snapshot-merge';
 import { Answering } from '../../src/repair/answering';
 import { SparseLines } from '../../src/observability/sparse-lines';
 import { repairOptions } from '../../src/repair/repair-options';
-import type { Identity, Query, StatusJson } from '../../src/repair/protocol';
+import type { Identity, Query } from '../../src/repair/protocol';
 import { levelFor, readSelection } from '../../src/repair/protocol';
 import { Repair } from '../../src/repair/repair';
 import { RepairRunner, TICK_MS } from '../../src/repair/runner';
@@ -175,7 +175,6 @@ export class SimulatedProcess implements Reachable {
     const merging = [this.stats, contextOptions, self] as const;
     this.runner = new RepairRunner({
       repair: this.repair,
-      stats: this.stats,
       bus: this.bus,
       client: new SimulatedPeers(network, this, self, contextOptions),
       surroundings: () => ({
@@ -379,7 +378,7 @@ export class SimulatedProcess implements Reachable {
     while (!this.stats.expire(this.nowUs(), EXPIRY_SLICE));
   }
 
-  status(query: Query): StatusJson {
+  status(query: Query): ReturnType<Answering['status']> {
     return this.answering.status(query);
   }
 

@@ -173,9 +173,9 @@ export const messages: Readonly<Record<string, Message>> = {
     summary: 'Between replicas, once a second: which events there are. May change without notice',
     payload: message({
       v: { const: 1 },
+      replica: origin,
       deployment: text('The subject prefix.'),
       speaks: { type: 'integer', minimum: 1, description: 'The level of events that it understands.' },
-      origin,
       ready: { type: 'boolean' },
       time_us: natural("Microseconds since 1970 by the replica's clock."),
       highest: {
@@ -191,9 +191,9 @@ export const messages: Readonly<Record<string, Message>> = {
     }),
     example: {
       v: 1,
+      replica: 'CkgQujNF3cq1oAiP',
       deployment: 'metadata-center',
       speaks: 1,
-      origin: 'CkgQujNF3cq1oAiP',
       ready: true,
       time_us: TIME,
       highest: [['CkgQujNF3cq1oAiP', TIME, 1]],

@@ -334,7 +334,12 @@ export const paths: Readonly<Record<string, Readonly<Record<string, Operation>>>
       tags: ['between replicas'],
       summary: 'Everything that this replica holds, or the seconds asked for',
       parameters: [
-        query('adds', false, { type: 'string' }, 'Ranges of seconds, such as 100-105,110.'),
+        query(
+          'adds',
+          false,
+          { type: 'string' },
+          'Seconds as ranges: the first, how many follow it, and how far it is from there to the next range. 100,5,5,0 is 100 to 105, and 110.',
+        ),
         query('deletions', false, { type: 'string' }, 'Ranges of seconds, as for adds.'),
         query(
           'since',

@@ -14,7 +14,7 @@ import {
 } from '../dto/load-select.dto';
 import { DEFAULT_OWNER_TTL_MS, OwnerGoneDto, OwnerRenewDto } from '../dto/owner.dto';
 import { LOG_LEVEL_NAMES, LogLevelDto } from '../dto/log-level.dto';
-import { PEER_STATES } from '../../repair/peer-table';
+import { PEER_STATES } from '../../repair/peer';
 import { errorKinds } from '../errors';
 import { MAX_TRACE_ID_LENGTH } from '../trace-ids';
 import { schemaOf } from './dto-schema';
