@@ -51,4 +51,4 @@ USER 1000:1000
 EXPOSE 8080 8081
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s --retries=3 CMD ["node", "/app/healthcheck.js"]
 # No shell and no wrapper in between: node is process 1 and gets the signals.
-ENTRYPOINT ["node", "--max-semi-space-size=32", "/app/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=32", "--v8-pool-size=0", "/app/dist/main.js"]

@@ -31,8 +31,8 @@ export class Heard {
   constructor(
     /** R / 2. */
     private readonly toleranceUs: number,
-    /** Any replica can be forged. */
-    private readonly isBelieved: (replica: string) => boolean,
+    /** Which of them have a say: any replica can be forged. */
+    private readonly believes: () => (replica: string) => boolean,
   ) {}
 
   get replicas(): string[] {
@@ -52,7 +52,8 @@ export class Heard {
   }
 
   get believed(): Voice[] {
-    return [...this.voices.values()].filter(({ replica }) => this.isBelieved(replica));
+    const isBelieved = this.believes();
+    return [...this.voices.values()].filter(({ replica }) => isBelieved(replica));
   }
 
   /** `serving`: this replica has been ready. */

@@ -147,7 +147,7 @@ export class Repair {
     private readonly options: RepairOptions,
   ) {
     this.chase = new HoleChase(context, options);
-    this.others = new Heard(stats.options.finishedRetentionUs / 2, (replica) => this.isBelieved(replica));
+    this.others = new Heard(stats.options.finishedRetentionUs / 2, () => this.believed());
     this.nextHealthUs = options.healthEveryUs;
     this.nextCompareUs = options.compareEveryUs;
   }
@@ -261,7 +261,7 @@ export class Repair {
       return;
     }
     this.others.hear(heartbeat, nowUs, this.elapsedUs);
-    if (this.isBelieved(replica)) this.lastHeardUs = this.elapsedUs;
+    if (this.believed()(replica)) this.lastHeardUs = this.elapsedUs;
     // What claims to come from further ahead than any event may is not remembered.
     const latestUs = nowUs + this.stats.options.finishedRetentionUs;
     for (const [origin, newestUs, seq] of highest) {
@@ -271,9 +271,9 @@ export class Repair {
   }
 
   /** A heartbeat can be forged: where peers have answered, only theirs have a say in what concerns this replica. */
-  private isBelieved(replica: string): boolean {
+  private believed(): (replica: string) => boolean {
     const { replicas } = this;
-    return replicas.length === 0 || replicas.includes(replica);
+    return (replica) => replicas.length === 0 || replicas.includes(replica);
   }
 
   private watchClock(): void {

@@ -49,6 +49,7 @@ describe('Dockerfile', () => {
     expect(JSON.parse(all('ENTRYPOINT').at(-1)!)).toEqual([
       'node',
       '--max-semi-space-size=32',
+      '--v8-pool-size=0',
       '/app/dist/main.js',
     ]);
     expect(all('EXPOSE')).toEqual(['8080 8081']);

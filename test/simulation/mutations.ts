@@ -310,14 +310,14 @@ export const MUTATIONS: readonly Mutation[] = [
     parts: () =>
       cutAtTheEnd({ forgetAfterUs: NEVER_US, maxOrigins: 1000, maxIntervals: 1000, maxIntervalsInAll: 1000 }),
     scenario: { ...NO_NETS, snapshotPieceLines: 1, snapshotPieceUs: SECOND / 50 },
-    seed: 11,
+    seed: 21,
     shows: FALSE_CLAIM,
   },
   {
     name: 'what finished between comparison and pull left out of a partial repair (I4)',
     parts: () => ({ snapshotLines: withoutMoved }),
     scenario: { ...NO_NETS, latencyUs: SECOND / 20 },
-    seed: 30,
+    seed: 29,
     shows: FALSE_CLAIM,
   },
   {
@@ -397,14 +397,14 @@ export const MUTATIONS: readonly Mutation[] = [
       latencyUs: SECOND / 10,
       requestsPerSecond: 4,
     },
-    seed: 14,
+    seed: 2,
     shows: /compares though nothing was lost/,
   },
   {
     name: 'holes chased for ever (I7)',
     parts: () => ({ Repair: withOptions({ giveUpAfterUs: NEVER_US }) }),
     scenario: { ...NO_NETS, faults: { ...NO_FAULTS, crash: 3, 'bus-cut': 3 } },
-    seed: 73,
+    seed: 107,
     shows: /still looks for what is lost/,
   },
   {

@@ -65,6 +65,8 @@ export type Knowledge = Map<Fact, number>;
 
 export class Oracle {
   readonly facts: Fact[] = [];
+  /** All that were named, in the order of the facts. */
+  readonly owners = new Set<string>();
   private readonly byDot = new Map<string, Fact>();
   private readonly texts = new Map<Fact, string>();
   private readonly addsByTime = new Map<string, Fact>();
@@ -101,6 +103,7 @@ export class Oracle {
     const previous = fact.seq > 1 && !this.byDot.has(`${fact.origin}/${fact.seq - 1}`);
     if (previous) throw new Error(`the origin of ${dot} has left out a seq`);
     this.facts.push(fact);
+    if (fact.owner !== undefined) this.owners.add(fact.owner);
     this.byDot.set(dot, fact);
     const ofId = this.byId.get(fact.requestId);
     if (ofId) ofId.push(fact);

@@ -345,7 +345,7 @@ export class SimulatedProcess implements Reachable {
     this.leaseTime = this.leaseClock.at(now, this.ready, this.hears);
     this.stats.lookAtOwners(this.leaseTime, now);
     while (!this.stats.settle(EXPIRY_SLICE, now));
-    const names = new Set(this.around.network.oracle.facts.flatMap(({ owner }) => owner ?? []));
+    const names = this.around.network.oracle.owners;
     for (const owner of names) this.judge(owner);
     if (this.hears) {
       const { oracle } = this.around.network;

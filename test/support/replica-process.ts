@@ -75,6 +75,7 @@ export class ReplicaProcess {
     const command = [
       process.execPath,
       '--max-semi-space-size=32',
+      '--v8-pool-size=0',
       ...(warm ? [] : QUICK_START),
       ...nodeOptions,
       main ?? MAIN,
