@@ -182,7 +182,7 @@ describe('the package', () => {
     expect(run(main, '--help')).toContain('metadata-center --check');
     expect(run(main, '--check')).toContain('configuration: ok\n');
     const replica = await cleanUp.use(ReplicaProcess.start({ main }), (it) => it.kill());
-    expect(replica.logged('starting')).toMatchObject({ version });
+    expect(await replica.hasLogged('starting')).toMatchObject({ version });
   });
 
   it('is not to be imported as a whole, which would start a replica', async () => {

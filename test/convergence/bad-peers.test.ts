@@ -149,7 +149,7 @@ test('I9: a replica of another deployment whose address is in the name is no pee
       409, 40901000,
     ]);
   }
-  expect(first!.replica.logged(/belongs to another deployment/)).toBeDefined();
+  await first!.replica.hasLogged(/belongs to another deployment/);
   const metrics = await (await fetch(`${prodUrl!}/metrics`)).text();
   expect(metrics).toContain('metacenter_peers{state="other-deployment"} 1');
 }, 60_000);

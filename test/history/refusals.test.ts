@@ -134,7 +134,7 @@ test("I6: an operator's stream that is full and takes nothing more is respected,
   await replica.ready();
   for (const id of ['a', 'b', 'c', 'd']) await add(replica, id);
   await saysOfHistory(replica, /ours is full and takes no new events/);
-  const config = replica.logged(/differs from the environment/);
+  const config = await replica.hasLogged(/differs from the environment/);
   expect(config).toMatchObject({ stream: 'ours' });
   expect(JSON.stringify(config)).toMatch(/discard new instead of old/);
   expect((await manager.streams.info('ours')).config).toMatchObject({ max_msgs: 3, discard: 'new' });

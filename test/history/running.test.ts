@@ -46,13 +46,13 @@ test('three replicas that start together make one stream, and leave it alone whe
   const manager = await (await tap(fleet.nats)).jetstreamManager();
   await Promise.all(fleet.urls.map((url) => says(url, ({ history }) => history['available'] === true)));
   const { created } = await manager.streams.info(STREAM);
-  const how = fleet.members.map(({ replica }) => replica.logged(/^history stream/)?.['msg']);
-  expect(how.filter((each) => each === 'history stream created').length).toBeGreaterThan(0);
+  const how = await Promise.all(fleet.members.map(({ replica }) => replica.hasLogged(/^history stream/)));
+  expect(how.filter(({ msg }) => msg === 'history stream created').length).toBeGreaterThan(0);
   await killAll(fleet);
   await Promise.all(fleet.members.map((member) => fleet.launch(member)));
   await Promise.all(fleet.members.map(({ replica }) => replica.ready()));
   for (const { replica } of fleet.members) {
-    expect(replica.logged(/^history stream/)?.['msg']).toBe('history stream found');
+    expect(await replica.hasLogged(/^history stream/)).toMatchObject({ msg: 'history stream found' });
     expect(replica.logged('no history')).toBeUndefined();
   }
   expect((await manager.streams.info(STREAM)).created).toBe(created);

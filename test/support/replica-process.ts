@@ -112,6 +112,11 @@ export class ReplicaProcess {
     );
   }
 
+  /** Resolves with the log line with this message once it has been read: an answer can be here before it. */
+  hasLogged(message: string | RegExp): Promise<LogLine> {
+    return until(() => this.logged(message), { describe: () => `the log says ${message}; ${this.report()}` });
+  }
+
   /** Resolves with the next line with this message, as it is read: for what must follow it at once. */
   async nextLine(message: string): Promise<LogLine> {
     const [line] = (await once(this.lines, `line ${message}`)) as [LogLine];
