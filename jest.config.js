@@ -13,7 +13,7 @@ module.exports = {
   testTimeout: 180_000,
   // More than there are cores: most files wait for processes, and for time to pass. At full size they wait less, and four
   // starve each other.
-  maxWorkers: process.env.TEST_SIZE === 'full' ? 3 : 4,
+  maxWorkers: process.env.TEST_SIZE === 'full' ? 3 : 5,
   testSequencer: '<rootDir>/test/support/waiting-first.cjs',
   reporters: ['default', '<rootDir>/test/support/progress-reporter.cjs'],
 };
