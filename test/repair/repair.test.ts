@@ -413,6 +413,18 @@ describe('What is missing', () => {
     expect(here.machine.missing).toBe(1);
   });
 
+  it('of a level that is not spoken here is neither chased nor claimed, also of an origin that was not heard of before (I9)', () => {
+    const [peer, here] = [new Peer('peer'), new Repairing()];
+    peer.sees(add('a', 1));
+    here.compare(peer);
+    expect(here.pulls[0]!.selection).toBeUndefined();
+    peer.sees(add('x', 1));
+    peer.context.observeLevel('x', 2, 3, NOW, NOW);
+    here.pulled(peer);
+    expect(here.context.levels).toEqual([['x', 3, 2, 2]]);
+    expect(here.context.holes().size).toBe(0);
+  });
+
   it('is not claimed where there was no room for it (I4, I7)', () => {
     const [peer, here] = [new Peer('peer'), new Repairing({ inFlightCeiling: 20 })];
     established(peer, here);
