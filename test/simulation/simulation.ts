@@ -277,9 +277,10 @@ export class Simulation {
     if (!differ || this.converged) this.fail(`${process.origin} raises a false alarm about ${replica}`);
   }
 
-  /** Whether nothing has stood between the two since then. */
+  /** Whether nothing has stood between the two since then, and both ran: who is suspended finds that its requests timed out. */
   private couldAsk(process: SimulatedProcess, peer: SimulatedProcess, sinceUs: number): boolean {
     return (
+      process.ranSince(sinceUs) &&
       peer.ranSince(sinceUs) &&
       process.namedSince(peer.hostOf.address) <= sinceUs + DISCOVERED_WITHIN_US &&
       this.cluster.network.isOpenSince(process.host, peer.host, sinceUs)
