@@ -131,7 +131,7 @@ export class PeerClient implements PeerRequests {
     // Dialled by address, so that without a name Node.js would expect a certificate for the address.
     const secure = tls && { servername: tls.serverName, ca: tls.ca() };
     const shown = tokens().map((token) => ({ Authorization: `Bearer ${token}` }));
-    let status: number | undefined;
+    let response!: IncomingMessage;
     // While tokens are rotated the peer may know only the ones that follow.
     for (const headers of shown.length > 0 ? shown : [{}]) {
       const options = { host: address, port, path, signal, headers, agent: this.agent, ...secure };
@@ -139,14 +139,15 @@ export class PeerClient implements PeerRequests {
       // What comes after the answer has begun is seen by who reads it.
       outgoing.on('error', () => undefined);
       const timer = setTimeout(() => outgoing.destroy(new Error('no answer in time')), requestTimeoutMs);
-      const [response] = (await once(outgoing, 'response').finally(() => clearTimeout(timer))) as [
-        IncomingMessage,
-      ];
-      status = response.statusCode;
-      if (status === 200) return response.setEncoding('utf8');
-      response.destroy();
-      if (status !== 401) break;
+      const answer = once(outgoing, 'response').finally(() => clearTimeout(timer));
+      [response] = (await answer) as [IncomingMessage];
+      if (response.statusCode !== 401) break;
+      // The connection stays for the next token.
+      response.resume();
     }
+    const status = response.statusCode;
+    if (status === 200) return response.setEncoding('utf8');
+    response.destroy();
     if (status === 409) throw new ProtocolFault('other-deployment', 'it belongs to another deployment');
     const refused = status === 401;
     throw new Error(

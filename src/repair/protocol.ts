@@ -9,6 +9,7 @@ import { SeqSet } from '../core/seq-set';
 import { parseContext, parseCut, parseLevels } from '../core/snapshot-merge';
 import type { DeletionRaises, SnapshotSelection } from '../core/snapshot';
 import type { SecondDigest } from '../core/state-digest';
+import { JsonObject } from '../wire/json-object';
 import { kindsOf, type StateDigests } from './digests';
 
 /** The level of this build: each new kind of event or of record raises it by one. */
@@ -81,12 +82,13 @@ export function encodeHeartbeat({ timeUs, highest, ...who }: Heartbeat): Buffer 
 export function decodeHeartbeat(payload: Uint8Array): Heartbeat | 'later' | 'invalid' {
   if (payload.length > MAX_HEARTBEAT_BYTES) return 'invalid';
   try {
-    const json = objectOf(JSON.parse(Buffer.from(payload).toString()));
-    const { v, highest } = json;
+    const json = JsonObject.read(payload);
+    check(typeof json !== 'string', 'it is no JSON object');
+    const { v, highest } = json.members;
     if (isNatural(v) && v > HEARTBEAT_VERSION) return 'later';
     check(v === HEARTBEAT_VERSION && Array.isArray(highest), 'it is no heartbeat');
     check(highest.length <= MAX_NAMED_ORIGINS && highest.every(isAnnouncement), 'it names no origins');
-    return { ...signOfLife(json), highest };
+    return { ...signOfLife(json.members), highest };
   } catch {
     return 'invalid';
   }
@@ -106,11 +108,14 @@ export function pathOf(what: 'status' | 'snapshot' | 'cache', { deployment, spea
   return `/v1/replica/${what}?deployment=${encodeURIComponent(deployment)}&speaks=${speaks}`;
 }
 
-/** Integers that a parameter lists. */
-function readIntegers(query: Query, name: string): number[] | undefined {
-  const text = query(name);
-  const integers = text === '' ? [] : text?.split(',').map(Number);
-  check(integers?.every(isNatural) ?? true, `${name} must be integers from 0 on, such as 100,105`);
+/** Integers that a parameter lists: exactly so many, where that is said. */
+function readIntegers(query: Query, name: string, many?: number): number[] | undefined {
+  const list = query(name);
+  if (list === undefined) return undefined;
+  check(/^(?:\d{1,16}(?:,\d{1,16})*)?$/.test(list), `${name} must be integers from 0 on, such as 100,105`);
+  const integers = list === '' ? [] : list.split(',').map(Number);
+  check(integers.every(isNatural), `${name} must be integers up to 2^53`);
+  check(many === undefined || integers.length === many, `${name} must be ${many} in number`);
   return integers;
 }
 
@@ -123,9 +128,9 @@ export function levelFor(query: Query, { deployment, speaks }: Identity): number
   if (asker !== undefined && asker !== deployment) {
     throw new ProtocolFault('other-deployment', `this replica belongs to the deployment ${deployment}`);
   }
-  const [asked = 0] = readIntegers(query, 'speaks') ?? [speaks];
-  check(asked >= 1, 'speaks must be an integer from 1 on');
-  return Math.min(speaks, asked);
+  const [asked] = readIntegers(query, 'speaks', 1) ?? [speaks];
+  check(asked! >= 1 && asked! < 1e6, 'speaks must be an integer from 1 on');
+  return Math.min(speaks, asked!);
 }
 
 export function statusPath(asker: Identity, digestsAtUs: number | undefined): string {
@@ -133,7 +138,7 @@ export function statusPath(asker: Identity, digestsAtUs: number | undefined): st
 }
 
 export function readDigestsAt(query: Query): number | undefined {
-  return readIntegers(query, 'digests_at_us')?.[0];
+  return readIntegers(query, 'digests_at_us', 1)?.[0];
 }
 
 /** Well within the 16 KiB that a server takes as headers: so many scattered seconds are asked for as everything. */
@@ -150,8 +155,8 @@ export function snapshotPath(asker: Identity, selection: SnapshotSelection | und
 export function readSelection(query: Query): SnapshotSelection | undefined {
   const [adds, deletions] = ['adds', 'deletions'].map((name) => readSeconds(query, name));
   if (!adds && !deletions) return undefined;
-  const [deletes = 0, promptDeletes = 0] = readIntegers(query, 'since') ?? [];
-  return { adds: adds ?? [], deletions: deletions ?? [], since: [deletes, promptDeletes] };
+  const [deletes, promptDeletes] = readIntegers(query, 'since', 2) ?? [0, 0];
+  return { adds: adds ?? [], deletions: deletions ?? [], since: [deletes!, promptDeletes!] };
 }
 
 /** Seconds that a comparison covers, or that one request names: E and R are a day each at most, and clocks may differ. */

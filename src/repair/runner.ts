@@ -148,7 +148,8 @@ export class RepairRunner {
     if (news === 'ready') onReady();
     const [level, text] = NEWS[news];
     const write = (more: number): void => logger[level]({ ...fields, ...(more > 0 && { more }) }, text);
-    if (level === 'debug') write(0);
+    // How the replica is itself is told at once.
+    if (level === 'debug' || news === 'ready' || news === 'unready') write(0);
     else lines.say(`${news} ${fields.peer ?? ''}`, write);
   }
 }

@@ -88,6 +88,9 @@ describe('A heartbeat', () => {
       { ...good, pad: 'x'.repeat(20_000) },
     ])
       expect(read(bad)).toBe('invalid');
+    const notUtf8 = Buffer.from(JSON.stringify({ ...good, deployment: '?' }));
+    notUtf8[notUtf8.indexOf('?')] = 0xff;
+    expect(decodeHeartbeat(notUtf8)).toBe('invalid');
   });
 });
 
@@ -121,10 +124,21 @@ describe('A request between replicas', () => {
 
   it('that cannot be read changes nothing (I8)', () => {
     const here = answering(PROD, context);
-    for (const bad of ['speaks=0', 'speaks=x', 'digests_at_us=x', 'digests_at_us=1.5', 'digests_at_us=-1']) {
+    for (const bad of [
+      ...['speaks=0', 'speaks=x', 'speaks=1e3', 'speaks=0x1', 'speaks=1,2', 'speaks=', 'speaks=1000000'],
+      ...['digests_at_us=x', 'digests_at_us=1.5', 'digests_at_us=-1', 'digests_at_us=1,2'],
+    ]) {
       expect(() => here.status(queryOf(`/?${bad}`))).toThrow(ProtocolFault);
     }
-    for (const bad of ['adds=x', 'adds=5', 'adds=5,-3', 'adds=1,0&since=x', 'adds=0,999999']) {
+    for (const bad of [
+      'adds=x',
+      'adds=5',
+      'adds=5,-3',
+      'adds=1,0&since=x',
+      'adds=0,999999',
+      'adds=1,,0',
+      'adds=1,0&since=1',
+    ]) {
       expect(() => here.snapshot(queryOf(`/?${bad}`))).toThrow(ProtocolFault);
     }
   });
