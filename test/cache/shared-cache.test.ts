@@ -169,9 +169,7 @@ test('I15: a replica that is killed and started again takes the cache over from 
   await fleet.launch(joiner!);
   await joiner!.replica.ready();
   await allFind('join', '[1,2,3,4]', '10.0.0.4 4, 10.0.0.1 3, 10.0.0.2 2');
-  await until(() => joiner!.replica.logged('prefix cache taken over'), {
-    describe: 'it says that it has taken the cache over',
-  });
+  await joiner!.replica.hasLogged('prefix cache taken over');
   const lines = joiner!.replica.log.map(({ msg }) => msg);
   expect(lines.indexOf('ready')).toBeGreaterThanOrEqual(0);
   expect(lines.indexOf('prefix cache taken over')).toBeGreaterThan(lines.indexOf('ready'));

@@ -62,7 +62,7 @@ describe('The commands of README and tutorial', () => {
   it.each(['README.md', 'docs/tutorial.md'])('of %s print what the page says: one replica', async (page) => {
     const replica = await ReplicaProcess.start();
     cleanUp.add(() => replica.stop());
-    await until(() => replica.logged('ready'), { describe: 'the log says that it is ready' });
+    await replica.hasLogged('ready');
     const shown = startOf(logShownBy(page));
     expect(startOf(replica.log).slice(0, shown.length)).toEqual(shown);
     const examples = examplesOf(page).filter(one);

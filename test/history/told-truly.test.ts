@@ -88,7 +88,7 @@ test('a stream whose subjects are changed, or that is deleted and made anew, is 
   await says(replica, (it) => it.ready && it.degraded && /history: .*theirs/.test(it.reason));
   await manager.streams.delete(STREAM);
   await says(replica, (it) => !it.degraded && isKept(it));
-  await until(() => replica.logged(/made anew/) !== undefined, { describe: 'the line in the log' });
+  await replica.hasLogged(/made anew/);
 });
 
 test('I2: where the stream allows one consumer, every replica gets its rows back, and none is ready and at ease before', async () => {

@@ -3,7 +3,6 @@ import { CleanUp } from '../support/clean-up';
 import { NatsServerProcess } from '../support/nats-server';
 import { type LogLine, ReplicaProcess } from '../support/replica-process';
 import { SwallowingProxy } from '../support/swallowing-proxy';
-import { until } from '../support/until';
 
 const cleanUp = new CleanUp();
 afterEach(() => cleanUp.run());
@@ -13,7 +12,7 @@ async function start(): Promise<{ nats: NatsServerProcess; link: SwallowingProxy
   const link = await cleanUp.use(SwallowingProxy.start(nats.port), (it) => it.stop());
   const env = { NATS_URL: `nats://127.0.0.1:${link.port}`, NATS_HISTORY: 'off' };
   const replica = await cleanUp.use(ReplicaProcess.start({ env }), (it) => it.kill());
-  await until(() => replica.logged('bus connected'), { describe: 'the bus is connected' });
+  await replica.hasLogged('bus connected');
   return { nats, link, replica };
 }
 
@@ -41,7 +40,7 @@ test('I4: a replica that stops while the bus takes nothing says that its last re
 test('I4: a replica that stops while the bus is away says how many events it has not published', async () => {
   const { nats, replica } = await start();
   await nats.kill();
-  await until(() => replica.logged('bus lost'), { describe: 'the bus is lost' });
+  await replica.hasLogged('bus lost');
   for (const id of ['a', 'b', 'c']) await report(replica, id);
   expect(await replica.stop()).toEqual({ code: 0, signal: null });
   expect(trouble(replica, 'write')).toMatchObject({
