@@ -154,9 +154,12 @@ export class CausalContext {
     for (const [origin, level, ...bounds] of levels) {
       const context = this.origins.get(origin);
       if (!context) continue;
-      const seqs = new SeqSet(bounds);
-      this.mark(context, level, level > this.speaks ? seqs.minus(context.seen) : seqs);
+      this.learnLevel(context, level, new SeqSet(bounds));
     }
+  }
+
+  private learnLevel(context: OriginContext, level: number, seqs: SeqSet): void {
+    this.mark(context, level, level > this.speaks ? seqs.minus(context.seen) : seqs);
   }
 
   /** The events above the first level, as far as is known. */
@@ -282,12 +285,13 @@ export class CausalContext {
     return copy;
   }
 
-  /** Takes over what `other` has seen, only after its state has been merged; nobody knows `except` better than itself. */
+  /** Takes over what `other` has seen, and of which level it is, only after its state has been merged; nobody knows `except` better than itself. */
   join(other: CausalContext, except: string, nowUs: number): void {
     for (const [origin, theirs] of other.origins) {
       if (origin === except) continue;
       const ours = this.entryOf(origin, theirs.newestUs, nowUs);
       if (!ours) continue;
+      for (const [level, seqs] of theirs.levels ?? []) this.learnLevel(ours, level, seqs);
       ours.seen.addAll(theirs.seen.minus(above(ours, this.speaks)));
       ours.highest = Math.max(ours.highest, theirs.highest);
       this.keepToLimits(ours);

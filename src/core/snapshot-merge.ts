@@ -120,6 +120,7 @@ export class SnapshotMerge {
       this.contextOptions,
     );
     this.levels = parseLevels(header['levels'], this.contextOptions);
+    this.context.learnLevels(this.levels);
     const speaks = natural(header['speaks']);
     this.source = { replica, ready: header['ready'] === true, deployment, speaks };
   }

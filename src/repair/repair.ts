@@ -481,8 +481,6 @@ export class Repair {
     this.context.learnLevels(merge.levels);
     // What had no room here, or is in a level that is not spoken here, this view does not show: nothing may be claimed.
     if (merge.claimable) this.context.join(shown, this.self.replica, this.nowUs);
-    // Of origins that were not known here before: those of level 2 may not be claimed to who speaks 1 (I9).
-    this.context.learnLevels(merge.levels);
     this.tell('repaired', { peer: address, records: merge.records, full: !selection });
     this.chase.dropFilled();
     const peer = this.addresses.get(address);
