@@ -4,7 +4,7 @@
  */
 import { CANONICAL_IPV4, isName, isOrigin } from '../core/event';
 import { JsonObject, type Unreadable } from '../wire/json-object';
-import { fromHex, toHex } from './hash-texts';
+import { fromHex, readHexList, withHexList } from './hash-texts';
 import type { PrefixHashes } from './prefix-hashes';
 
 const WIRE_VERSION = 1;
@@ -37,12 +37,14 @@ export function encodeCacheEvent(event: CacheEvent): Buffer {
   const { type, origin, seq, timeUs, cluster, ip } = event;
   const json = JSON.stringify({ v: WIRE_VERSION, type, origin, seq, time_us: timeUs, cluster, ip });
   if (event.type === 'cache-clear') return Buffer.from(json);
-  return Buffer.from(`${json.slice(0, -1)},"hashes":[${toHex(event.hashes)}]}`);
+  return withHexList(`${json.slice(0, -1)},"hashes":[`, event.hashes);
 }
 
 export function decodeCacheEvent(payload: Uint8Array): CacheEvent | InvalidCacheEvent {
   if (payload.length > MAX_CACHE_PAYLOAD_BYTES) return 'too-large';
-  const object = JsonObject.read(payload);
+  const beside = JsonObject.readBesideList(payload, 'hashes');
+  const quick = beside && readHexList(beside.text, beside.listStart);
+  const object = quick ? beside.object : JsonObject.read(payload);
   if (typeof object === 'string') return object;
   const { v, type, origin, seq, time_us: timeUs, cluster, ip, hashes } = object.members;
   if (v !== WIRE_VERSION || (type !== 'cache-save' && type !== 'cache-clear')) return 'unknown';
@@ -53,7 +55,7 @@ export function decodeCacheEvent(payload: Uint8Array): CacheEvent | InvalidCache
   if (typeof ip !== 'string' || !CANONICAL_IPV4.test(ip)) return 'ip';
   const fields = { origin, seq, timeUs, ip };
   if (type === 'cache-clear') return { type, ...fields, cluster };
-  const read = Array.isArray(hashes) ? fromHex(hashes) : undefined;
+  const read = quick ?? (Array.isArray(hashes) ? fromHex(hashes) : undefined);
   if (read === undefined) return 'hashes';
   return { type, ...fields, cluster: cluster as string, hashes: read };
 }

@@ -92,10 +92,12 @@ export class CacheIndex {
   private readonly hashPlaces = new Scratch();
   private readonly readAhead = new Scratch();
   private readonly goneEntries = new Scratch();
+  private readonly keptHashes = new Scratch();
   private readonly mask: number;
   private readonly places: number;
   private placesUsed = 0;
   private firstFree = NONE;
+  private freePlaces = 0;
   private hand = 0;
   private holderHand = 0;
   private readonly holders = new Map<string, Map<string, Holder>>();
@@ -186,15 +188,18 @@ export class CacheIndex {
     const holder = this.holders.get(cluster)?.get(ip);
     if (!holder) return hashes;
     const places = this.find(holder.clusterNumber, hashes);
-    const kept: number[] = [];
+    const kept = this.keptHashes.ofLength(hashes.length);
+    let count = 0;
     for (let at = 0; at < hashes.length; at += 2) {
       const hi = hashes[at]!;
       const lo = hashes[at + 1]!;
       const entry = this.entryOf(holder, places[at >> 1]!, hi, lo);
       const fresh = entry !== NONE && this.counts(entry, holder, now) && this.time[entry]! + ageUs > now;
-      if (!fresh) kept.push(hi, lo);
+      if (fresh) continue;
+      kept[count++] = hi;
+      kept[count++] = lo;
     }
-    return kept.length === hashes.length ? hashes : Int32Array.from(kept);
+    return count === hashes.length ? hashes : kept.slice(0, count);
   }
 
   /**
@@ -309,11 +314,12 @@ export class CacheIndex {
    * takes; a processor waits for a dozen at once where none needs the one before, as here and not where the chains are followed.
    */
   private readChains(places: Int32Array, count: number): void {
+    const { heads, words } = this;
     const entries = this.readAhead.ofLength(count);
-    for (let i = 0; i < count; i++) entries[i] = this.heads[places[i]!]!;
+    for (let i = 0; i < count; i++) entries[i] = heads[places[i]!]!;
     for (let step = 0; step < STEPS_AHEAD; step++) {
       for (let i = 0; i < count; i++) {
-        if (entries[i] !== NONE) entries[i] = this.word(entries[i]!, NEXT);
+        if (entries[i] !== NONE) entries[i] = words[WORDS * entries[i]! + NEXT]!;
       }
     }
   }
@@ -334,12 +340,13 @@ export class CacheIndex {
   }
 
   private raise(holder: Holder, place: number, hi: number, lo: number, timeUs: number): void {
+    const { words } = this;
     let others = 0;
     let oldest = NONE;
     let own = NONE;
-    for (let entry = this.heads[place]!; entry !== NONE; entry = this.word(entry, NEXT)) {
-      if (this.word(entry, HI) !== hi || this.word(entry, LO) !== lo) continue;
-      const owner = this.byNumber[this.word(entry, OWNER)]!;
+    for (let entry = this.heads[place]!; entry !== NONE; entry = words[WORDS * entry + NEXT]!) {
+      if (words[WORDS * entry + HI] !== hi || words[WORDS * entry + LO] !== lo) continue;
+      const owner = this.byNumber[words[WORDS * entry + OWNER]!]!;
       const gone = this.recency.isGone(this.time[entry]!);
       if (owner === holder) {
         if (!gone) {
@@ -397,13 +404,14 @@ export class CacheIndex {
     if (this.firstFree === NONE) return this.placesUsed++;
     const entry = this.firstFree;
     this.firstFree = this.word(entry, NEXT);
+    this.freePlaces--;
     return entry;
   }
 
   /** Makes room for so many new entries. */
   private takeOutGone(count: number): void {
     const looks = Math.min(Math.ceil(LOOKED_AT_PER_ENTRY * count), this.placesUsed);
-    const most = TAKEN_OUT_PER_ENTRY * count;
+    const most = Math.min(TAKEN_OUT_PER_ENTRY * count, this.placesUsed - this.freePlaces - this.recency.size);
     const gone = this.goneEntries.ofLength(most);
     const places = this.hashPlaces.ofLength(most);
     let taken = 0;
@@ -446,6 +454,7 @@ export class CacheIndex {
     this.setWord(entry, NEXT, this.firstFree);
     this.time[entry] = FREE_US;
     this.firstFree = entry;
+    this.freePlaces++;
     holder.entries--;
   }
 

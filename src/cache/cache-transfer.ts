@@ -9,7 +9,7 @@
  */
 import { CANONICAL_IPV4, isName } from '../core/event';
 import type { CacheIndex } from './cache-index';
-import { fromHex, toHex } from './hash-texts';
+import { fromHex, hexOf } from './hash-texts';
 
 const CACHE_VERSION = 1;
 const MAX_LINE_LENGTH = 4_096;
@@ -27,7 +27,7 @@ export function* cacheLines(index: CacheIndex, nowUs: () => number): Generator<s
       named.add(holder);
       yield JSON.stringify(['holder', holder.number, holder.cluster, holder.ip]);
     }
-    yield `["entry",${holder.number},${timeUs},${toHex(Int32Array.of(hi, lo))}]`;
+    yield `["entry",${holder.number},${timeUs},"${hexOf(hi, lo)}"]`;
   }
   yield '["end"]';
 }

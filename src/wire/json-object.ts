@@ -19,17 +19,37 @@ export class JsonObject {
   static read(bytes: Uint8Array): JsonObject | Unreadable {
     const isPlain = isAscii(bytes);
     if (!isPlain && !isUtf8(bytes)) return 'not-utf8';
-    const buffer = Buffer.isBuffer(bytes)
-      ? bytes
-      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const text = buffer.toString(isPlain ? 'latin1' : 'utf8');
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      return 'not-json';
-    }
+    const text = bufferOf(bytes).toString(isPlain ? 'latin1' : 'utf8');
+    const value = parsed(text);
+    if (value === undefined) return 'not-json';
     return isObject(value) ? new JsonObject(text, value) : 'not-an-object';
+  }
+
+  /**
+   * The object with its list `name` taken as empty, and where that list begins in `text`: who reads the list there must see that it is
+   * one, for nobody else does. A long list of hashes takes `JSON.parse` longer than all else that is done with them. Undefined where
+   * the list is not found at a glance, or the object can't be read.
+   */
+  static readBesideList(
+    bytes: Uint8Array,
+    name: string,
+  ): { readonly object: JsonObject; readonly text: string; readonly listStart: number } | undefined {
+    if (!isAscii(bytes)) return undefined;
+    const text = bufferOf(bytes).toString('latin1');
+    const quoted = `"${name}"`;
+    const at = text.indexOf(quoted);
+    const listStart = at + quoted.length + 1;
+    if (at === -1 || text.charCodeAt(listStart - 1) !== COLON || text.charCodeAt(listStart) !== BRACKET_OPEN)
+      return undefined;
+    const listEnd = text.indexOf(']', listStart);
+    if (listEnd === -1 || text.includes(quoted, listEnd)) return undefined;
+    const rest = text.slice(0, listStart + 1) + text.slice(listEnd);
+    // Without escapes these quotes are those of a name.
+    if (rest.includes('\\')) return undefined;
+    const members = parsed(rest);
+    // Else it is a member of a member.
+    if (!isObject(members) || !Array.isArray(members[name])) return undefined;
+    return { object: new JsonObject(rest, members), text, listStart };
   }
 
   /** The names of members that occur more than once. */
@@ -44,10 +64,13 @@ export class JsonObject {
 
   /** Those of an array, likewise; none where the member is no array. */
   exactIntegers(name: string): (bigint | undefined)[] {
-    const values = this.members[name];
-    const plain =
-      Array.isArray(values) && plainIntegers(this.text, valueStart(this.text, name), values.length);
-    return plain || this.inArray(name, (_value, start) => integerAt(this.text, skipSpace(this.text, start)));
+    if (!Array.isArray(this.members[name])) return [];
+    const plain: bigint[] = [];
+    const arePlain = readUnsigned(this.text, valueStart(this.text, name), (view) => {
+      plain.push(view.getBigUint64(0));
+    });
+    if (arePlain) return plain;
+    return this.inArray(name, (_value, start) => integerAt(this.text, skipSpace(this.text, start)));
   }
 
   /** The elements of an array: an object as a `JsonObject`, anything else as it was parsed; none where the member is no array. */
@@ -62,6 +85,19 @@ export class JsonObject {
     if (!Array.isArray(values)) return [];
     const places = separatorsOf(this.text, lastValueStart(this.text, name));
     return values.map((value: unknown, i) => read(value, places[i]! + 1, places[i + 1]!));
+  }
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Undefined where the text is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -199,27 +235,31 @@ const LOWER_E = 0x65;
 const HALVES = new DataView(new ArrayBuffer(8));
 
 /**
- * The elements of the array of `count` that starts at `from`, where all are integers of 64 bits, unsigned, in nothing but digits, as
- * hashes are. Undefined where one is anything else.
+ * Reads a list that stands at `from`, of unsigned integers of 64 bits in nothing but digits, as hashes are: calls `take` with each one,
+ * in the eight bytes of a view. False where it is anything else.
  */
-function plainIntegers(json: string, from: number, count: number): bigint[] | undefined {
-  const values: bigint[] = [];
-  let at = from + 1;
-  for (let i = 0; i < count; i++) {
-    const start = skipSpace(json, at);
-    const end = digitsEnd(json, start);
-    const value = unsignedOf(json, start, end);
-    if (value === undefined) return undefined;
-    values.push(value);
+export function readUnsigned(json: string, from: number, take: (view: DataView) => void): boolean {
+  let at = skipSpace(json, from + 1);
+  if (json.charCodeAt(at) === BRACKET_CLOSE) return true;
+  for (;;) {
+    const end = digitsEnd(json, at);
+    if (!putUnsigned(json, at, end)) return false;
+    take(HALVES);
     at = skipSpace(json, end);
-    if (json.charCodeAt(at++) !== (i < count - 1 ? COMMA : BRACKET_CLOSE)) return undefined;
+    const code = json.charCodeAt(at);
+    if (code === BRACKET_CLOSE) return true;
+    if (code !== COMMA) return false;
+    at = skipSpace(json, at + 1);
   }
-  return values;
 }
 
-/** What digits say, read in halves of 32 bits, which takes half the time; undefined where there are none, or 64 bits do not hold it. */
-function unsignedOf(json: string, start: number, end: number): bigint | undefined {
-  if (end === start || end > start + MOST_DIGITS) return undefined;
+/**
+ * Puts what digits say into `HALVES`, read in halves of 32 bits, which takes half the time; false where there are none, a needless
+ * zero leads them, or 64 bits do not hold it.
+ */
+function putUnsigned(json: string, start: number, end: number): boolean {
+  if (end === start || end > start + MOST_DIGITS) return false;
+  if (json.charCodeAt(start) === DIGIT_0 && end > start + 1) return false;
   const part = Math.min(start + PART_DIGITS, end);
   const tail = Math.min(start + HEAD_DIGITS, end);
   const head = digitsOf(json, start, part) * SCALES[tail - part]! + digitsOf(json, part, tail);
@@ -228,10 +268,10 @@ function unsignedOf(json: string, start: number, end: number): bigint | undefine
   const low = (head - headHigh * HALF) * scale + digitsOf(json, tail, end);
   const carry = Math.floor(low / HALF);
   const high = headHigh * scale + carry;
-  if (high >= HALF) return undefined;
+  if (high >= HALF) return false;
   HALVES.setUint32(0, high);
   HALVES.setUint32(4, low - carry * HALF);
-  return HALVES.getBigUint64(0);
+  return true;
 }
 
 function digitsEnd(json: string, start: number): number {
@@ -284,8 +324,7 @@ function goesOn(code: number): boolean {
 function integerAt(json: string, start: number): bigint | undefined {
   if (start < 0) return undefined;
   const end = digitsEnd(json, start);
-  const plain = goesOn(json.charCodeAt(end)) ? undefined : unsignedOf(json, start, end);
-  if (plain !== undefined) return plain;
+  if (!goesOn(json.charCodeAt(end)) && putUnsigned(json, start, end)) return HALVES.getBigUint64(0);
   NUMBER.lastIndex = start;
   const match = NUMBER.exec(json);
   if (match === null) return undefined;

@@ -7,10 +7,15 @@ import {
   MAX_CACHE_PAYLOAD_BYTES,
   MAX_HASHES_PER_EVENT,
 } from '../../src/cache/cache-events';
+import { hexOf as hexOfWords } from '../../src/cache/hash-texts';
 import { prefixHashesOf } from '../../src/cache/prefix-hashes';
 import { equal } from '../support/same';
 import { runs } from '../support/size';
 
+const hexOf = (hash: bigint): string => {
+  const [hi, lo] = prefixHashesOf([hash]);
+  return hexOfWords(hi!, lo!);
+};
 const FIELDS = { origin: 'o-1', seq: 7, timeUs: 1_700_000_000_000_000, ip: '10.0.0.7' };
 const SAVE: CacheEvent = {
   type: 'cache-save',
@@ -41,6 +46,58 @@ it('are read as they were written', () => {
       equal(decodeCacheEvent(encodeCacheEvent(event)), event);
     }),
     { numRuns: runs(1_000) },
+  );
+});
+
+it.each([
+  ['"b2a7b0c00c221bbf""000000000000002a"', 'not-json'],
+  ['"b2a7b0c00c221bbf";"000000000000002a"', 'not-json'],
+  ['"b2a7b0c00c221bbf",000000000000002a"', 'not-json'],
+  ['"b2a7b0c00c221bbf","000000000000002a', 'not-json'],
+  ['"b2a7b0c00c221bbf", 000000000000002a ', 'not-json'],
+  ['"b2a7b0c00c221bbf,","00000000000002a"', 'hashes'],
+  ['"b2a7b0c00c221bbf"],"hashes":["', 'not-json'],
+])('I8: a list of hashes written as %s is refused: %s', (list, reason) => {
+  const text = encodeCacheEvent(SAVE).toString();
+  const written = text.replace(/\[.*\]/, `[${list}]`);
+  expect(decodeCacheEvent(Buffer.from(written))).toBe(reason);
+});
+
+it.each(['"hashes":[]', '"hash\\u0065s":[]'])(
+  'I8: hashes of something else in an event with %s are not its own',
+  (own) => {
+    const text = encodeCacheEvent(SAVE).toString();
+    const written = text.replace(/"hashes":(\[.*\])/, `"x":{"hashes":$1},${own}`);
+    expect(decodeCacheEvent(Buffer.from(written))).toEqual({ ...SAVE, hashes: new Int32Array(0) });
+  },
+);
+
+it('I8: an event is read alike as it is published and as any other writer of JSON would write it', () => {
+  const texts = fc.oneof(
+    { weight: 3, arbitrary: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((n) => hexOf(n)) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('', '2a', '000000000000002A', '00000000000000g0', '0000000000000łłł'),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<unknown>(42, null, ['0000000000000000'], ']', '"hashes":[', ','),
+    },
+  );
+  const more = fc.dictionary(fc.constantFrom('hashes', 'cluster', 'x', 'y]'), fc.jsonValue({ maxDepth: 2 }), {
+    maxKeys: 2,
+  });
+  fc.assert(
+    fc.property(fc.array(texts, { maxLength: 4 }), more, fc.boolean(), (hashes, others, last) => {
+      const good = JSON.parse(encodeCacheEvent(SAVE).toString()) as Record<string, unknown>;
+      delete good['hashes'];
+      const event = last ? { ...good, hashes, ...others } : { ...others, hashes, ...good };
+      const compact = JSON.stringify(event);
+      // A space before the list is not how events are published, so it takes the general way.
+      const spaced = JSON.stringify(event, undefined, 1);
+      equal(decodeCacheEvent(Buffer.from(compact)), decodeCacheEvent(Buffer.from(spaced)));
+    }),
+    { numRuns: runs(2_000) },
   );
 });
 

@@ -53,8 +53,8 @@ export class DtoCheck<Dto extends object> {
       if (each && Array.isArray(value)) members[name] = object.exactIntegers(name);
       else if (typeof value === 'number') members[name] = object.exactInteger(name) ?? value;
     }
+    if (this.accepts(object)) return members as Dto;
     const repeated = object.repeatedMembers();
-    if (repeated.size === 0 && this.isValid(members)) return members as Dto;
     const twice = this.fields.filter(({ name }) => repeated.has(name));
     return this.checked(
       members,
@@ -79,6 +79,11 @@ export class DtoCheck<Dto extends object> {
       members[name] = isInteger && value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : value;
     }
     return this.isValid(members) ? (members as Dto) : this.checked(members, '', []);
+  }
+
+  /** Whether nothing is wrong with the members as they are. */
+  accepts(object: JsonObject): boolean {
+    return object.repeatedMembers().size === 0 && this.isValid(object.members);
   }
 
   /** What the decorators say, without their words. */

@@ -1,9 +1,9 @@
 /** Where prompts' prefixes are cached: `/v1/cache/query`, `/v1/cache/save` and `/v1/cache`. */
 import type { CacheOutcome } from '../../cache/cache-index';
 import type { PrefixCache } from '../../cache/prefix-cache';
-import { prefixHashesOf } from '../../cache/prefix-hashes';
 import { CacheClearDto, CacheQueryDto, CacheSaveDto, DEFAULT_TOPK } from '../dto/cache.dto';
 import { DtoCheck } from '../dto/dto-check';
+import { HashedBody } from '../dto/hashed-body';
 import { ApiError } from '../errors';
 import { jsonBody } from '../json-body';
 import { MAX_LARGE_BODY_BYTES } from '../request-body';
@@ -16,19 +16,18 @@ export function addCacheRoutes(
   router: Router,
   cache: Pick<PrefixCache, 'locations' | 'save' | 'clear'> | undefined,
 ): void {
-  const queryBody = new DtoCheck(CacheQueryDto);
-  const saveBody = new DtoCheck(CacheSaveDto);
+  const queryBody = new HashedBody(CacheQueryDto);
+  const saveBody = new HashedBody(CacheSaveDto);
   const clearBody = new DtoCheck(CacheClearDto);
 
   const query = (bytes: Buffer): string => {
-    const { cluster, prompt_hash, topk } = queryBody.object(jsonBody(bytes));
-    const locations =
-      cache?.locations(cluster, prefixHashesOf(prompt_hash ?? []), topk || DEFAULT_TOPK) ?? [];
+    const { dto, hashes } = queryBody.read(bytes);
+    const locations = cache?.locations(dto.cluster, hashes, dto.topk || DEFAULT_TOPK) ?? [];
     return JSON.stringify({ locations });
   };
   const save = (bytes: Buffer): string => {
-    const { cluster, prompt_hash, ip } = saveBody.object(jsonBody(bytes));
-    return answer(cache?.save(cluster, ip, prefixHashesOf(prompt_hash ?? [])));
+    const { dto, hashes } = saveBody.read(bytes);
+    return answer(cache?.save(dto.cluster, dto.ip, hashes));
   };
   const clear = (bytes: Buffer): string => {
     const { cluster, ip } = clearBody.object(jsonBody(bytes));
