@@ -5,8 +5,8 @@
  */
 
 /** The event loop's busy share up to which nothing waits, and the one from which on it waits the longest. */
-const QUIET_SHARE = 0.25;
-const BUSY_SHARE = 0.45;
+const QUIET_SHARE = 0.4;
+const BUSY_SHARE = 0.6;
 const SAMPLE_MS = 250;
 
 export class GatherPause {

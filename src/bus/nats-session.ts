@@ -107,7 +107,8 @@ export class NatsSession {
 
   whenWritten(callback: () => void): void {
     if (this.unwritten.length === 0) {
-      callback();
+      // The client writes in a microtask of its own, which may be still to come.
+      queueMicrotask(callback);
       return;
     }
     this.waiting.push(callback);

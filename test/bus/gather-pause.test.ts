@@ -30,9 +30,9 @@ describe('the pause for which the bus gathers what is published', () => {
 
   it.each([
     [0, 0],
-    [0.25, 0],
-    [0.35, 2],
-    [0.45, 4],
+    [0.4, 0],
+    [0.5, 2],
+    [0.6, 4],
     [1, 4],
   ])('at a busy share of %d is %d ms after a write', (share, expectedMs) => {
     expect(underLoad(share).remainingMs()).toBeCloseTo(expectedMs, 9);
