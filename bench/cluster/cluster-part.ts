@@ -1,8 +1,9 @@
 /**
- * Clusters of one, three and five replicas over nats-server. At saturation: throughput and CPU of all their processes
- * together, against one replica that tells nats-server, but nobody else. At given rates: latency of answers, of replication, and CPU. And
+ * Clusters of one, three and five replicas over nats-server. At saturation, by our own load generator and by wrk: throughput and CPU of
+ * all their processes together, against one replica that tells nats-server, but nobody else. At given rates: latency of answers, of replication, and CPU. And
  * after each of them what must be 0: the difference between any replica's rows and the recount.
  */
+import { hasWrk } from '../load/wrk';
 import { Collected, type Part, type Row, ratios } from '../report/rows';
 import { collect, LoadedCluster, type Measured } from './loaded-cluster';
 
@@ -16,6 +17,7 @@ const WARM_UP_MS = 8_000;
 export const clusterPart: Part = {
   name: 'cluster',
   async run({ rounds, say }) {
+    const byWrk = hasWrk(say);
     const clusters: LoadedCluster[] = [];
     try {
       for (const size of SIZES) clusters.push(await LoadedCluster.start(`127.77.${size}`, size));
@@ -25,6 +27,9 @@ export const clusterPart: Part = {
         for (const cluster of round % 2 === 0 ? clusters : [...clusters].reverse()) {
           const measured = await cluster.saturated(round < 0 ? WARM_UP_MS : ROUND_MS);
           if (round >= 0) collect(results, `${cluster.size}`, measured);
+          if (!byWrk) continue;
+          const underWrk = await cluster.saturatedByWrk(`cluster-${round + 1}`);
+          if (round >= 0) collect(results, `${cluster.size} by wrk`, underWrk);
         }
       }
       const rated = clusters.filter(({ size }) => RATED_SIZES.includes(size));
@@ -36,7 +41,7 @@ export const clusterPart: Part = {
           }
         }
       }
-      return [...saturatedRows(results), ...ratedRows(results)];
+      return [...saturatedRows(results), ...(byWrk ? wrkRows(results) : []), ...ratedRows(results)];
     } finally {
       await Promise.all(clusters.map((cluster) => cluster.stop()));
     }
@@ -62,6 +67,27 @@ function saturatedRows(results: Collected): Row[] {
     }),
     row('CPU per request, 3 replicas', 'of one', ratios(of(3, 'cpuMs'), of(1, 'cpuMs')), { atMost: 2 }),
     row('CPU per request, 5 replicas', 'of three', ratios(of(5, 'cpuMs'), of(3, 'cpuMs')), { atMost: 1.4 }),
+  ];
+}
+
+function wrkRows(results: Collected): Row[] {
+  const of = (size: number, name: 'perSecond' | 'cpuMs'): readonly number[] =>
+    results.of(`${size} by wrk ${name}`);
+  const rows = SIZES.flatMap((size): Row[] => {
+    const name = `by wrk: life, ${size} replica${size > 1 ? 's' : ''}`;
+    return [
+      row(name, 'requests/s', of(size, 'perSecond')),
+      row(`${name}, CPU of all processes`, 'ms per 1,000', of(size, 'cpuMs')),
+    ];
+  });
+  return [
+    ...rows,
+    row('by wrk: throughput, 3 replicas', 'of one', ratios(of(3, 'perSecond'), of(1, 'perSecond')), {
+      atLeast: 1,
+    }),
+    row('by wrk: CPU per request, 3 replicas', 'of one', ratios(of(3, 'cpuMs'), of(1, 'cpuMs')), {
+      atMost: 1.5,
+    }),
   ];
 }
 

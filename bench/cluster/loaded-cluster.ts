@@ -4,6 +4,7 @@ import { Lanes, type Tally } from '../load/lanes';
 import { Lives } from '../load/lives';
 import { openLoop } from '../load/open-loop';
 import { addRequest } from '../load/requests';
+import { runWrk } from '../load/wrk';
 import { type Env, Replicas } from '../processes/replicas';
 import type { Collected } from '../report/rows';
 import { rowsDifference } from './drift';
@@ -30,8 +31,8 @@ export interface Measured {
 }
 
 /** Adds each measure under `of` and its own name. */
-export function collect(results: Collected, of: string, measured: Measured): void {
-  for (const [name, value] of Object.entries(measured)) results.add(`${of} ${name}`, value as number);
+export function collect(results: Collected, of: string, measured: Partial<Measured>): void {
+  for (const [name, value] of Object.entries(measured)) results.add(`${of} ${name}`, value);
 }
 
 export class LoadedCluster {
@@ -52,6 +53,13 @@ export class LoadedCluster {
 
   async saturated(durationMs: number): Promise<Measured> {
     return this.measured(SATURATING_LANES, (lanes) => closedLoop(lanes, this.lives.handedOn(), durationMs));
+  }
+
+  /** The same number of connections under wrk. Its lives are of another cluster of engines, so they are no drift. */
+  async saturatedByWrk(run: string): Promise<Pick<Measured, 'perSecond' | 'cpuMs'>> {
+    const cpuBefore = this.replicas.cpuSeconds();
+    const { requests, perSecond } = await runWrk('life', run, this.replicas.members, SATURATING_LANES);
+    return { perSecond, cpuMs: ((this.replicas.cpuSeconds() - cpuBefore) * 1_000_000) / requests };
   }
 
   async atRate(perSecond: number, durationMs: number): Promise<Measured> {

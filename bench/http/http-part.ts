@@ -9,10 +9,11 @@ import { closedLoop, type Script } from '../load/closed-loop';
 import { Lanes, type Target } from '../load/lanes';
 import { Lives } from '../load/lives';
 import { addRequest, deleteRequest, engineOf, queryPath, queryRequest, requestId } from '../load/requests';
-import { hasWrk, runWrk, WRK_KINDS, type WrkKind } from './wrk';
+import { hasWrk, runWrk, WRK_KINDS, type WrkKind } from '../load/wrk';
 import { Collected, type Part, type Row, ratios } from '../report/rows';
 
 const LANES = 32;
+const WRK_CONNECTIONS = 64;
 const ROUND_MS = 1_000;
 const ENGINE_COUNTS = [1, 16, 128];
 /** Numbers of the requests that stay in flight, so that every row has something in it. */
@@ -37,8 +38,7 @@ export const httpPart: Part = {
       answers[path] = await (await fetch(`${replica.url}${path}`)).text();
     }
     const bare = await startBareServer(answers);
-    const byWrk = hasWrk();
-    if (!byWrk) say('there is no wrk (apt-get install wrk): its rows are left out');
+    const byWrk = hasWrk(say);
     const results = new Collected();
     const sides = [new Side('bare', bare), new Side('ours', replica)];
     try {
@@ -55,7 +55,7 @@ export const httpPart: Part = {
         }
         for (const kind of byWrk ? WRK_KINDS : []) {
           for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
-            const result = side.runWrk(kind, `${kind}-${round + 1}`);
+            const result = await side.runWrk(kind, `${kind}-${round + 1}`);
             if (round < 0) continue;
             for (const [measure, value] of Object.entries(result)) {
               results.add(`${wrkNameOf(kind)} ${side.name} ${measure}`, value);
@@ -160,8 +160,10 @@ class Side {
     private readonly server: Target & { readonly pid: number },
   ) {}
 
-  runWrk(kind: WrkKind, run: string): ReturnType<typeof runWrk> {
-    return runWrk(kind, `${this.name}-${run}`, this.server);
+  async runWrk(kind: WrkKind, run: string): Promise<Pick<Measured, 'perSecond' | 'cpuMs'>> {
+    const cpuBefore = cpuSeconds(this.server.pid);
+    const { requests, perSecond } = await runWrk(kind, `${this.name}-${run}`, [this.server], WRK_CONNECTIONS);
+    return { perSecond, cpuMs: ((cpuSeconds(this.server.pid) - cpuBefore) * 1_000_000) / requests };
   }
 
   async run({ name, script }: Workload): Promise<Measured> {
