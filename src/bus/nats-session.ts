@@ -107,8 +107,7 @@ export class NatsSession {
 
   whenWritten(callback: () => void): void {
     if (this.unwritten.length === 0) {
-      // The client writes in a microtask of its own, which may be still to come.
-      queueMicrotask(callback);
+      callback();
       return;
     }
     this.waiting.push(callback);

@@ -69,17 +69,6 @@ describe('Events on the wire', () => {
     expect([writes(), turnIsOver]).toEqual([1, false]);
   });
 
-  it('I6: each of those who ask in one turn is called back when what was published before has been written', async () => {
-    const [bus, port] = await connected();
-    const writes = countWrites(port);
-    const called: string[] = [];
-    bus.publish('p.load.add', encodeEvent(ADD));
-    for (let asked = 0; asked < 2; asked++) bus.whenWritten(() => called.push(`${writes()} writes`));
-    expect(called).toEqual([]);
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(called).toEqual(['1 writes', '1 writes']);
-  });
-
   it('what is published in several turns of a busy event loop is one write, and nothing is called written before', async () => {
     // A load and a clock that moves when the test says so.
     let now = 0;
