@@ -1,7 +1,7 @@
 /**
  * Clusters of one, three and five replicas over nats-server. At saturation, by our own load generator and by wrk: throughput and CPU of
- * all their processes together, against one replica that tells nats-server, but nobody else. At given rates: latency of answers, of replication, and CPU. And
- * after each of them what must be 0: the difference between any replica's rows and the recount.
+ * all their processes together, against one replica that tells nats-server, but nobody else. At given rates: latency of answers, of
+ * replication, and CPU. And after each load of our own what must be 0: the difference between any replica's rows and the recount.
  */
 import { hasWrk } from '../load/wrk';
 import { Collected, type Part, type Row, ratios } from '../report/rows';

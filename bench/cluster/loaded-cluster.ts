@@ -56,10 +56,9 @@ export class LoadedCluster {
   }
 
   /** The same number of connections under wrk. Its lives are of another cluster of engines, so they are no drift. */
-  async saturatedByWrk(run: string): Promise<Pick<Measured, 'perSecond' | 'cpuMs'>> {
-    const cpuBefore = this.replicas.cpuSeconds();
-    const { requests, perSecond } = await runWrk('life', run, this.replicas.members, SATURATING_LANES);
-    return { perSecond, cpuMs: ((this.replicas.cpuSeconds() - cpuBefore) * 1_000_000) / requests };
+  saturatedByWrk(run: string): ReturnType<typeof runWrk> {
+    const { replicas } = this;
+    return runWrk('life', run, replicas.members, SATURATING_LANES, () => replicas.cpuSeconds());
   }
 
   async atRate(perSecond: number, durationMs: number): Promise<Measured> {

@@ -160,10 +160,9 @@ class Side {
     private readonly server: Target & { readonly pid: number },
   ) {}
 
-  async runWrk(kind: WrkKind, run: string): Promise<Pick<Measured, 'perSecond' | 'cpuMs'>> {
-    const cpuBefore = cpuSeconds(this.server.pid);
-    const { requests, perSecond } = await runWrk(kind, `${this.name}-${run}`, [this.server], WRK_CONNECTIONS);
-    return { perSecond, cpuMs: ((cpuSeconds(this.server.pid) - cpuBefore) * 1_000_000) / requests };
+  runWrk(kind: WrkKind, run: string): ReturnType<typeof runWrk> {
+    const { server } = this;
+    return runWrk(kind, `${this.name}-${run}`, [server], WRK_CONNECTIONS, () => cpuSeconds(server.pid));
   }
 
   async run({ name, script }: Workload): Promise<Measured> {

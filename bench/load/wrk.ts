@@ -22,21 +22,18 @@ export function hasWrk(say: (line: string) => void): boolean {
   return has;
 }
 
-export interface WrkResult {
-  readonly requests: number;
-  readonly perSecond: number;
-}
-
 /**
- * One process for each target at the same time, which share the connections; a life stays at one target. `run` makes the ids unique.
- * Rejects where an answer was not 2xx.
+ * One process for each target at the same time, which share the connections; a life stays at one target. `run` makes the ids unique,
+ * `cpuSeconds` says what the servers have used so far; `cpuMs` is for 1,000 requests. Rejects where an answer was not 2xx.
  */
 export async function runWrk(
   kind: WrkKind,
   run: string,
   targets: readonly Target[],
   connections: number,
-): Promise<WrkResult> {
+  cpuSeconds: () => number,
+): Promise<{ perSecond: number; cpuMs: number }> {
+  const cpuBefore = cpuSeconds();
   const each = Math.floor(connections / targets.length);
   const results = await Promise.all(
     targets.map(async ({ host, port }, i) => {
@@ -49,6 +46,8 @@ export async function runWrk(
       };
     }),
   );
-  const sum = (of: keyof WrkResult): number => results.reduce((total, result) => total + result[of], 0);
-  return { requests: sum('requests'), perSecond: sum('perSecond') };
+  const cpu = cpuSeconds() - cpuBefore;
+  const sum = (of: 'requests' | 'perSecond'): number =>
+    results.reduce((total, result) => total + result[of], 0);
+  return { perSecond: sum('perSecond'), cpuMs: (cpu * 1_000_000) / sum('requests') };
 }

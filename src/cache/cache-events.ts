@@ -43,7 +43,7 @@ export function encodeCacheEvent(event: CacheEvent): Buffer {
 export function decodeCacheEvent(payload: Uint8Array): CacheEvent | InvalidCacheEvent {
   if (payload.length > MAX_CACHE_PAYLOAD_BYTES) return 'too-large';
   const beside = JsonObject.readBesideList(payload, 'hashes');
-  const quick = beside && readHexList(beside.text, beside.listStart);
+  const quick = beside && readHexList(beside.text, beside.listStart, beside.listEnd);
   const object = quick ? beside.object : JsonObject.read(payload);
   if (typeof object === 'string') return object;
   const { v, type, origin, seq, time_us: timeUs, cluster, ip, hashes } = object.members;

@@ -49,9 +49,8 @@ export function hexOf(hi: number, lo: number): string {
   return bytes.toString('latin1');
 }
 
-/** The list of hashes whose bracket stands in `json` at `start`, if it is written as above and has any. */
-export function readHexList(json: string, start: number): PrefixHashes | undefined {
-  const end = json.indexOf(']', start);
+/** The list of hashes whose brackets stand in `json` at `start` and `end`, if it is written as above and has any. */
+export function readHexList(json: string, start: number, end: number): PrefixHashes | undefined {
   const count = (end - start) / HASH_BYTES;
   if (!Number.isInteger(count)) return undefined;
   const hashes = new Int32Array(2 * count);

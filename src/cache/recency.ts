@@ -16,8 +16,6 @@ export class Recency {
   private liveFromUs = 0;
   /** Entries that left since there were too many. */
   evicted = 0;
-  private lastUs = -1;
-  private lastSlot = 0;
   /** Entries ahead of the horizon. */
   private live = 0;
 
@@ -45,7 +43,7 @@ export class Recency {
 
   /** Of a time that has not gone. */
   add(timeUs: number): void {
-    this.counts[this.slotOf(timeUs)]!++;
+    this.counts[this.bucketOf(timeUs) % BUCKETS]!++;
     this.live++;
     while (this.live > this.mostEntries) {
       const before = this.live;
@@ -55,7 +53,7 @@ export class Recency {
   }
 
   remove(timeUs: number): void {
-    this.counts[this.slotOf(timeUs)]!--;
+    this.counts[this.bucketOf(timeUs) % BUCKETS]!--;
     this.live--;
   }
 
@@ -71,15 +69,6 @@ export class Recency {
       return;
     }
     while (this.gone < until) this.drop(this.gone + 1);
-  }
-
-  /** The hashes of a prompt have one time, and a remainder of so large a number takes as long as all else that is done for one. */
-  private slotOf(timeUs: number): number {
-    if (timeUs !== this.lastUs) {
-      this.lastUs = timeUs;
-      this.lastSlot = this.bucketOf(timeUs) % BUCKETS;
-    }
-    return this.lastSlot;
   }
 
   private bucketOf(timeUs: number): number {

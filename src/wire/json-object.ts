@@ -7,6 +7,13 @@ import { isAscii, isUtf8 } from 'node:buffer';
 
 export type Unreadable = 'not-utf8' | 'not-json' | 'not-an-object';
 
+export interface ObjectBesideList {
+  readonly object: JsonObject;
+  readonly text: string;
+  readonly listStart: number;
+  readonly listEnd: number;
+}
+
 export class JsonObject {
   private repeated: ReadonlySet<string> | undefined;
 
@@ -26,14 +33,11 @@ export class JsonObject {
   }
 
   /**
-   * The object with its list `name` taken as empty, and where that list begins in `text`: who reads the list there must see that it is
-   * one, for nobody else does. A long list of hashes takes `JSON.parse` longer than all else that is done with them. Undefined where
-   * the list is not found at a glance, or the object can't be read.
+   * The object with its list `name` taken as empty, and where the brackets of that list stand in `text`: who reads the list there must
+   * see that it is one, for nobody else does. A long list of hashes takes `JSON.parse` longer than all else that is done with them.
+   * Undefined where the list is not found at a glance, or the object can't be read.
    */
-  static readBesideList(
-    bytes: Uint8Array,
-    name: string,
-  ): { readonly object: JsonObject; readonly text: string; readonly listStart: number } | undefined {
+  static readBesideList(bytes: Uint8Array, name: string): ObjectBesideList | undefined {
     if (!isAscii(bytes)) return undefined;
     const text = bufferOf(bytes).toString('latin1');
     const quoted = `"${name}"`;
@@ -49,7 +53,7 @@ export class JsonObject {
     const members = parsed(rest);
     // Else it is a member of a member.
     if (!isObject(members) || !Array.isArray(members[name])) return undefined;
-    return { object: new JsonObject(rest, members), text, listStart };
+    return { object: new JsonObject(rest, members), text, listStart, listEnd };
   }
 
   /** The names of members that occur more than once. */
